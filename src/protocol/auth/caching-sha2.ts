@@ -1,0 +1,67 @@
+import { constants, createHash, privateDecrypt, publicEncrypt, timingSafeEqual, type KeyObject } from 'node:crypto';
+
+/**
+ * `caching_sha2_password`, both sides.
+ * Source: MySQL's protocol documentation, "Caching SHA-2 pluggable authentication".
+ *
+ * ```
+ *  fast:  client ── SHA256(pw) XOR SHA256(SHA256(SHA256(pw)) + nonce) ──► server that has the verifier SHA256(SHA256(pw))
+ *  full:  client ── password over TLS, or RSA-OAEP(password XOR nonce) ──► server
+ * ```
+ */
+export const CACHING_SHA2 = 'caching_sha2_password';
+
+/** First byte after AuthMoreData's header. */
+export const FAST_AUTH_OK = 0x03;
+export const PERFORM_FULL_AUTH = 0x04;
+/** What a client sends when it wants the server's public key. */
+export const REQUEST_PUBLIC_KEY = 0x02;
+
+function sha256(...parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+function xor(left: Uint8Array, right: Uint8Array): Buffer {
+  return Buffer.from(left.map((byte, i) => byte ^ (right[i % right.length] ?? 0)));
+}
+
+/** @returns what is kept to check fast logins: SHA256(SHA256(password)), 32 bytes */
+export function verifierOf(password: string): Buffer {
+  return sha256(sha256(Buffer.from(password, 'utf8')));
+}
+
+/** @returns a client's 32-byte answer to the nonce; empty for an empty password */
+export function scramble(password: string, nonce: Uint8Array): Buffer {
+  if (password === '') return Buffer.alloc(0);
+  return xor(sha256(Buffer.from(password, 'utf8')), sha256(verifierOf(password), nonce));
+}
+
+/** @returns whether `answer` was made from the password that `verifier` was made from */
+export function scrambleMatches(answer: Uint8Array, nonce: Uint8Array, verifier: Buffer): boolean {
+  if (answer.length !== 32) return false;
+  return timingSafeEqual(sha256(xor(answer, sha256(verifier, nonce))), verifier);
+}
+
+/** @returns the password for the wire, encrypted so that only the holder of the private key reads it */
+export function encryptPassword(password: string, nonce: Uint8Array, publicKeyPem: Buffer): Buffer {
+  const terminated = Buffer.from(`${password}\0`, 'utf8');
+  return publicEncrypt({ key: publicKeyPem, padding: constants.RSA_PKCS1_OAEP_PADDING }, xor(terminated, nonce));
+}
+
+/** @returns the password, or undefined when `encrypted` was not made for this key */
+export function decryptPassword(encrypted: Buffer, nonce: Uint8Array, privateKey: KeyObject): string | undefined {
+  try {
+    const padded = privateDecrypt({ key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING }, encrypted);
+    return withoutNul(xor(padded, nonce));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the text before the NUL that ends a password on the wire */
+export function withoutNul(bytes: Buffer): string {
+  const nul = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, nul < 0 ? bytes.length : nul);
+}

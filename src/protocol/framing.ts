@@ -1,0 +1,125 @@
+/** A packet is a 3-byte length, a sequence id and so many bytes; a payload of this length goes on in a further packet. */
+export const MAX_PACKET_PAYLOAD_BYTES = 0xffffff;
+export const HEADER_BYTES = 4;
+
+/**
+ * Frames a payload as one or more packets.
+ * @param payload any length
+ * @param sequenceId of the first packet
+ */
+export function framePackets(payload: Uint8Array, sequenceId: number): Buffer {
+  const extra = Math.floor(payload.length / MAX_PACKET_PAYLOAD_BYTES);
+  const framed = Buffer.allocUnsafe(payload.length + HEADER_BYTES * (extra + 1));
+  let from = 0;
+  let to = 0;
+  for (let i = 0; i <= extra; i++) {
+    const length = Math.min(MAX_PACKET_PAYLOAD_BYTES, payload.length - from);
+    framed.writeUIntLE(length, to, 3);
+    framed[to + 3] = (sequenceId + i) & 0xff;
+    framed.set(payload.subarray(from, from + length), to + HEADER_BYTES);
+    from += length;
+    to += HEADER_BYTES + length;
+  }
+  return framed;
+}
+
+/** One whole message from a peer. */
+export interface Message {
+  /** As it came, headers included: can be forwarded as it is. */
+  readonly raw: Buffer;
+  /** Without headers; shares memory with `raw` where it came in one packet. */
+  readonly payload: Buffer;
+  /** Of the message's first packet. */
+  readonly sequenceId: number;
+  /** Of the message's last packet. */
+  readonly lastSequenceId: number;
+}
+
+export type FramingError = { readonly kind: 'sequence' } | { readonly kind: 'too-large' };
+
+/**
+ * Cuts a byte stream into messages, wherever its chunks are cut.
+ *
+ * ```
+ *  chunk ──► push() ──► next() ──► Message   a message inside one chunk is not copied
+ *                          └────► undefined  more bytes are needed
+ * ```
+ */
+export class MessageSplitter {
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  /** Bytes that the message under way needs at least before it is worth looking again. */
+  #needBytes = HEADER_BYTES;
+  readonly #maxBytes: number;
+  error: FramingError | undefined;
+
+  /** @param maxBytes the longest message taken, headers included */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get bufferedBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  push(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+  }
+
+  /** @returns the next whole message, or undefined when more bytes are needed or {@link error} is set */
+  next(): Message | undefined {
+    if (this.error !== undefined || this.#pendingBytes < this.#needBytes) return undefined;
+    const bytes = this.#pending.length === 1 ? this.#pending[0] : Buffer.concat(this.#pending, this.#pendingBytes);
+    if (bytes === undefined) return undefined;
+    this.#pending = [bytes];
+
+    const sequenceId = bytes[3] ?? 0;
+    let end = 0;
+    let packets = 0;
+    for (;;) {
+      if (bytes.length < end + HEADER_BYTES) return this.#need(end + HEADER_BYTES);
+      const length = bytes.readUIntLE(end, 3);
+      if (bytes[end + 3] !== ((sequenceId + packets) & 0xff)) return this.#fail({ kind: 'sequence' });
+      end += HEADER_BYTES + length;
+      if (end > this.#maxBytes) return this.#fail({ kind: 'too-large' });
+      if (bytes.length < end) return this.#need(end);
+      packets++;
+      if (length < MAX_PACKET_PAYLOAD_BYTES) break;
+    }
+    const raw = end === bytes.length ? bytes : bytes.subarray(0, end);
+    this.#pending = end === bytes.length ? [] : [bytes.subarray(end)];
+    this.#pendingBytes -= end;
+    this.#needBytes = HEADER_BYTES;
+    return {
+      raw,
+      payload: packets === 1 ? raw.subarray(HEADER_BYTES) : joinPayload(raw, packets),
+      sequenceId,
+      lastSequenceId: (sequenceId + packets - 1) & 0xff,
+    };
+  }
+
+  #need(bytes: number): undefined {
+    this.#needBytes = bytes;
+    return undefined;
+  }
+
+  #fail(error: FramingError): undefined {
+    this.error = error;
+    return undefined;
+  }
+}
+
+function joinPayload(raw: Buffer, packets: number): Buffer {
+  const payload = Buffer.allocUnsafe(raw.length - packets * HEADER_BYTES);
+  let from = 0;
+  let to = 0;
+  for (let i = 0; i < packets; i++) {
+    const length = raw.readUIntLE(from, 3);
+    raw.copy(payload, to, from + HEADER_BYTES, from + HEADER_BYTES + length);
+    from += HEADER_BYTES + length;
+    to += length;
+  }
+  return payload;
+}

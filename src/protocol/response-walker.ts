@@ -1,0 +1,369 @@
+import { Capability, hasCapability } from './capabilities.js';
+import { framePackets, HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES } from './framing.js';
+import { MalformedPacket } from './malformed-packet.js';
+import { decodeErr, type ErrPacket } from './packets/err.js';
+import { decodeOk, encodeOk, type OkPacket } from './packets/ok.js';
+import { decodeStmtPrepareOk, type StmtPrepareOk } from './packets/stmt-prepare-ok.js';
+import { ServerStatus } from './server-status.js';
+
+/** What a command's answer looks like. */
+export type ResponseShape =
+  | 'result' // OK, ERR, LOCAL INFILE or result sets: COM_QUERY, COM_STMT_EXECUTE
+  | 'ok' // one OK, EOF or ERR packet
+  | 'prepare' // COM_STMT_PREPARE_OK and its definitions
+  | 'rows' // COM_STMT_FETCH: rows, then the end
+  | 'columns' // COM_FIELD_LIST: definitions, then the end
+  | 'string'; // COM_STATISTICS: one packet of text
+
+/** Who gets a response. Called while {@link ResponseWalker.walk} runs; `chunk` is only valid during the call. */
+export interface ResponseSink {
+  /** The next bytes of the response, as the client is to get them. */
+  forward(chunk: Buffer, start: number, end: number): void;
+  /** An OK packet that lists session changes. @returns what the client gets in its place */
+  rewriteOk(ok: OkPacket): OkPacket;
+  /** @returns the statement id that the client is to see */
+  rewritePrepareOk(prepared: StmtPrepareOk): number;
+  /** An error. @returns whether it goes to the client */
+  forwardErr(error: ErrPacket): boolean;
+}
+
+/**
+ * Where the walker stands in a response:
+ *
+ * ```
+ *            ┌────────────── more results ───────────────┐
+ *            ▼                                           │
+ *  first ──► columns ──► columns-eof ──► rows ──► OK/EOF ┴─► done
+ *    │          └─ DEPRECATE_EOF ────────▲ │
+ *    ├─► OK, ERR ─► done                   └─► ERR ─► done
+ *    └─► file: the client sends a file, then `first` again
+ *  prepare ─► params ─► params-eof ─► prepared-columns ─► prepared-columns-eof ─► done
+ * ```
+ */
+type State =
+  | 'first'
+  | 'file'
+  | 'columns'
+  | 'columns-eof'
+  | 'rows'
+  | 'ok'
+  | 'prepare'
+  | 'params'
+  | 'params-eof'
+  | 'prepared-columns'
+  | 'prepared-columns-eof'
+  | 'field-list'
+  | 'string'
+  | 'done';
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Follows a server's response through the chunks in which it comes, to know where it ends and what it says,
+ * and hands the bytes on. Rows are not decoded: only the headers of their packets are looked at.
+ *
+ * One walker serves a connection for good; {@link begin} starts it on the next response.
+ */
+export class ResponseWalker {
+  #state: State = 'done';
+  readonly #capabilities: number;
+  readonly #deprecateEof: boolean;
+  #sequenceId = 0;
+  /** Definitions still to come in this list. */
+  #definitions = 0;
+  #preparedColumns = 0;
+  /** Bytes of the packet under way that are still to come: they are forwarded unseen. */
+  #skip = 0;
+  /** The packet under way was full, so that the next one continues it. */
+  #continues = false;
+  /** A packet's beginning that has to be seen whole before it goes on. */
+  #held: Buffer = NOTHING;
+
+  /** Server status flags of the last OK or EOF packet. */
+  status = 0;
+  warnings = 0;
+  /** Rows of the last result set. */
+  rows = 0;
+  /** The last packet that ended a result was an ERR. */
+  error: ErrPacket | undefined;
+  /** The last OK packet outside of rows: what a write reports. */
+  ok: OkPacket | undefined;
+  /** The bytes are not the protocol's: the connection cannot be used any more. */
+  malformed: MalformedPacket | undefined;
+
+  /** @param capabilities that this connection's two sides agreed on */
+  constructor(capabilities: number) {
+    this.#capabilities = capabilities;
+    this.#deprecateEof = hasCapability(capabilities, Capability.DEPRECATE_EOF);
+  }
+
+  get done(): boolean {
+    return this.#state === 'done';
+  }
+
+  /** The server waits for the file of a LOAD DATA LOCAL. */
+  get awaitsFile(): boolean {
+    return this.#state === 'file';
+  }
+
+  /** @param sequenceId that the response's first packet has to have */
+  begin(shape: ResponseShape, sequenceId: number): void {
+    this.#state = initialState(shape);
+    this.#sequenceId = sequenceId;
+    this.#definitions = 0;
+    this.#skip = 0;
+    this.#continues = false;
+    this.#held = NOTHING;
+    this.warnings = 0;
+    this.rows = 0;
+    this.error = undefined;
+    this.ok = undefined;
+  }
+
+  /** The client has sent its file. @param sequenceId that the server's next packet has to have */
+  fileSent(sequenceId: number): void {
+    this.#state = 'first';
+    this.#sequenceId = sequenceId;
+  }
+
+  /**
+   * @param input bytes from the server
+   * @returns how many of `input`'s bytes belong to this response, from `start` on: all, unless it is {@link done} or {@link malformed}
+   */
+  walk(input: Buffer, start: number, sink: ResponseSink): number {
+    let chunk = input;
+    let at = start;
+    const heldBytes = this.#held.length;
+    if (heldBytes > 0) {
+      chunk = Buffer.concat([this.#held, start === 0 ? input : input.subarray(start)]);
+      at = 0;
+      this.#held = NOTHING;
+    }
+    const from = at;
+    const end = chunk.length;
+    let forwarded = at;
+
+    while (this.#state !== 'done') {
+      if (this.#skip > 0) {
+        const taken = Math.min(this.#skip, end - at);
+        this.#skip -= taken;
+        at += taken;
+        if (this.#skip > 0) break;
+      }
+      if (end - at < HEADER_BYTES) break;
+      // Written out, since readUIntLE costs more than all the rest of this loop.
+      const length = (chunk[at] as number) | ((chunk[at + 1] as number) << 8) | ((chunk[at + 2] as number) << 16);
+      const payload = at + HEADER_BYTES;
+      const next = payload + length;
+      if (!this.#continues && length > 0 && end === payload) break;
+      const first = this.#continues || length === 0 ? -1 : (chunk[payload] as number);
+      const control = !this.#continues && this.#isControl(first, length);
+      if (control && next > end) break;
+      if (chunk[at + 3] !== this.#sequenceId) {
+        this.#fail('a packet with the next sequence id');
+        return end;
+      }
+      this.#sequenceId = (this.#sequenceId + 1) & 0xff;
+
+      if (control) {
+        const body = chunk.subarray(payload, next);
+        const replacement = this.#control(first, body, sink);
+        if (this.malformed !== undefined) return end;
+        if (replacement !== undefined) {
+          if (at > forwarded) sink.forward(chunk, forwarded, at);
+          forwarded = next;
+          if (replacement.length > 0) {
+            const framed = framePackets(replacement, chunk[at + 3] as number);
+            sink.forward(framed, 0, framed.length);
+          }
+        }
+        at = next;
+        if (this.#state === 'file') break;
+      } else {
+        if (this.#state === 'rows' && !this.#continues) this.rows++;
+        this.#continues = length === MAX_PACKET_PAYLOAD_BYTES;
+        if (!this.#continues) this.#packetEnded();
+        if (next > end) {
+          this.#skip = next - end;
+          at = end;
+          break;
+        }
+        at = next;
+      }
+    }
+    if (at > forwarded) sink.forward(chunk, forwarded, at);
+    if (this.#state !== 'done' && this.#state !== 'file' && at < end) {
+      this.#held = Buffer.from(chunk.subarray(at));
+      at = end;
+    }
+    return at - from - heldBytes;
+  }
+
+  /** Whether the packet says how the response goes on, so that it must be whole before it is acted on. */
+  #isControl(first: number, length: number): boolean {
+    switch (this.#state) {
+      case 'rows':
+        // A row may begin with 0xFE too: a column of 16 MB or more, and then its packet is full.
+        return (
+          first === 0xff || (first === 0xfe && (this.#deprecateEof ? length < MAX_PACKET_PAYLOAD_BYTES : length < 9))
+        );
+      case 'field-list':
+        return first === 0xff || (first === 0xfe && length < MAX_PACKET_PAYLOAD_BYTES);
+      case 'first':
+      case 'ok':
+      case 'prepare':
+      case 'columns-eof':
+      case 'params-eof':
+      case 'prepared-columns-eof':
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #packetEnded(): void {
+    switch (this.#state) {
+      case 'columns':
+        if (--this.#definitions === 0) this.#state = this.#deprecateEof ? 'rows' : 'columns-eof';
+        return;
+      case 'params':
+        if (--this.#definitions === 0) {
+          if (this.#deprecateEof) this.#toPreparedColumns();
+          else this.#state = 'params-eof';
+        }
+        return;
+      case 'prepared-columns':
+        if (--this.#definitions === 0) this.#state = this.#deprecateEof ? 'done' : 'prepared-columns-eof';
+        return;
+      case 'string':
+        this.#state = 'done';
+        return;
+      default:
+    }
+  }
+
+  #toPreparedColumns(): void {
+    this.#definitions = this.#preparedColumns;
+    this.#state = this.#preparedColumns > 0 ? 'prepared-columns' : 'done';
+  }
+
+  /** @returns what replaces the packet (empty: nothing at all), or undefined when it goes on as it came */
+  #control(first: number, body: Buffer, sink: ResponseSink): Buffer | undefined {
+    if (first === 0xff) return this.#err(body, sink);
+    switch (this.#state) {
+      case 'first':
+        if (first === 0xfb) {
+          this.#state = 'file';
+          return undefined;
+        }
+        return first === 0x00 ? this.#okPacket(body, sink) : this.#columnCount(first, body);
+      case 'ok':
+        return first === 0xfe && body.length < 9 ? this.#eof(body) : this.#okPacket(body, sink);
+      case 'rows':
+      case 'field-list':
+        return this.#deprecateEof ? this.#okAfterRows(body, sink) : this.#eof(body);
+      case 'columns-eof':
+        if (first !== 0xfe || body.length < 5) return this.#fail('EOF_Packet');
+        this.status = body.readUInt16LE(3);
+        this.#state = (this.status & ServerStatus.CURSOR_EXISTS) !== 0 ? 'done' : 'rows';
+        return undefined;
+      case 'prepare':
+        return this.#prepareOk(body, sink);
+      case 'params-eof':
+        this.#toPreparedColumns();
+        return undefined;
+      case 'prepared-columns-eof':
+        this.#state = 'done';
+        return undefined;
+      default:
+        return this.#fail(this.#state);
+    }
+  }
+
+  #columnCount(first: number, body: Buffer): undefined {
+    if (first < 0 || (first === 0xfc && body.length < 3)) return this.#fail('a column count');
+    this.#definitions = first === 0xfc ? body.readUInt16LE(1) : first;
+    this.#state = 'columns';
+    this.rows = 0;
+  }
+
+  #okAfterRows(body: Buffer, sink: ResponseSink): Buffer | undefined {
+    // Nearly every result ends so: no counts, no changes. Decoding it would cost more than walking the result.
+    if (body.length >= 7 && body[1] === 0 && body[2] === 0) {
+      const status = body.readUInt16LE(3);
+      if ((status & ServerStatus.SESSION_STATE_CHANGED) === 0) {
+        this.status = status;
+        this.warnings = body.readUInt16LE(5);
+        this.#afterResult();
+        return undefined;
+      }
+    }
+    return this.#okPacket(body, sink);
+  }
+
+  #okPacket(body: Buffer, sink: ResponseSink): Buffer | undefined {
+    const ok = decodeOk(body, this.#capabilities);
+    if (ok instanceof MalformedPacket) return this.#fail('OK_Packet');
+    this.status = ok.status;
+    this.warnings = ok.warnings;
+    if (ok.header === 0x00) this.ok = ok;
+    this.#afterResult();
+    if (ok.sessionChanges.length === 0) return undefined;
+    const rewritten = sink.rewriteOk(ok);
+    return rewritten === ok ? undefined : encodeOk(rewritten, this.#capabilities);
+  }
+
+  #eof(body: Buffer): Buffer | undefined {
+    if (body.length < 5) return this.#fail('EOF_Packet');
+    this.warnings = body.readUInt16LE(1);
+    this.status = body.readUInt16LE(3);
+    this.#afterResult();
+    return undefined;
+  }
+
+  #err(body: Buffer, sink: ResponseSink): Buffer | undefined {
+    const error = decodeErr(body);
+    if (error instanceof MalformedPacket) return this.#fail('ERR_Packet');
+    this.error = error;
+    this.#state = 'done';
+    return sink.forwardErr(error) ? undefined : NOTHING;
+  }
+
+  #prepareOk(body: Buffer, sink: ResponseSink): Buffer | undefined {
+    const prepared = decodeStmtPrepareOk(body);
+    if (prepared instanceof MalformedPacket) return this.#fail('COM_STMT_PREPARE_OK');
+    this.#definitions = prepared.params;
+    this.#preparedColumns = prepared.columns;
+    if (prepared.params > 0) this.#state = 'params';
+    else this.#toPreparedColumns();
+    const rewritten = Buffer.from(body);
+    rewritten.writeUInt32LE(sink.rewritePrepareOk(prepared), 1);
+    return rewritten;
+  }
+
+  #afterResult(): void {
+    this.#state = (this.status & ServerStatus.MORE_RESULTS_EXISTS) !== 0 && this.#state !== 'ok' ? 'first' : 'done';
+  }
+
+  #fail(expected: string): undefined {
+    this.malformed = new MalformedPacket(expected);
+    this.#state = 'done';
+  }
+}
+
+function initialState(shape: ResponseShape): State {
+  switch (shape) {
+    case 'result':
+      return 'first';
+    case 'ok':
+      return 'ok';
+    case 'prepare':
+      return 'prepare';
+    case 'rows':
+      return 'rows';
+    case 'columns':
+      return 'field-list';
+    case 'string':
+      return 'string';
+  }
+}

@@ -1,0 +1,14 @@
+/** Status flags in OK and EOF packets. Source: `SERVER_STATUS_flags_enum` in `include/mysql_com.h`. */
+export const ServerStatus = {
+  IN_TRANS: 0x0001,
+  AUTOCOMMIT: 0x0002,
+  MORE_RESULTS_EXISTS: 0x0008,
+  CURSOR_EXISTS: 0x0040,
+  LAST_ROW_SENT: 0x0080,
+  DB_DROPPED: 0x0100,
+  NO_BACKSLASH_ESCAPES: 0x0200,
+  METADATA_CHANGED: 0x0400,
+  PS_OUT_PARAMS: 0x1000,
+  IN_TRANS_READONLY: 0x2000,
+  SESSION_STATE_CHANGED: 0x4000,
+} as const;
