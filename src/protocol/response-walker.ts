@@ -152,11 +152,11 @@ export class ResponseWalker {
       }
       if (end - at < HEADER_BYTES) break;
       // Written out, since readUIntLE costs more than all the rest of this loop.
-      const length = (chunk[at] as number) | ((chunk[at + 1] as number) << 8) | ((chunk[at + 2] as number) << 16);
+      const length = (chunk[at] ?? 0) | ((chunk[at + 1] ?? 0) << 8) | ((chunk[at + 2] ?? 0) << 16);
       const payload = at + HEADER_BYTES;
       const next = payload + length;
       if (!this.#continues && length > 0 && end === payload) break;
-      const first = this.#continues || length === 0 ? -1 : (chunk[payload] as number);
+      const first = this.#continues || length === 0 ? -1 : (chunk[payload] ?? -1);
       const control = !this.#continues && this.#isControl(first, length);
       if (control && next > end) break;
       if (chunk[at + 3] !== this.#sequenceId) {
@@ -173,7 +173,7 @@ export class ResponseWalker {
           if (at > forwarded) sink.forward(chunk, forwarded, at);
           forwarded = next;
           if (replacement.length > 0) {
-            const framed = framePackets(replacement, chunk[at + 3] as number);
+            const framed = framePackets(replacement, chunk[at + 3] ?? 0);
             sink.forward(framed, 0, framed.length);
           }
         }

@@ -1,0 +1,39 @@
+/** Every bound and time-out, in one table. */
+export const DEFAULTS = {
+  listen: '127.0.0.1:3307',
+  /** Clients served at once; a further one gets MySQL's 1040. */
+  maxClients: 10_000,
+  /** From a client's TCP connection to its login. */
+  clientLoginTimeoutMs: 10_000,
+  /** From a TCP connection to a server to the end of our login there. */
+  serverLoginTimeoutMs: 10_000,
+  /** A login that was checked with a server is taken again without asking for so long. */
+  verifierLifetimeMs: 10_000,
+  /** The longest message of a client, headers included: MySQL's own bound for max_allowed_packet. */
+  maxMessageBytes: 1_073_741_824 + 65 * 4,
+  /** What a client may send ahead while its statement runs, before its socket is no longer read. */
+  maxPipelinedBytes: 1_048_576,
+  /** Server connections for each node, user and way of talking. */
+  poolMax: 100,
+  poolQueueMax: 10_000,
+  poolAcquireTimeoutMs: 10_000,
+  poolIdleMs: 60_000,
+  poolEvictionIntervalMs: 15_000,
+  /** After a failed connection attempt the next waits so long, doubled with each failure, up to the maximum. */
+  backOffMinMs: 50,
+  backOffMaxMs: 2_000,
+  /** Statements that one server connection keeps prepared; the least recently used is closed first. */
+  preparedPerConnection: 200,
+  /** Statements that one client may have prepared at once: MySQL's default for all clients together. */
+  preparedPerClient: 16_382,
+  /** Classes of statements remembered. */
+  statementCacheBytes: 16 * 1024 * 1024,
+  statementCacheEntryBytes: 16 * 1024,
+  /** How often the state of each node is looked at. */
+  probeIntervalMs: 250,
+  probeTimeoutMs: 1_000,
+  /** How long running statements get when the proxy is asked to stop. */
+  drainTimeoutMs: 10_000,
+  /** What a server connection reads at once. */
+  readBufferBytes: 65_536,
+} as const;

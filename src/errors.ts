@@ -1,0 +1,91 @@
+import type { ErrPacket } from './protocol/packets/err.js';
+
+/** How a failure is logged. */
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What became of the statement. `unknown` is never sent again for the user. */
+export type Outcome = 'not-executed' | 'executed' | 'unknown';
+
+interface ErrorKind {
+  /** What the client gets. Source: MySQL's error message reference, where MySQL has the case too. */
+  readonly errno: number;
+  readonly sqlState: string;
+  readonly outcome: Outcome;
+  readonly logLevel: LogLevel;
+}
+
+/** Every error that we raise ourselves. Errors of a server go to the client as they are. */
+const ERRORS = {
+  /** No writable server is known; the statement needs one. */
+  'no-primary': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'error' },
+  /** More than one server takes writes: none is trusted. */
+  'several-primaries': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'error' },
+  /** A connection to a server could not be made. */
+  'server-unreachable': { errno: 2003, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** All connections to a server were in use for too long. */
+  'pool-exhausted': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
+  /** A server connection ended while a statement ran there. */
+  'server-lost': { errno: 2013, sqlState: 'HY000', outcome: 'unknown', logLevel: 'warn' },
+  /** A server connection ended that held a session's state: the session ends with it. */
+  'session-lost': { errno: 2013, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** A session's state could not be laid on another connection. */
+  'state-not-restored': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** A server wants a way to log in that we do not have. */
+  'auth-plugin': { errno: 2059, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** A peer sent bytes that are not the protocol's. */
+  'malformed-packet': { errno: 1835, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'info' },
+  'packets-out-of-order': { errno: 1156, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
+  'packet-too-large': { errno: 1153, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
+  /** The client did not log in in time. */
+  'login-timeout': { errno: 1159, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
+  'unknown-command': { errno: 1047, sqlState: '08S01', outcome: 'not-executed', logLevel: 'debug' },
+  'unknown-statement-id': { errno: 1243, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'debug' },
+  'access-denied': { errno: 1045, sqlState: '28000', outcome: 'not-executed', logLevel: 'info' },
+  'too-many-clients': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
+  'shutting-down': { errno: 1053, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error of ours: says what happened, to which node, and what to do. */
+export class RwsplitError extends Error {
+  override readonly name = 'RwsplitError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get outcome(): Outcome {
+    return ERRORS[this.code].outcome;
+  }
+
+  get logLevel(): LogLevel {
+    return ERRORS[this.code].logLevel;
+  }
+
+  /** What a MySQL client gets. */
+  toErrPacket(): ErrPacket {
+    const { errno, sqlState } = ERRORS[this.code];
+    return { errno, sqlState, message: `rwsplit: ${this.message}` };
+  }
+}
+
+/** A server refused a login. The client gets the server's own words. */
+export class LoginRefused extends Error {
+  override readonly name = 'LoginRefused';
+  readonly packet: ErrPacket;
+
+  constructor(packet: ErrPacket) {
+    super(packet.message);
+    this.packet = packet;
+  }
+}
+
+/** What a client gets for `error`, whatever it is. */
+export function errPacketOf(error: unknown): ErrPacket {
+  if (error instanceof RwsplitError) return error.toErrPacket();
+  if (error instanceof LoginRefused) return error.packet;
+  return { errno: 1105, sqlState: 'HY000', message: `rwsplit: internal error: ${String(error)}` };
+}

@@ -1,0 +1,44 @@
+/** A statement as one server connection has it prepared. */
+export interface ServerStatement {
+  /** The id on that connection. */
+  readonly id: number;
+  /** Whose parameter types the server has seen last: they are sent once and then left out. */
+  boundBy: unknown;
+}
+
+/** The statements that a server connection has prepared, least recently used first. */
+export class PreparedCache {
+  readonly #statements = new Map<string, ServerStatement>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#statements.size;
+  }
+
+  get(key: string): ServerStatement | undefined {
+    const statement = this.#statements.get(key);
+    if (statement === undefined || this.#statements.size < this.#max / 2) return statement;
+    this.#statements.delete(key);
+    this.#statements.set(key, statement);
+    return statement;
+  }
+
+  /** @returns the statement that has to be closed to make room, if any */
+  add(key: string, statement: ServerStatement): ServerStatement | undefined {
+    this.#statements.set(key, statement);
+    if (this.#statements.size <= this.#max) return undefined;
+    for (const [oldest, evicted] of this.#statements) {
+      this.#statements.delete(oldest);
+      return evicted;
+    }
+    return undefined;
+  }
+
+  clear(): void {
+    this.#statements.clear();
+  }
+}

@@ -1,0 +1,323 @@
+import { connect, type Socket } from 'node:net';
+import { DEFAULTS } from '../defaults.js';
+import { LoginRefused, RwsplitError } from '../errors.js';
+import { ServerLogin, type ServerLoginOptions } from '../protocol/auth/server-login.js';
+import { Command } from '../protocol/commands.js';
+import { framePackets, HEADER_BYTES, MessageSplitter } from '../protocol/framing.js';
+import { MalformedPacket } from '../protocol/malformed-packet.js';
+import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
+import { decodeSessionChanges } from '../protocol/session-changes.js';
+import { changeState, freshState, type SessionState } from '../session/session-state.js';
+import type { NodeAddress } from '../topology/snapshot.js';
+import { PreparedCache } from './prepared-cache.js';
+import { SwallowedReply } from './swallowed-reply.js';
+
+/** Who waits for a reply. */
+export interface ReplyOwner extends ResponseSink {
+  /** The response is complete; `connection.walker` tells how it ended. */
+  replyEnded(connection: ServerConnection): void;
+  /** The connection ended before the response did. */
+  connectionLost(connection: ServerConnection, error: RwsplitError): void;
+  /** The server wants the client's file. */
+  fileWanted(connection: ServerConnection): void;
+  /** The server takes bytes again. */
+  drained(connection: ServerConnection): void;
+}
+
+interface ExpectedReply {
+  readonly shape: ResponseShape;
+  readonly sequenceId: number;
+  readonly owner: ReplyOwner;
+}
+
+/**
+ * Asks the server to tell every change of the session, and makes it tell what a fresh connection has
+ * of the variables that clients set most, so that setting them back is recognised.
+ */
+const TRACK_SESSION =
+  "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON," +
+  'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,' +
+  'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
+  'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
+
+/**
+ * A connection to a MySQL server, logged in as a client's user.
+ *
+ * Commands are written as they come and answered in order: each has its place in a queue of expected replies,
+ * and each reply has an owner that forwards it or swallows it.
+ */
+export class ServerConnection {
+  readonly node: NodeAddress;
+  readonly threadId: number;
+  readonly serverVersion: string;
+  readonly capabilities: number;
+  readonly walker: ResponseWalker;
+  readonly prepared = new PreparedCache(DEFAULTS.preparedPerConnection);
+  /** What a fresh connection has of the variables that {@link TRACK_SESSION} asks for. */
+  readonly baseline = new Map<string, string>();
+  /** What the session on the server has now. */
+  state: SessionState = freshState('');
+  /** Called once when the connection has ended. */
+  onClosed: (() => void) | undefined;
+
+  readonly #socket: Socket;
+  readonly #expected: ExpectedReply[] = [];
+  #closed: RwsplitError | undefined;
+  #pausedForFile = false;
+
+  private constructor(socket: Socket, node: NodeAddress, threadId: number, serverVersion: string, flags: number) {
+    this.#socket = socket;
+    this.node = node;
+    this.threadId = threadId;
+    this.serverVersion = serverVersion;
+    this.capabilities = flags;
+    this.walker = new ResponseWalker(flags);
+  }
+
+  /**
+   * Connects and logs in.
+   * @throws LoginRefused with the server's own error; RwsplitError when the server cannot be reached
+   */
+  static async open(node: NodeAddress, login: ServerLoginOptions, timeoutMs: number): Promise<ServerConnection> {
+    const connection = await logIn(node, login, timeoutMs, (socket, threadId, version, flags) => {
+      return new ServerConnection(socket, node, threadId, version, flags);
+    });
+    const fresh = await connection.command(Command.QUERY, Buffer.from(TRACK_SESSION, 'latin1'));
+    if (fresh !== undefined) {
+      connection.close();
+      throw new LoginRefused(fresh);
+    }
+    for (const [name, value] of connection.state.variables) connection.baseline.set(name, value);
+    for (const name of connection.baseline.keys()) {
+      if (name.startsWith('session_track_')) connection.baseline.delete(name);
+    }
+    connection.state = freshState('');
+    return connection;
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** Nothing is expected from the server. */
+  get idle(): boolean {
+    return this.#expected.length === 0;
+  }
+
+  /** Bytes written but not yet taken by the kernel. */
+  get writableBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /**
+   * Sends a command whose reply goes to `owner`.
+   * @param framed with headers
+   * @param sequenceId of the reply's first packet
+   * @returns false when the server is slow to take it: wait for `owner.drained`
+   */
+  send(framed: Buffer, shape: ResponseShape, sequenceId: number, owner: ReplyOwner): boolean {
+    this.#expected.push({ shape, sequenceId, owner });
+    if (this.#expected.length === 1) this.walker.begin(shape, sequenceId);
+    return this.#socket.write(framed);
+  }
+
+  /** Sends what has no reply: COM_STMT_CLOSE, long data, a file's contents. */
+  sendSilently(framed: Buffer): boolean {
+    return this.#socket.write(framed);
+  }
+
+  /** Writes of one turn leave as one. */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  /** The client's file has been sent to its end. @param sequenceId that the server's answer begins with */
+  fileSent(sequenceId: number): void {
+    this.#pausedForFile = false;
+    this.walker.fileSent(sequenceId);
+  }
+
+  /** Sends a command of ours and swallows its reply. @returns the server's error, if it answered with one */
+  async command(command: number, body: Buffer): Promise<SwallowedReply['error']> {
+    return new Promise((resolve, reject) => {
+      const payload = Buffer.concat([Buffer.from([command]), body]);
+      const reply = new SwallowedReply(resolve, reject);
+      this.send(framePackets(payload, 0), 'result', 1, reply);
+    });
+  }
+
+  /** Takes over what an OK packet tells of the session. */
+  applyChanges(bytes: Buffer): ReturnType<typeof decodeSessionChanges> {
+    const changes = decodeSessionChanges(bytes);
+    if (!(changes instanceof MalformedPacket)) this.state = changeState(this.state, changes, this.baseline);
+    return changes;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Says good-bye and ends. */
+  close(): void {
+    if (this.#closed !== undefined) return;
+    this.#socket.end(framePackets(Buffer.from([Command.QUIT]), 0));
+    this.lose('the connection was closed by rwsplit');
+    // The server closes its side at once; where it does not, nobody waits for it.
+    this.#socket.setTimeout(1000, () => this.#socket.destroy());
+  }
+
+  /** Ends at once, without a good-bye: what runs there is unknown. */
+  destroy(): void {
+    this.lose('the connection was closed by rwsplit');
+    this.#socket.destroy();
+  }
+
+  /** Bytes from the server. `chunk` is only valid during the call. */
+  receive(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length) {
+      const reply = this.#expected[0];
+      if (reply === undefined || this.#pausedForFile) {
+        // A server says so when it ends an idle connection; anything else is no protocol any more. Both end it.
+        this.lose('the server ended the connection');
+        this.#socket.destroy();
+        return;
+      }
+      at += this.walker.walk(chunk, at, reply.owner);
+      if (this.walker.malformed !== undefined) {
+        this.lose(`the server sent what is no ${this.walker.malformed.expected}`);
+        this.#socket.destroy();
+        return;
+      }
+      if (this.walker.awaitsFile) {
+        this.#pausedForFile = true;
+        reply.owner.fileWanted(this);
+        continue;
+      }
+      if (!this.walker.done) continue;
+      this.#expected.shift();
+      reply.owner.replyEnded(this);
+      const next = this.#expected[0];
+      if (next !== undefined && this.walker.done) this.walker.begin(next.shape, next.sequenceId);
+      if (this.#closed !== undefined) return;
+    }
+  }
+
+  drained(): void {
+    this.#expected[0]?.owner.drained(this);
+  }
+
+  /** The connection has ended. Everyone who waits for a reply learns it. */
+  lose(what: string): void {
+    if (this.#closed !== undefined) return;
+    const { name, host, port } = this.node;
+    this.#closed = new RwsplitError('server-lost', `lost the connection to ${name} (${host}:${port}): ${what}`);
+    for (const reply of this.#expected.splice(0)) reply.owner.connectionLost(this, this.#closed);
+    this.onClosed?.();
+  }
+}
+
+type Build = (socket: Socket, threadId: number, serverVersion: string, flags: number) => ServerConnection;
+
+async function logIn(
+  node: NodeAddress,
+  options: ServerLoginOptions,
+  timeoutMs: number,
+  build: Build,
+): Promise<ServerConnection> {
+  return new Promise((resolve, reject) => {
+    const login = new ServerLogin(options);
+    const splitter = new MessageSplitter(1 << 20);
+    let connection: ServerConnection | undefined;
+
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    };
+    const unreachable = (why: string, cause?: Error): RwsplitError =>
+      new RwsplitError('server-unreachable', `cannot reach ${node.name} (${node.host}:${node.port}): ${why}`, { cause });
+
+    const step = (): void => {
+      for (let message = splitter.next(); message !== undefined; message = splitter.next()) {
+        const next = login.step(message.payload);
+        switch (next.kind) {
+          case 'send':
+            socket.write(framePackets(next.payload, (message.lastSequenceId + 1) & 0xff));
+            break;
+          case 'wait':
+            break;
+          case 'failed':
+            fail(next.error);
+            return;
+          case 'logged-in':
+            clearTimeout(timer);
+            connection = build(socket, next.greeting.connectionId, next.greeting.serverVersion, next.capabilities);
+            resolve(connection);
+            return;
+        }
+      }
+      if (splitter.error !== undefined) fail(unreachable('what listens there does not speak the MySQL protocol'));
+    };
+
+    const socket = connect({
+      host: node.host,
+      port: node.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      onread: {
+        // Replies are handed on within the callback: one buffer serves the connection for good.
+        buffer: Buffer.allocUnsafe(DEFAULTS.readBufferBytes),
+        callback: (bytes, buffer) => {
+          const chunk = Buffer.from(buffer.buffer, buffer.byteOffset, bytes);
+          if (connection !== undefined) {
+            connection.receive(chunk);
+          } else {
+            splitter.push(Buffer.from(chunk));
+            try {
+              step();
+            } catch (error) {
+              fail(unreachable(`its login failed: ${String(error)}`));
+            }
+          }
+          return true;
+        },
+      },
+    });
+    const timer = setTimeout(() => fail(unreachable(`no answer in ${timeoutMs} ms`)), timeoutMs);
+    socket.on('drain', () => connection?.drained());
+    socket.on('error', (error) => {
+      if (connection === undefined) fail(unreachable(error.message, error));
+      else connection.lose(error.message);
+    });
+    socket.on('close', () => {
+      if (connection === undefined) fail(unreachable('it closed the connection during the login'));
+      else connection.lose('the server closed it');
+    });
+    socket.on('end', () => socket.destroy());
+  });
+}
+
+/** @returns a command of one byte and a body, framed as a client's command */
+export function frameCommand(command: number, body: Uint8Array): Buffer {
+  const payload = Buffer.allocUnsafe(1 + body.length);
+  payload[0] = command;
+  payload.set(body, 1);
+  if (payload.length < 0xffffff) {
+    const framed = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
+    framed.writeUIntLE(payload.length, 0, 3);
+    framed[3] = 0;
+    framed.set(payload, HEADER_BYTES);
+    return framed;
+  }
+  return framePackets(payload, 0);
+}

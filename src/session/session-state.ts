@@ -1,0 +1,95 @@
+import type { SessionChange } from '../protocol/session-changes.js';
+
+/**
+ * What of a session can be carried to another server connection: its schema and the system variables that differ from a
+ * fresh connection's. The server itself told each of them, through its session trackers, so there is no list of variables to be wrong about.
+ *
+ * Immutable. Two states with the same {@link key} are the same.
+ */
+export interface SessionState {
+  /** The default schema; empty for none. */
+  readonly schema: string;
+  /** By name, in the order in which they were set: some depend on others. */
+  readonly variables: ReadonlyMap<string, string>;
+  readonly key: string;
+}
+
+/** Counts statements: changes with each, and means nothing elsewhere. */
+export const STATEMENT_ID = 'statement_id';
+
+function stateOf(schema: string, variables: ReadonlyMap<string, string>): SessionState {
+  return { schema, variables, key: JSON.stringify([schema, ...variables]) };
+}
+
+/** A session just logged in. */
+export function freshState(schema: string): SessionState {
+  return stateOf(schema, new Map());
+}
+
+/**
+ * @param baseline values of a fresh connection, as far as they are known: a variable set back to them no longer counts as changed
+ * @returns `state` itself when nothing of it changed
+ */
+export function changeState(
+  state: SessionState,
+  changes: readonly SessionChange[],
+  baseline: ReadonlyMap<string, string>,
+): SessionState {
+  let schema = state.schema;
+  let variables: Map<string, string> | undefined;
+  for (const change of changes) {
+    if (change.kind === 'schema') schema = change.name;
+    if (change.kind !== 'system-variable' || change.name === STATEMENT_ID) continue;
+    variables ??= new Map(state.variables);
+    // Deleted first, so that the last one set also stands last.
+    variables.delete(change.name);
+    if (baseline.get(change.name) !== change.value) variables.set(change.name, change.value);
+  }
+  if (variables === undefined && schema === state.schema) return state;
+  return stateOf(schema, variables ?? state.variables);
+}
+
+/** How a connection is brought from one state to another. */
+export type Restore =
+  /** `schema` by COM_INIT_DB where it differs; then `set`, one statement, where variables differ. */
+  | { readonly kind: 'restore'; readonly schema: string | undefined; readonly set: string | undefined }
+  /** Not possible on this connection: another one has to serve. */
+  | { readonly kind: 'unfit' };
+
+/** Their setting does not depend on a text's quoting rules, so that nothing can be read into them. */
+const PLAIN_VALUE = /^[\w .,:;+\-/@*%=$~()[\]{}<>|!?#&^]*$/;
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
+function literal(name: string, value: string): string | undefined {
+  if (value === '' && name === 'character_set_results') return 'NULL';
+  if (NUMBER.test(value)) return value;
+  return PLAIN_VALUE.test(value) ? `'${value}'` : undefined;
+}
+
+/** What takes a connection whose state is `from` to the state `to`. */
+export function restoreState(from: SessionState, to: SessionState, baseline: ReadonlyMap<string, string>): Restore {
+  // A schema cannot be given up again.
+  if (to.schema === '' && from.schema !== '') return { kind: 'unfit' };
+  const assignments: string[] = [];
+  for (const name of from.variables.keys()) {
+    if (to.variables.has(name)) continue;
+    const value = baseline.get(name);
+    const text = value === undefined ? 'DEFAULT' : literal(name, value);
+    if (text === undefined) return { kind: 'unfit' };
+    assignments.push(`@@session.${name}=${text}`);
+  }
+  // From the first variable that differs on: a later one may depend on it, as collations do on character sets.
+  let differs = assignments.length > 0;
+  for (const [name, value] of to.variables) {
+    differs ||= from.variables.get(name) !== value;
+    if (!differs) continue;
+    const text = literal(name, value);
+    if (text === undefined) return { kind: 'unfit' };
+    assignments.push(`@@session.${name}=${text}`);
+  }
+  return {
+    kind: 'restore',
+    schema: to.schema === from.schema ? undefined : to.schema,
+    set: assignments.length > 0 ? `SET ${assignments.join(',')}` : undefined,
+  };
+}

@@ -1,0 +1,29 @@
+/** A server as the configuration names it. */
+export interface NodeAddress {
+  /** `HOST:PORT` unless the configuration gives another. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a node is for. `unknown` while it cannot be asked. */
+export type Role = 'primary' | 'replica' | 'unknown';
+
+export interface Node {
+  readonly address: NodeAddress;
+  readonly role: Role;
+  readonly serverUuid: string;
+  readonly serverVersion: string;
+}
+
+/** What is known of the cluster at one moment. Immutable: everything is decided from one of these. */
+export interface Snapshot {
+  /** Grows with each change. */
+  readonly version: number;
+  readonly nodes: readonly Node[];
+  readonly primary: Node | undefined;
+  /** Those that reads may go to. */
+  readonly replicas: readonly Node[];
+  /** Why there is no primary to write to. */
+  readonly problem: string | undefined;
+}
