@@ -85,6 +85,7 @@ async function startWith(
     const [primary, ...replicas] = nodes;
     if (primary === undefined) throw new Error('a cluster has at least one server');
     const version = await bringUp(fleet, primary, replicas, accounts, signal);
+    signal?.throwIfAborted();
     onProgress(`MySQL ${version} is up: ports ${ports.join(', ')}, the primary's first`);
     const { root, monitor, app } = accounts;
     return {
