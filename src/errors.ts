@@ -40,6 +40,7 @@ const ERRORS = {
   'login-timeout': { errno: 1159, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
   'unknown-command': { errno: 1047, sqlState: '08S01', outcome: 'not-executed', logLevel: 'debug' },
   'unknown-statement-id': { errno: 1243, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'debug' },
+  'too-many-statements': { errno: 1461, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   'access-denied': { errno: 1045, sqlState: '28000', outcome: 'not-executed', logLevel: 'info' },
   'too-many-clients': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
   'shutting-down': { errno: 1053, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },

@@ -5,6 +5,7 @@ import { decodeErr, type ErrPacket } from './packets/err.js';
 import { decodeOk, encodeOk, type OkPacket } from './packets/ok.js';
 import { decodeStmtPrepareOk, type StmtPrepareOk } from './packets/stmt-prepare-ok.js';
 import { ServerStatus } from './server-status.js';
+import { namesOnlyStatementId } from './session-changes.js';
 
 /** What a command's answer looks like. */
 export type ResponseShape =
@@ -79,8 +80,8 @@ export class ResponseWalker {
   /** A packet's beginning that has to be seen whole before it goes on. */
   #held: Buffer = NOTHING;
 
-  /** Server status flags of the last OK or EOF packet. */
-  status = 0;
+  /** Server status flags of this response's last OK or EOF packet; undefined when none came. */
+  status: number | undefined;
   warnings = 0;
   /** Rows of the last result set. */
   rows = 0;
@@ -114,6 +115,7 @@ export class ResponseWalker {
     this.#skip = 0;
     this.#continues = false;
     this.#held = NOTHING;
+    this.status = undefined;
     this.warnings = 0;
     this.rows = 0;
     this.error = undefined;
@@ -170,12 +172,7 @@ export class ResponseWalker {
         const replacement = this.#control(first, body, sink);
         if (this.malformed !== undefined) return end;
         if (replacement !== undefined) {
-          if (at > forwarded) sink.forward(chunk, forwarded, at);
-          forwarded = next;
-          if (replacement.length > 0) {
-            const framed = framePackets(replacement, chunk[at + 3] ?? 0);
-            sink.forward(framed, 0, framed.length);
-          }
+          forwarded = replace(chunk, forwarded, at, next, replacement, sink);
         }
         at = next;
         if (this.#state === 'file') break;
@@ -288,17 +285,20 @@ export class ResponseWalker {
   }
 
   #okAfterRows(body: Buffer, sink: ResponseSink): Buffer | undefined {
-    // Nearly every result ends so: no counts, no changes. Decoding it would cost more than walking the result.
-    if (body.length >= 7 && body[1] === 0 && body[2] === 0) {
-      const status = body.readUInt16LE(3);
-      if ((status & ServerStatus.SESSION_STATE_CHANGED) === 0) {
-        this.status = status;
-        this.warnings = body.readUInt16LE(5);
-        this.#afterResult();
-        return undefined;
-      }
+    // Nearly every result ends so: no counts, no text, no changes but the statement's number. Decoding it would cost more than
+    // walking the result.
+    if (body.length < 7 || body[1] !== 0 || body[2] !== 0) return this.#okPacket(body, sink);
+    const status = body.readUInt16LE(3);
+    const changed = (status & ServerStatus.SESSION_STATE_CHANGED) !== 0;
+    if (changed && !(body[7] === 0 && body[8] === body.length - 9 && namesOnlyStatementId(body, 9))) {
+      return this.#okPacket(body, sink);
     }
-    return this.#okPacket(body, sink);
+    this.status = status & ~ServerStatus.SESSION_STATE_CHANGED;
+    this.warnings = body.readUInt16LE(5);
+    this.#afterResult();
+    if (!changed) return undefined;
+    body.writeUInt16LE(this.status, 3);
+    return body.subarray(0, 7);
   }
 
   #okPacket(body: Buffer, sink: ResponseSink): Buffer | undefined {
@@ -309,6 +309,8 @@ export class ResponseWalker {
     if (ok.header === 0x00) this.ok = ok;
     this.#afterResult();
     if (ok.sessionChanges.length === 0) return undefined;
+    if (namesOnlyStatementId(ok.sessionChanges, 0))
+      return encodeOk({ ...ok, sessionChanges: NOTHING }, this.#capabilities);
     const rewritten = sink.rewriteOk(ok);
     return rewritten === ok ? undefined : encodeOk(rewritten, this.#capabilities);
   }
@@ -342,13 +344,44 @@ export class ResponseWalker {
   }
 
   #afterResult(): void {
-    this.#state = (this.status & ServerStatus.MORE_RESULTS_EXISTS) !== 0 && this.#state !== 'ok' ? 'first' : 'done';
+    this.#state =
+      ((this.status ?? 0) & ServerStatus.MORE_RESULTS_EXISTS) !== 0 && this.#state !== 'ok' ? 'first' : 'done';
   }
 
   #fail(expected: string): undefined {
     this.malformed = new MalformedPacket(expected);
     this.#state = 'done';
   }
+}
+
+/**
+ * Forwards what comes before a packet, and what stands in its place. Nearly always that is shorter and ends the chunk:
+ * then it is written over the packet, and all goes in one piece.
+ * @returns up to where `chunk` has been dealt with
+ */
+function replace(
+  chunk: Buffer,
+  forwarded: number,
+  at: number,
+  next: number,
+  replacement: Buffer,
+  sink: ResponseSink,
+): number {
+  const payload = at + HEADER_BYTES;
+  if (replacement.length === 0) {
+    if (at > forwarded) sink.forward(chunk, forwarded, at);
+    return next;
+  }
+  if (payload + replacement.length <= next) {
+    chunk.writeUIntLE(replacement.length, at, 3);
+    chunk.set(replacement, payload);
+    sink.forward(chunk, forwarded, payload + replacement.length);
+    return next;
+  }
+  if (at > forwarded) sink.forward(chunk, forwarded, at);
+  const framed = framePackets(replacement, chunk[at + 3] ?? 0);
+  sink.forward(framed, 0, framed.length);
+  return next;
 }
 
 function initialState(shape: ResponseShape): State {

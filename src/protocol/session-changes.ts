@@ -22,6 +22,28 @@ const GTIDS = 3;
 const TRANSACTION_CHARACTERISTICS = 4;
 const TRANSACTION_STATE = 5;
 
+/** A system variable that counts statements: it changes with each, and means nothing elsewhere. */
+export const STATEMENT_ID = 'statement_id';
+
+const STATEMENT_ID_BYTES = Buffer.from(STATEMENT_ID, 'latin1');
+const [ID_0, ID_1, ID_2] = [0, 4, 8].map((at) => STATEMENT_ID_BYTES.readUInt32LE(at));
+
+/**
+ * Whether there is just one entry and it is {@link STATEMENT_ID}: the server reports it with every statement
+ * when asked for all variables.
+ */
+export function namesOnlyStatementId(bytes: Buffer, start: number): boolean {
+  return (
+    bytes.length - start > 15 &&
+    bytes[start] === SYSTEM_VARIABLES &&
+    bytes[start + 1] === bytes.length - start - 2 &&
+    bytes[start + 2] === STATEMENT_ID_BYTES.length &&
+    bytes.readUInt32LE(start + 3) === ID_0 &&
+    bytes.readUInt32LE(start + 7) === ID_1 &&
+    bytes.readUInt32LE(start + 11) === ID_2
+  );
+}
+
 /** @param bytes `OkPacket.sessionChanges` */
 export function decodeSessionChanges(bytes: Buffer): SessionChange[] | MalformedPacket {
   const reader = new ByteReader(bytes);

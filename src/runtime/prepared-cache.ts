@@ -21,21 +21,30 @@ export class PreparedCache {
 
   get(key: string): ServerStatement | undefined {
     const statement = this.#statements.get(key);
+    // While there is room for many more, the order does not matter, and moving one to the end is not free.
     if (statement === undefined || this.#statements.size < this.#max / 2) return statement;
     this.#statements.delete(key);
     this.#statements.set(key, statement);
     return statement;
   }
 
-  /** @returns the statement that has to be closed to make room, if any */
-  add(key: string, statement: ServerStatement): ServerStatement | undefined {
-    this.#statements.set(key, statement);
-    if (this.#statements.size <= this.#max) return undefined;
-    for (const [oldest, evicted] of this.#statements) {
-      this.#statements.delete(oldest);
-      return evicted;
+  /** @returns the statements that have to be closed: the one that this replaces, and the one that makes room */
+  add(key: string, statement: ServerStatement): ServerStatement[] {
+    const closed: ServerStatement[] = [];
+    const replaced = this.#statements.get(key);
+    if (replaced !== undefined) {
+      closed.push(replaced);
+      this.#statements.delete(key);
     }
-    return undefined;
+    this.#statements.set(key, statement);
+    if (this.#statements.size > this.#max) {
+      for (const [oldest, evicted] of this.#statements) {
+        this.#statements.delete(oldest);
+        closed.push(evicted);
+        break;
+      }
+    }
+    return closed;
   }
 
   clear(): void {

@@ -3,14 +3,12 @@ import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
 import { ServerLogin, type ServerLoginOptions } from '../protocol/auth/server-login.js';
 import { Command } from '../protocol/commands.js';
-import { framePackets, HEADER_BYTES, MessageSplitter } from '../protocol/framing.js';
-import { MalformedPacket } from '../protocol/malformed-packet.js';
+import { framePackets, MessageSplitter } from '../protocol/framing.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
-import { decodeSessionChanges } from '../protocol/session-changes.js';
-import { changeState, freshState, type SessionState } from '../session/session-state.js';
+import { freshState, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { PreparedCache } from './prepared-cache.js';
-import { SwallowedReply } from './swallowed-reply.js';
+import { SwallowedReply, type Swallowed } from './swallowed-reply.js';
 
 /** Who waits for a reply. */
 export interface ReplyOwner extends ResponseSink {
@@ -34,9 +32,10 @@ interface ExpectedReply {
  * Asks the server to tell every change of the session, and makes it tell what a fresh connection has
  * of the variables that clients set most, so that setting them back is recognised.
  */
-const TRACK_SESSION =
+export const TRACK_SESSION =
   "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON," +
   'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,' +
+  '@@session.transaction_isolation=@@session.transaction_isolation,' +
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
   'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
 
@@ -58,7 +57,7 @@ export class ServerConnection {
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */
-  onClosed: (() => void) | undefined;
+  onClosed: ((connection: ServerConnection) => void) | undefined;
 
   readonly #socket: Socket;
   readonly #expected: ExpectedReply[] = [];
@@ -82,16 +81,15 @@ export class ServerConnection {
     const connection = await logIn(node, login, timeoutMs, (socket, threadId, version, flags) => {
       return new ServerConnection(socket, node, threadId, version, flags);
     });
-    const fresh = await connection.command(Command.QUERY, Buffer.from(TRACK_SESSION, 'latin1'));
-    if (fresh !== undefined) {
+    const { error, changes } = await connection.command(Command.QUERY, TRACK_SESSION);
+    if (error !== undefined) {
       connection.close();
-      throw new LoginRefused(fresh);
+      throw new LoginRefused(error);
     }
-    for (const [name, value] of connection.state.variables) connection.baseline.set(name, value);
-    for (const name of connection.baseline.keys()) {
-      if (name.startsWith('session_track_')) connection.baseline.delete(name);
+    for (const change of changes) {
+      if (change.kind !== 'system-variable' || change.name.startsWith('session_track_')) continue;
+      connection.baseline.set(change.name, change.value);
     }
-    connection.state = freshState('');
     return connection;
   }
 
@@ -141,20 +139,11 @@ export class ServerConnection {
     this.walker.fileSent(sequenceId);
   }
 
-  /** Sends a command of ours and swallows its reply. @returns the server's error, if it answered with one */
-  async command(command: number, body: Buffer): Promise<SwallowedReply['error']> {
+  /** Sends a command of ours and swallows its reply. @param text of the statement */
+  async command(command: number, text: string): Promise<Swallowed> {
     return new Promise((resolve, reject) => {
-      const payload = Buffer.concat([Buffer.from([command]), body]);
-      const reply = new SwallowedReply(resolve, reject);
-      this.send(framePackets(payload, 0), 'result', 1, reply);
+      this.send(frameCommand(command, Buffer.from(text, 'utf8')), 'result', 1, new SwallowedReply(resolve, reject));
     });
-  }
-
-  /** Takes over what an OK packet tells of the session. */
-  applyChanges(bytes: Buffer): ReturnType<typeof decodeSessionChanges> {
-    const changes = decodeSessionChanges(bytes);
-    if (!(changes instanceof MalformedPacket)) this.state = changeState(this.state, changes, this.baseline);
-    return changes;
   }
 
   pause(): void {
@@ -221,7 +210,7 @@ export class ServerConnection {
     const { name, host, port } = this.node;
     this.#closed = new RwsplitError('server-lost', `lost the connection to ${name} (${host}:${port}): ${what}`);
     for (const reply of this.#expected.splice(0)) reply.owner.connectionLost(this, this.#closed);
-    this.onClosed?.();
+    this.onClosed?.(this);
   }
 }
 
@@ -244,7 +233,9 @@ async function logIn(
       reject(error);
     };
     const unreachable = (why: string, cause?: Error): RwsplitError =>
-      new RwsplitError('server-unreachable', `cannot reach ${node.name} (${node.host}:${node.port}): ${why}`, { cause });
+      new RwsplitError('server-unreachable', `cannot reach ${node.name} (${node.host}:${node.port}): ${why}`, {
+        cause,
+      });
 
     const step = (): void => {
       for (let message = splitter.next(); message !== undefined; message = splitter.next()) {
@@ -312,12 +303,5 @@ export function frameCommand(command: number, body: Uint8Array): Buffer {
   const payload = Buffer.allocUnsafe(1 + body.length);
   payload[0] = command;
   payload.set(body, 1);
-  if (payload.length < 0xffffff) {
-    const framed = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
-    framed.writeUIntLE(payload.length, 0, 3);
-    framed[3] = 0;
-    framed.set(payload, HEADER_BYTES);
-    return framed;
-  }
   return framePackets(payload, 0);
 }

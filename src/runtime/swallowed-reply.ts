@@ -1,18 +1,27 @@
 import type { RwsplitError } from '../errors.js';
+import { MalformedPacket } from '../protocol/malformed-packet.js';
 import type { ErrPacket } from '../protocol/packets/err.js';
 import type { OkPacket } from '../protocol/packets/ok.js';
 import type { StmtPrepareOk } from '../protocol/packets/stmt-prepare-ok.js';
+import { decodeSessionChanges, type SessionChange } from '../protocol/session-changes.js';
 import type { ReplyOwner, ServerConnection } from './server-connection.js';
+
+/** What came back for a command of ours. */
+export interface Swallowed {
+  readonly error: ErrPacket | undefined;
+  readonly status: number | undefined;
+  readonly changes: readonly SessionChange[];
+  readonly prepared: StmtPrepareOk | undefined;
+}
 
 /** Takes the reply to a command of ours: no client sees it. */
 export class SwallowedReply implements ReplyOwner {
-  error: ErrPacket | undefined;
-  prepared: StmtPrepareOk | undefined;
-  #sessionChanges: Buffer[] = [];
-  readonly #ended: (error: ErrPacket | undefined) => void;
+  #prepared: StmtPrepareOk | undefined;
+  readonly #changes: SessionChange[] = [];
+  readonly #ended: (swallowed: Swallowed) => void;
   readonly #lost: (error: RwsplitError) => void;
 
-  constructor(ended: (error: ErrPacket | undefined) => void, lost: (error: RwsplitError) => void) {
+  constructor(ended: (swallowed: Swallowed) => void, lost: (error: RwsplitError) => void) {
     this.#ended = ended;
     this.#lost = lost;
   }
@@ -22,23 +31,23 @@ export class SwallowedReply implements ReplyOwner {
   }
 
   rewriteOk(ok: OkPacket): OkPacket {
-    this.#sessionChanges.push(Buffer.from(ok.sessionChanges));
+    const changes = decodeSessionChanges(ok.sessionChanges);
+    if (!(changes instanceof MalformedPacket)) this.#changes.push(...changes);
     return ok;
   }
 
   rewritePrepareOk(prepared: StmtPrepareOk): number {
-    this.prepared = prepared;
+    this.#prepared = prepared;
     return prepared.statementId;
   }
 
-  forwardErr(error: ErrPacket): boolean {
-    this.error = error;
+  forwardErr(): boolean {
     return false;
   }
 
   replyEnded(connection: ServerConnection): void {
-    for (const changes of this.#sessionChanges) connection.applyChanges(changes);
-    this.#ended(this.error);
+    const { error, status } = connection.walker;
+    this.#ended({ error, status, changes: this.#changes, prepared: this.#prepared });
   }
 
   connectionLost(_connection: ServerConnection, error: RwsplitError): void {

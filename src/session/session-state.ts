@@ -1,4 +1,4 @@
-import type { SessionChange } from '../protocol/session-changes.js';
+import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 
 /**
  * What of a session can be carried to another server connection: its schema and the system variables that differ from a
@@ -13,9 +13,6 @@ export interface SessionState {
   readonly variables: ReadonlyMap<string, string>;
   readonly key: string;
 }
-
-/** Counts statements: changes with each, and means nothing elsewhere. */
-export const STATEMENT_ID = 'statement_id';
 
 function stateOf(schema: string, variables: ReadonlyMap<string, string>): SessionState {
   return { schema, variables, key: JSON.stringify([schema, ...variables]) };

@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml';
+import { UsageError } from './usage-error.js';
+
+/** What a configuration file may say. Everything is optional: flags say it too, and win. */
+export interface ConfigFile {
+  readonly listen?: string;
+  readonly nodes?: readonly string[];
+  readonly monitorUser?: string;
+  readonly monitorPasswordEnv?: string;
+  readonly logLevel?: string;
+  readonly poolMax?: number;
+}
+
+const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool'] as const;
+
+/** Reads the one place where an error is. */
+class Reader {
+  readonly #path: string;
+  readonly #lines: LineCounter;
+
+  constructor(path: string, lines: LineCounter) {
+    this.#path = path;
+    this.#lines = lines;
+  }
+
+  fail(node: unknown, message: string): never {
+    const offset = typeof node === 'object' && node !== null ? (node as Node).range?.[0] : undefined;
+    const at = offset === undefined ? undefined : this.#lines.linePos(offset);
+    throw new UsageError(`${this.#path}${at === undefined ? '' : `:${at.line}:${at.col}`}: ${message}`);
+  }
+
+  /** The entries of a map, whose keys are all among `known`. */
+  map(node: unknown, where: string, known: readonly string[]): Map<string, unknown> {
+    if (!isMap(node)) return this.fail(node, `${where} is not a map of keys and values`);
+    const entries = new Map<string, unknown>();
+    for (const { key, value } of (node as YAMLMap).items) {
+      const name = isScalar(key) ? String(key.value) : '';
+      if (!known.includes(name)) this.fail(key, `unknown key '${name}'${suggestion(name, known)}`);
+      entries.set(name, value);
+    }
+    return entries;
+  }
+
+  string(node: unknown, where: string): string | undefined {
+    if (node === undefined || node === null) return undefined;
+    if (isScalar(node) && (typeof node.value === 'string' || typeof node.value === 'number')) return String(node.value);
+    return this.fail(node, `${where} is not a text`);
+  }
+
+  count(node: unknown, where: string): number | undefined {
+    if (node === undefined || node === null) return undefined;
+    if (isScalar(node) && typeof node.value === 'number' && Number.isInteger(node.value) && node.value > 0) {
+      return node.value;
+    }
+    return this.fail(node, `${where} is not a whole number above 0`);
+  }
+
+  strings(node: unknown, where: string): string[] | undefined {
+    if (node === undefined || node === null) return undefined;
+    if (!isSeq(node)) return this.fail(node, `${where} is not a list`);
+    return node.items.map((item, index) => {
+      return this.string(item, `${where}[${index}]`) ?? this.fail(item, `${where}[${index}] is empty`);
+    });
+  }
+}
+
+/**
+ * Reads a configuration file in YAML (JSON is YAML too):
+ *
+ * ```yaml
+ * listen: 127.0.0.1:3307
+ * nodes: [db1:3306, db2:3306, db3:3306]
+ * monitor: { user: rwsplit_monitor, password_env: RWSPLIT_MONITOR_PASSWORD }
+ * pool: { max: 100 }
+ * log: { level: info }
+ * ```
+ * @throws UsageError with line and column
+ */
+export function readConfigFile(path: string): ConfigFile {
+  const lines = new LineCounter();
+  const reader = new Reader(path, lines);
+  const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const at = lines.linePos(error.pos[0]);
+    throw new UsageError(`${path}:${at.line}:${at.col}: ${error.message}`);
+  }
+  if (document.contents === null) return {};
+  const top = reader.map(document.contents, 'the file', KEYS);
+  const monitor = section(reader, top, 'monitor', ['user', 'password_env']);
+  const log = section(reader, top, 'log', ['level']);
+  const pool = section(reader, top, 'pool', ['max']);
+  return withoutUndefined({
+    listen: reader.string(top.get('listen'), 'listen'),
+    nodes: reader.strings(top.get('nodes'), 'nodes'),
+    monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
+    monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
+    logLevel: reader.string(log.get('level'), 'log.level'),
+    poolMax: reader.count(pool.get('max'), 'pool.max'),
+  });
+}
+
+function section(
+  reader: Reader,
+  top: Map<string, unknown>,
+  name: string,
+  keys: readonly string[],
+): Map<string, unknown> {
+  const node = top.get(name);
+  return node === undefined || node === null ? new Map<string, unknown>() : reader.map(node, name, keys);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read the configuration file ${path}: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, it]) => it !== undefined)) as Defined<T>;
+}
+
+function suggestion(name: string, known: readonly string[]): string {
+  const near = known.find((it) => distance(it, name.toLowerCase()) <= 2);
+  return near === undefined ? `; the keys are ${known.join(', ')}` : `; did you mean '${near}'?`;
+}
+
+/** Edits between two short words. */
+function distance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
+  for (const [i, a] of [...left].entries()) {
+    const next = [i + 1];
+    for (const [j, b] of [...right].entries()) {
+      next.push(Math.min((row[j] ?? 0) + (a === b ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}

@@ -1,0 +1,136 @@
+import { parseArgs } from 'node:util';
+import { DEFAULTS } from '../../src/defaults.js';
+import { createLog } from '../../src/runtime/log.js';
+import type { NodeAddress } from '../../src/topology/snapshot.js';
+import { Proxy, type ProxyOptions } from '../proxy.js';
+import { parseAddress } from './address.js';
+import { readConfigFile, type ConfigFile } from './config-file.js';
+import { UsageError } from './usage-error.js';
+
+const HELP = `rwsplit proxy: serve MySQL clients, writes on the primary, reads on the replicas.
+
+Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER [options]
+
+  --listen HOST:PORT            where clients connect (${DEFAULTS.listen})
+  --node HOST:PORT              a server of the cluster, once for each; which one is the primary is found out
+  --monitor-user USER           who looks at the servers: needs REPLICATION CLIENT
+  --monitor-password-env NAME   the environment variable with that user's password
+  --pool-max N                  server connections for each node and user (${DEFAULTS.poolMax})
+  --config FILE                 the same in YAML: listen, nodes, monitor.user, monitor.password_env, pool.max, log.level
+  --log-level LEVEL             trace, debug, info, warn, error or fatal (info)
+
+Example:
+  MONITOR_PASSWORD=… rwsplit proxy --node db1:3306 --node db2:3306 --node db3:3306 \\
+      --monitor-user rwsplit_monitor --monitor-password-env MONITOR_PASSWORD
+`;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** `rwsplit proxy`: serves until it is told to stop. @returns the exit code */
+export async function runProxy(args: readonly string[]): Promise<number> {
+  const settings = readSettings(args);
+  if (settings === 'help') {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const proxy = new Proxy(settings.options, createLog(settings.logLevel));
+  const { host, port } = await proxy.start();
+  process.stdout.write(`rwsplit: ready on ${host.includes(':') ? `[${host}]` : host}:${port}\n`);
+  await untilTold(() => void proxy.stop());
+  await proxy.stop();
+  return 0;
+}
+
+interface Settings {
+  readonly options: ProxyOptions;
+  readonly logLevel: string;
+}
+
+/** Flags win over the file, the file over the defaults. */
+function readSettings(args: readonly string[]): Settings | 'help' {
+  const flags = readFlags(args);
+  if (flags.help === true) return 'help';
+  const file: ConfigFile = flags.config === undefined ? {} : readConfigFile(flags.config);
+  const logLevel = flags['log-level'] ?? file.logLevel ?? 'info';
+  if (!LOG_LEVELS.includes(logLevel)) {
+    throw new UsageError(`the log level is one of ${LOG_LEVELS.join(', ')}, not '${logLevel}'`);
+  }
+  const listen = parseAddress(flags.listen ?? file.listen ?? DEFAULTS.listen, '--listen', {
+    host: '127.0.0.1',
+    port: 3307,
+  });
+  const user = flags['monitor-user'] ?? file.monitorUser;
+  if (user === undefined) throw new UsageError('name the user that looks at the servers with --monitor-user');
+  const password = readPassword(flags['monitor-password-env'] ?? file.monitorPasswordEnv);
+  return {
+    options: {
+      listen,
+      nodes: readNodes(flags.node ?? file.nodes ?? []),
+      monitor: { user, password },
+      poolMax: readCount(flags['pool-max']) ?? file.poolMax ?? DEFAULTS.poolMax,
+    },
+    logLevel,
+  };
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        listen: { type: 'string' },
+        node: { type: 'string', multiple: true },
+        'monitor-user': { type: 'string' },
+        'monitor-password-env': { type: 'string' },
+        'pool-max': { type: 'string' },
+        config: { type: 'string' },
+        'log-level': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)} (rwsplit proxy --help)`);
+  }
+}
+
+function readNodes(texts: readonly string[]): NodeAddress[] {
+  if (texts.length === 0) throw new UsageError('name at least one server with --node HOST:PORT');
+  const nodes = texts.map((text) => {
+    const { host, port } = parseAddress(text, '--node', { host: '127.0.0.1', port: 3306 });
+    return { name: `${host}:${port}`, host, port };
+  });
+  const twice = nodes.find((node, index) => nodes.findIndex((it) => it.name === node.name) !== index);
+  if (twice !== undefined) throw new UsageError(`the server ${twice.name} is named twice`);
+  return nodes;
+}
+
+function readPassword(variable: string | undefined): string {
+  if (variable === undefined) return '';
+  const password = process.env[variable];
+  if (password === undefined) {
+    throw new UsageError(`the environment variable ${variable}, named for the monitor's password, is not set`);
+  }
+  return password;
+}
+
+function readCount(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new UsageError(`--pool-max takes a whole number, not '${text}'`);
+  return count;
+}
+
+/** Until SIGINT or SIGTERM. A second one ends the process at once. */
+async function untilTold(onSignal: () => void): Promise<void> {
+  await new Promise<void>((resolve) => {
+    let told = false;
+    const stop = (): void => {
+      if (told) process.exit(1);
+      told = true;
+      onSignal();
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}

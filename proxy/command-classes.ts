@@ -1,0 +1,19 @@
+import type { Classification, ClassReason } from '../src/classify/classification.js';
+
+function toPrimary(reason: ClassReason): Classification {
+  return Object.freeze({ target: 'primary', reason, pins: [], unpins: [] });
+}
+
+/** The classes of commands that are no statements. */
+export const COMMAND_CLASS = {
+  /** What changes or asks for the session's own connection. */
+  session: toPrimary('session-state'),
+  /** COM_STATISTICS, COM_DEBUG. */
+  server: toPrimary('server-specific'),
+  /** COM_FIELD_LIST: a session's temporary tables have fields too. */
+  fieldList: toPrimary('session-state'),
+  /** COM_PROCESS_KILL. */
+  administration: toPrimary('administration'),
+  /** A COM_QUERY whose attributes cannot be read. */
+  unreadable: toPrimary('unparsable'),
+} as const;

@@ -1,0 +1,27 @@
+import type { Classification } from '../src/classify/classification.js';
+import type { Message } from '../src/protocol/framing.js';
+import type { ResponseShape } from '../src/protocol/response-walker.js';
+import type { Route } from '../src/routing/route.js';
+import type { ClientStatement } from './client-statement.js';
+
+/** A client's command on its way through a server. */
+export interface CommandRun {
+  readonly message: Message;
+  /** `none` for what has no answer. */
+  readonly shape: ResponseShape | 'none';
+  readonly classification: Classification;
+  readonly route: Route;
+  /** What its answer or its text has to do with a prepared statement. */
+  readonly statement:
+    | { readonly kind: 'none' }
+    /** COM_STMT_PREPARE: the answer gives it its id. */
+    | { readonly kind: 'prepare'; readonly statement: ClientStatement }
+    /** COM_STMT_EXECUTE. */
+    | { readonly kind: 'execute'; readonly statement: ClientStatement }
+    /** Another command that begins with the statement's id. */
+    | { readonly kind: 'use'; readonly statement: ClientStatement };
+  /** COM_RESET_CONNECTION: the session begins anew when it went through. */
+  readonly resets: boolean;
+}
+
+export const NO_STATEMENT = { kind: 'none' } as const;

@@ -1,0 +1,220 @@
+import type { Classification } from '../src/classify/classification.js';
+import type { StatementCache } from '../src/classify/statement-cache.js';
+import { DEFAULTS } from '../src/defaults.js';
+import { errPacketOf, RwsplitError } from '../src/errors.js';
+import { Capability, hasCapability } from '../src/protocol/capabilities.js';
+import { Command } from '../src/protocol/commands.js';
+import type { Message } from '../src/protocol/framing.js';
+import { queryTextStart } from '../src/protocol/query-attributes.js';
+import type { ResponseShape } from '../src/protocol/response-walker.js';
+import { routeStatement } from '../src/routing/route.js';
+import { opensCursor, statementKey, type ClientStatement } from './client-statement.js';
+import { ClientStatements } from './client-statements.js';
+import { COMMAND_CLASS } from './command-classes.js';
+import { NO_STATEMENT, type CommandRun } from './command-run.js';
+import type { RunnerClient, SessionRunner } from './session-runner.js';
+
+/** The client's side, as its commands need it. */
+export interface CommandClient extends RunnerClient {
+  /** Answers with an OK of our own making. */
+  writeOk(sequenceId: number): void;
+}
+
+/** One entry for each command that a client may send: what is not here is unknown to us, and refused as MySQL refuses it. */
+const HANDLERS: ReadonlyMap<number, (commands: Commands, message: Message) => void> = new Map([
+  [Command.QUIT, (commands) => commands.quit()],
+  [Command.INIT_DB, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.session)],
+  [Command.QUERY, (commands, message) => commands.query(message)],
+  [Command.FIELD_LIST, (commands, message) => commands.forward(message, 'columns', COMMAND_CLASS.fieldList)],
+  [Command.STATISTICS, (commands, message) => commands.forward(message, 'string', COMMAND_CLASS.server)],
+  [Command.PROCESS_KILL, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.administration)],
+  [Command.DEBUG, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.server)],
+  [Command.PING, (commands, message) => commands.ping(message)],
+  [Command.STMT_PREPARE, (commands, message) => commands.prepare(message)],
+  [Command.STMT_EXECUTE, (commands, message) => commands.execute(message)],
+  [Command.STMT_SEND_LONG_DATA, (commands, message) => commands.sendLongData(message)],
+  [Command.STMT_CLOSE, (commands, message) => commands.close(message)],
+  [Command.STMT_RESET, (commands, message) => commands.resetStatement(message)],
+  [Command.STMT_FETCH, (commands, message) => commands.fetch(message)],
+  [Command.SET_OPTION, (commands, message) => commands.setOption(message)],
+  [Command.RESET_CONNECTION, (commands, message) => commands.resetConnection(message)],
+]);
+
+/** A client's commands: decides for each what it is and where it runs. */
+export class Commands {
+  readonly #runner: SessionRunner;
+  readonly #client: CommandClient;
+  readonly #cache: StatementCache;
+  readonly #statements: ClientStatements;
+
+  constructor(runner: SessionRunner, client: CommandClient, cache: StatementCache) {
+    this.#runner = runner;
+    this.#client = client;
+    this.#cache = cache;
+    this.#statements = new ClientStatements(runner.session);
+  }
+
+  take(message: Message): void {
+    const command = message.payload[0] ?? -1;
+    const handler = HANDLERS.get(command);
+    if (handler !== undefined) handler(this, message);
+    else this.#refuse(message, new RwsplitError('unknown-command', `unknown command 0x${command.toString(16)}`));
+  }
+
+  quit(): void {
+    this.#client.end();
+  }
+
+  /** Runs what needs no look inside. */
+  forward(message: Message, shape: ResponseShape, classification: Classification): void {
+    this.#run(message, shape, classification, NO_STATEMENT);
+  }
+
+  query(message: Message): void {
+    const start = hasCapability(this.#client.capabilities, Capability.QUERY_ATTRIBUTES)
+      ? queryTextStart(message.payload)
+      : 1;
+    // Attributes that we cannot read, a server may: it is the one to say so.
+    const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(message.payload, start);
+    this.#run(message, 'result', classification, NO_STATEMENT);
+  }
+
+  ping(message: Message): void {
+    // On a kept connection it also keeps the server from ending it for being idle.
+    if (this.#runner.hasPrimary) this.forward(message, 'ok', COMMAND_CLASS.session);
+    else this.#answerOk(message);
+  }
+
+  prepare(message: Message): void {
+    if (this.#statements.size >= DEFAULTS.preparedPerClient) {
+      const max = DEFAULTS.preparedPerClient;
+      this.#refuse(message, new RwsplitError('too-many-statements', `a client may have ${max} statements prepared`));
+      return;
+    }
+    const { session } = this.#runner;
+    const sql = message.payload.subarray(1);
+    const statement: ClientStatement = {
+      id: this.#statements.nextId(),
+      sql,
+      classification: this.#classify(message.payload, 1),
+      state: session.state,
+      key: statementKey(session.state, sql),
+      params: 0,
+      types: undefined,
+    };
+    this.#statements.add(statement);
+    this.#run(message, 'prepare', statement.classification, { kind: 'prepare', statement });
+  }
+
+  execute(message: Message): void {
+    const statement = this.#find(message);
+    if (statement === undefined) return;
+    // Where it goes is decided with the pin still there; that its reply settles it, the next command sees.
+    if (opensCursor(message.payload)) this.#statements.cursorOpened(statement.id);
+    const { id } = statement;
+    const settles = this.#statements.isBound(id) && !opensCursor(message.payload);
+    this.#run(message, 'result', statement.classification, { kind: 'execute', statement });
+    if (settles) this.#statements.settled(id);
+  }
+
+  sendLongData(message: Message): void {
+    const id = message.payload.length >= 5 ? message.payload.readUInt32LE(1) : 0;
+    const statement = this.#statements.get(id);
+    if (statement === undefined) {
+      // It has no answer, not even an error: the server says so when the statement is to run.
+      this.#client.commandEnded();
+      return;
+    }
+    this.#statements.longDataSent(id);
+    this.#runner.run({
+      message,
+      shape: 'none',
+      classification: COMMAND_CLASS.session,
+      route: routeStatement(this.#runner.session, COMMAND_CLASS.session),
+      statement: { kind: 'use', statement },
+      resets: false,
+    });
+  }
+
+  close(message: Message): void {
+    if (message.payload.length >= 5) {
+      const id = message.payload.readUInt32LE(1);
+      const statement = this.#statements.get(id);
+      if (statement !== undefined) {
+        this.#runner.forget(statement, this.#statements.isBound(id));
+        this.#statements.delete(id);
+      }
+    }
+    this.#client.commandEnded();
+  }
+
+  resetStatement(message: Message): void {
+    const statement = this.#find(message);
+    if (statement === undefined) return;
+    if (!this.#statements.isBound(statement.id)) {
+      this.#answerOk(message);
+      return;
+    }
+    this.#run(message, 'ok', COMMAND_CLASS.session, { kind: 'use', statement });
+    this.#statements.settled(statement.id);
+  }
+
+  fetch(message: Message): void {
+    const statement = this.#find(message);
+    if (statement !== undefined) this.#run(message, 'rows', COMMAND_CLASS.session, { kind: 'use', statement });
+  }
+
+  setOption(message: Message): void {
+    this.#runner.session.pins.add('set-option');
+    this.forward(message, 'ok', COMMAND_CLASS.session);
+  }
+
+  resetConnection(message: Message): void {
+    this.#statements.clear();
+    this.#runner.run({
+      message,
+      shape: 'ok',
+      classification: COMMAND_CLASS.session,
+      route: { to: 'primary', reason: 'session-state' },
+      statement: NO_STATEMENT,
+      resets: true,
+    });
+  }
+
+  #classify(payload: Buffer, start: number): Classification {
+    return this.#cache.classify(payload, start, payload.length, this.#runner.session.lexMode);
+  }
+
+  #run(
+    message: Message,
+    shape: ResponseShape,
+    classification: Classification,
+    statement: CommandRun['statement'],
+  ): void {
+    const route = routeStatement(this.#runner.session, classification);
+    this.#runner.run({ message, shape, classification, route, statement, resets: false });
+  }
+
+  /** The statement whose id a command begins with; answers for the command when there is none. */
+  #find(message: Message): ClientStatement | undefined {
+    const id = message.payload.length >= 5 ? message.payload.readUInt32LE(1) : 0;
+    const statement = this.#statements.get(id);
+    if (statement === undefined) {
+      this.#refuse(
+        message,
+        new RwsplitError('unknown-statement-id', `Unknown prepared statement handler (${id}) given to the command`),
+      );
+    }
+    return statement;
+  }
+
+  #answerOk(message: Message): void {
+    this.#client.writeOk((message.lastSequenceId + 1) & 0xff);
+    this.#client.commandEnded();
+  }
+
+  #refuse(message: Message, error: RwsplitError): void {
+    this.#client.writeError(errPacketOf(error), (message.lastSequenceId + 1) & 0xff);
+    this.#client.commandEnded();
+  }
+}

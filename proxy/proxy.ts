@@ -1,0 +1,167 @@
+import { generateKeyPair } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { StatementCache } from '../src/classify/statement-cache.js';
+import { DEFAULTS } from '../src/defaults.js';
+import { errPacketOf, RwsplitError } from '../src/errors.js';
+import { framePackets } from '../src/protocol/framing.js';
+import { encodeErr } from '../src/protocol/packets/err.js';
+import type { Log } from '../src/runtime/log.js';
+import { Monitor } from '../src/runtime/monitor.js';
+import type { MonitorAccount } from '../src/runtime/node-probe.js';
+import { RoundRobin } from '../src/topology/balance/round-robin.js';
+import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
+import { Backends } from './backends.js';
+import { ClientConnection, type ProxyContext } from './client-connection.js';
+import type { RsaKey } from './client-login.js';
+import type { CommandRun } from './command-run.js';
+
+export interface ProxyOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly nodes: readonly NodeAddress[];
+  readonly monitor: MonitorAccount;
+  /** Server connections for each node, user and way of talking. */
+  readonly poolMax: number;
+}
+
+/** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
+export class Proxy {
+  readonly #options: ProxyOptions;
+  readonly #log: Log;
+  readonly #clients = new Set<ClientConnection>();
+  readonly #monitor: Monitor;
+  readonly #backends: Backends;
+  readonly #balance = new RoundRobin();
+  /** Statements by node, target and reason. */
+  readonly #counts = new Map<string, number>();
+  #server: Server | undefined;
+  #lastClientId = 0;
+  #stopping = false;
+
+  constructor(options: ProxyOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    this.#monitor = new Monitor(options.nodes, options.monitor, (snapshot) => this.#topologyChanged(snapshot));
+    this.#backends = new Backends(() => this.#monitor.snapshot, {
+      max: options.poolMax,
+      queueMax: DEFAULTS.poolQueueMax,
+      acquireTimeoutMs: DEFAULTS.poolAcquireTimeoutMs,
+      idleMs: DEFAULTS.poolIdleMs,
+    });
+  }
+
+  get snapshot(): Snapshot {
+    return this.#monitor.snapshot;
+  }
+
+  /** @returns the address on which clients are served. @throws Error with one clear sentence when it cannot serve */
+  async start(): Promise<{ host: string; port: number }> {
+    const rsaKey = await makeRsaKey();
+    const observations = await this.#monitor.start();
+    for (const seen of observations) {
+      if (seen.kind !== 'silent') continue;
+      await this.stop();
+      throw new Error(`node ${seen.address.name} cannot be used: ${seen.why}`);
+    }
+    if (this.snapshot.problem !== undefined) {
+      await this.stop();
+      throw new Error(this.snapshot.problem);
+    }
+    const context: ProxyContext = {
+      cluster: {
+        snapshot: () => this.#monitor.snapshot,
+        nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
+        ran: (node, run) => this.#count(node, run),
+      },
+      backends: this.#backends,
+      statements: new StatementCache({
+        maxBytes: DEFAULTS.statementCacheBytes,
+        maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
+      }),
+      rsaKey,
+      log: this.#log,
+    };
+    return this.#listen(context);
+  }
+
+  /** How many statements ran where and why, most first. */
+  counts(): { node: string; target: string; reason: string; statements: number }[] {
+    return [...this.#counts]
+      .map(([key, statements]) => {
+        const [node = '', target = '', reason = ''] = key.split('\0');
+        return { node, target, reason, statements };
+      })
+      .sort((a, b) => b.statements - a.statements);
+  }
+
+  /** Takes no more clients, lets what runs come to its end for a bounded time, then ends everything. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#server?.close();
+    const deadline = Date.now() + DEFAULTS.drainTimeoutMs;
+    while (this.#clients.size > 0 && Date.now() < deadline) {
+      for (const client of this.#clients) if (client.idle) client.shutDown();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (const client of this.#clients) client.destroy();
+    this.#monitor.stop();
+    await this.#backends.end();
+  }
+
+  async #listen(context: ProxyContext): Promise<{ host: string; port: number }> {
+    const { host, port } = this.#options.listen;
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket, context));
+    this.#server = server;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port }, resolve);
+      });
+    } catch (error) {
+      await this.stop();
+      const busy = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      throw new Error(
+        busy
+          ? `${host}:${port} is in use by another program; stop it, or choose another address with --listen`
+          : `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
+    }
+    const bound = server.address();
+    return { host, port: typeof bound === 'object' && bound !== null ? bound.port : port };
+  }
+
+  #accept(socket: Socket, context: ProxyContext): void {
+    if (this.#clients.size >= DEFAULTS.maxClients || this.#stopping) {
+      const error = new RwsplitError(
+        'too-many-clients',
+        `${this.#clients.size} clients are connected, which is the maximum`,
+      );
+      socket.on('error', () => socket.destroy());
+      socket.end(framePackets(encodeErr(errPacketOf(error)), 0));
+      return;
+    }
+    this.#lastClientId = (this.#lastClientId + 1) >>> 0;
+    const client = new ClientConnection(this.#lastClientId, socket, context);
+    this.#clients.add(client);
+    socket.on('close', () => this.#clients.delete(client));
+  }
+
+  #count(node: string, run: CommandRun): void {
+    const key = `${node}\0${run.route.to}\0${run.route.reason}`;
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  #topologyChanged(snapshot: Snapshot): void {
+    const nodes = Object.fromEntries(snapshot.nodes.map((node) => [node.address.name, node.role]));
+    if (snapshot.problem === undefined) this.#log.info({ nodes }, `the primary is ${snapshot.primary?.address.name}`);
+    else this.#log.error({ nodes }, snapshot.problem);
+  }
+}
+
+async function makeRsaKey(): Promise<RsaKey> {
+  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  return { privateKey, publicPem: Buffer.from(pem) };
+}

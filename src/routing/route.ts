@@ -1,0 +1,30 @@
+import type { ClassReason, Classification } from '../classify/classification.js';
+import type { Session } from '../session/session.js';
+
+/** Why a statement went where it went: its class, or what its session is in. */
+export type RouteReason = ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable';
+
+/** Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone. */
+export interface Route {
+  readonly to: 'primary' | 'replica' | 'previous';
+  readonly reason: RouteReason;
+}
+
+/**
+ * Decides for one statement. A session that has to stay where it is outweighs the statement's class;
+ * nothing but a read that is certain to be one goes to a replica.
+ */
+export function routeStatement(session: Session, classification: Classification): Route {
+  if (session.pins.size > 0) return { to: 'primary', reason: 'pinned' };
+  if (session.inTransaction) return { to: 'primary', reason: 'in-transaction' };
+  switch (classification.target) {
+    case 'primary':
+      return { to: 'primary', reason: classification.reason };
+    case 'last':
+      return { to: 'previous', reason: classification.reason };
+    case 'replica':
+      if (!session.autocommit) return { to: 'primary', reason: 'autocommit-off' };
+      if (session.serializable) return { to: 'primary', reason: 'serializable' };
+      return { to: 'replica', reason: classification.reason };
+  }
+}

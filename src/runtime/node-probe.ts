@@ -1,0 +1,114 @@
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Observation } from '../topology/assess.js';
+import type { NodeAddress } from '../topology/snapshot.js';
+
+/** With what the monitor logs in: it needs REPLICATION CLIENT. */
+export interface MonitorAccount {
+  readonly user: string;
+  readonly password: string;
+}
+
+interface Variables extends RowDataPacket {
+  readonly uuid: string;
+  readonly version: string;
+  readonly readOnly: number;
+}
+
+/** Looks at one node over a session that it keeps. */
+export class NodeProbe {
+  readonly address: NodeAddress;
+  readonly #account: MonitorAccount;
+  readonly #timeoutMs: number;
+  #connection: Connection | undefined;
+  #statusStatement = 'SHOW REPLICA STATUS';
+
+  constructor(address: NodeAddress, account: MonitorAccount, timeoutMs: number) {
+    this.address = address;
+    this.#account = account;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Never rejects: a node that does not answer is an observation too. */
+  async observe(): Promise<Observation> {
+    try {
+      const connection = await this.#connect();
+      const [[seen]] = await connection.query<Variables[]>({
+        sql: 'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly',
+        timeout: this.#timeoutMs,
+      });
+      if (seen === undefined) throw new Error('it gave no answer to its variables');
+      const [source] = await this.#replicaStatus(connection);
+      return {
+        kind: 'answered',
+        address: this.address,
+        serverUuid: seen.uuid,
+        serverVersion: seen.version,
+        readOnly: seen.readOnly === 1,
+        hasSource: source !== undefined,
+        applies: source?.['Replica_SQL_Running'] === 'Yes' || source?.['Slave_SQL_Running'] === 'Yes',
+      };
+    } catch (error) {
+      this.close();
+      return { kind: 'silent', address: this.address, why: this.#explain(error) };
+    }
+  }
+
+  close(): void {
+    this.#connection?.destroy();
+    this.#connection = undefined;
+  }
+
+  async #connect(): Promise<Connection> {
+    if (this.#connection !== undefined) return this.#connection;
+    const connection = await createConnection({
+      host: this.address.host,
+      port: this.address.port,
+      user: this.#account.user,
+      password: this.#account.password,
+      connectTimeout: this.#timeoutMs,
+      connectAttributes: { program_name: 'rwsplit-monitor' },
+    });
+    // Without a listener the end of an idle session would end the process.
+    connection.on('error', () => {
+      if (this.#connection === connection) this.#connection = undefined;
+    });
+    this.#connection = connection;
+    return connection;
+  }
+
+  async #replicaStatus(connection: Connection): Promise<RowDataPacket[]> {
+    const ask = async (): Promise<RowDataPacket[]> => {
+      const [rows] = await connection.query<RowDataPacket[]>({ sql: this.#statusStatement, timeout: this.#timeoutMs });
+      return rows;
+    };
+    try {
+      return await ask();
+    } catch (error) {
+      // Servers before 8.0.22, and MariaDB before 10.5, only know the older words.
+      if (errnoOf(error) !== 1064 || this.#statusStatement.includes('SLAVE')) throw error;
+      this.#statusStatement = 'SHOW SLAVE STATUS';
+      return ask();
+    }
+  }
+
+  #explain(error: unknown): string {
+    const message = error instanceof Error ? error.message || errnoName(error) : String(error);
+    switch (errnoOf(error)) {
+      case 1045:
+        return `it refused the monitor's login (${message}); check --monitor-user and its password`;
+      case 1227:
+        return `the monitor's user lacks a privilege (${message}); GRANT REPLICATION CLIENT ON *.* TO '${this.#account.user}'`;
+      default:
+        return message;
+    }
+  }
+}
+
+function errnoOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('errno' in error)) return undefined;
+  return typeof error.errno === 'number' ? error.errno : undefined;
+}
+
+function errnoName(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}

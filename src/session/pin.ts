@@ -1,0 +1,22 @@
+import type { PinReason } from '../classify/classification.js';
+
+/** Why a session has to keep one primary connection for all its statements. */
+export type Pin =
+  | PinReason
+  /** The client itself asked for session trackers: it gets what it asked for, and ours would disturb them. */
+  | 'session-tracker'
+  /** The server reported a change that no tracker names and no statement explains. */
+  | 'unknown-state-change'
+  | 'long-data' // COM_STMT_SEND_LONG_DATA, until the statement ran
+  | 'cursor' // until it is read to its end or closed
+  | 'set-option'; // COM_SET_OPTION
+
+/**
+ * Why a session keeps its primary connection although its reads may go to a replica: something on it may be asked for later.
+ */
+export type Hold =
+  | 'last-insert-id'
+  /** A procedure or stored function may have left locks that no tracker reports. */
+  | 'procedure-call'
+  /** ROW_COUNT(), SHOW WARNINGS: until the next statement. */
+  | 'previous-statement';

@@ -1,0 +1,175 @@
+import type { Classification, LexMode } from '../classify/classification.js';
+import type { ErrPacket } from '../protocol/packets/err.js';
+import type { OkPacket } from '../protocol/packets/ok.js';
+import { ServerStatus } from '../protocol/server-status.js';
+import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
+import { lexModeOf } from './lex-mode.js';
+import type { Hold, Pin } from './pin.js';
+import { changeState, freshState, type SessionState } from './session-state.js';
+
+/** How a statement ended, as far as its session is concerned. */
+export interface StatementEnd {
+  readonly role: 'primary' | 'replica';
+  readonly classification: Classification;
+  /** Server status flags; undefined when only an error came. */
+  readonly status: number | undefined;
+  readonly ok: OkPacket | undefined;
+  readonly error: ErrPacket | undefined;
+  readonly warnings: number;
+  /** Rows of its last result set. */
+  readonly rows: number;
+  readonly changes: readonly SessionChange[];
+}
+
+/** The classes whose statements may have left on their connection what no tracker reports. */
+const OPAQUE: ReadonlySet<string> = new Set(['procedure-call', 'stored-function']);
+
+/** Variables whose value says nothing of the session's later statements, or cannot be carried: see the pin `one-shot-variable`. */
+const NOT_CARRIED: ReadonlySet<string> = new Set([
+  STATEMENT_ID,
+  'insert_id',
+  'last_insert_id',
+  'identity',
+  'timestamp',
+  'rand_seed1',
+  'rand_seed2',
+  'gtid_next',
+  'pseudo_thread_id',
+  'pseudo_replica_mode',
+  'pseudo_slave_mode',
+  'sql_log_bin',
+  'session_track_system_variables',
+  'session_track_schema',
+  'session_track_state_change',
+  'session_track_gtids',
+  'session_track_transaction_info',
+]);
+
+function isCarried(change: SessionChange): boolean {
+  return change.kind !== 'system-variable' || !NOT_CARRIED.has(change.name);
+}
+
+/**
+ * What a client's session is in, whichever connections serve it. It changes only by {@link begin} and {@link end}:
+ *
+ * ```
+ *  free ── a statement leaves something to ask for ──► held    reads may go to replicas
+ *    ▲ ◄──────────── it is asked no more ──────────────┘
+ *    └── transaction, autocommit=0, pins ────────────► bound   everything goes to the kept primary connection
+ * ```
+ */
+export class Session {
+  state: SessionState;
+  /** Each with the reason that is shown. */
+  readonly pins = new Set<Pin>();
+  readonly holds = new Set<Hold>();
+  lexMode: LexMode;
+  /** Rows of the last result set, for FOUND_ROWS() where its connection has gone back. */
+  foundRows = 0;
+  /** The previous statement gave rows, so that ROW_COUNT() is -1. */
+  previousGaveRows = false;
+  #status: number;
+  readonly #baseline: ReadonlyMap<string, string>;
+  readonly #serverVersion: string;
+
+  /** @param baseline what a fresh connection of this session has, as far as it is known */
+  constructor(schema: string, baseline: ReadonlyMap<string, string>, serverVersion: string) {
+    this.state = freshState(schema);
+    this.#baseline = baseline;
+    this.#serverVersion = serverVersion;
+    this.#status = baseline.get('autocommit') === 'OFF' ? 0 : ServerStatus.AUTOCOMMIT;
+    this.lexMode = lexModeOf(this.state, baseline, serverVersion);
+  }
+
+  /** Server status flags, as a client without a statement under way is to see them. */
+  get status(): number {
+    return this.#status & ~ServerStatus.SESSION_STATE_CHANGED & ~ServerStatus.MORE_RESULTS_EXISTS;
+  }
+
+  get inTransaction(): boolean {
+    return (this.#status & ServerStatus.IN_TRANS) !== 0;
+  }
+
+  get autocommit(): boolean {
+    return (this.#status & ServerStatus.AUTOCOMMIT) !== 0;
+  }
+
+  /** Plain reads lock what they read. */
+  get serializable(): boolean {
+    const name = 'transaction_isolation';
+    return (this.state.variables.get(name) ?? this.#baseline.get(name)) === 'SERIALIZABLE';
+  }
+
+  /** Whether the primary connection stays with the session between statements. */
+  get keepsPrimary(): boolean {
+    return this.inTransaction || !this.autocommit || this.pins.size > 0 || this.holds.size > 0;
+  }
+
+  /** Whether something would be lost with the primary connection that the client was promised. */
+  get boundToPrimary(): boolean {
+    return this.inTransaction || !this.autocommit || this.pins.size > 0 || this.holds.has('last-insert-id');
+  }
+
+  /** A statement is about to run. @param asksPrevious it belongs to the statement before */
+  begin(asksPrevious: boolean): void {
+    if (!asksPrevious) this.holds.delete('previous-statement');
+  }
+
+  end(end: StatementEnd): void {
+    const wasInTransaction = this.inTransaction;
+    if (end.role === 'primary' && end.status !== undefined) this.#status = end.status;
+    this.#changed(end);
+    this.previousGaveRows = end.ok === undefined && end.error === undefined;
+    if (this.previousGaveRows) this.foundRows = end.rows;
+    if (end.role === 'replica') return;
+
+    if (wasInTransaction && !this.inTransaction) this.pins.delete('next-transaction');
+    if (end.error === undefined) {
+      for (const pin of end.classification.unpins) this.pins.delete(pin);
+    }
+    for (const pin of end.classification.pins) this.pins.add(pin);
+    if (OPAQUE.has(end.classification.reason)) this.holds.add('procedure-call');
+    if ((end.ok?.lastInsertId ?? 0n) !== 0n) this.holds.add('last-insert-id');
+    const counted = (end.ok?.affectedRows ?? 0n) !== 0n;
+    if (counted || end.error !== undefined || end.warnings > 0) this.holds.add('previous-statement');
+  }
+
+  /** Changes that came with no statement of the client: what we asked for to know the session better. */
+  learn(changes: readonly SessionChange[], status: number | undefined): void {
+    if (status !== undefined) this.#status = status;
+    this.#setState(changeState(this.state, changes.filter(isCarried), this.#baseline));
+  }
+
+  /** COM_RESET_CONNECTION went through: everything but the schema is as after a login. */
+  reset(status: number): void {
+    this.pins.clear();
+    this.holds.clear();
+    this.#status = status;
+    this.foundRows = 0;
+    this.previousGaveRows = false;
+    this.#setState(freshState(this.state.schema));
+  }
+
+  #changed(end: StatementEnd): void {
+    if (end.changes.length === 0) return;
+    let explained = end.classification.pins.length > 0 || end.classification.unpins.length > 0;
+    let changed = false;
+    for (const change of end.changes) {
+      if (change.kind === 'schema') explained = true;
+      if (change.kind === 'state-change') changed = true;
+      if (change.kind !== 'system-variable' || change.name === STATEMENT_ID) continue;
+      explained = true;
+      if (change.name.startsWith('session_track_')) this.pins.add('session-tracker');
+      else if (NOT_CARRIED.has(change.name)) this.pins.add('one-shot-variable');
+    }
+    this.#setState(changeState(this.state, end.changes.filter(isCarried), this.#baseline));
+    // What a procedure changed may be more than the variables that are named.
+    if (changed && (!explained || OPAQUE.has(end.classification.reason))) this.pins.add('unknown-state-change');
+  }
+
+  #setState(state: SessionState): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.lexMode = lexModeOf(state, this.#baseline, this.#serverVersion);
+  }
+}

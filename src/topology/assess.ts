@@ -1,0 +1,86 @@
+import type { Node, NodeAddress, Role, Snapshot } from './snapshot.js';
+
+/** What one node said of itself, or why it said nothing. */
+export type Observation =
+  | {
+      readonly kind: 'answered';
+      readonly address: NodeAddress;
+      readonly serverUuid: string;
+      readonly serverVersion: string;
+      /** read_only or super_read_only is on. */
+      readonly readOnly: boolean;
+      /** It has a source to replicate from. */
+      readonly hasSource: boolean;
+      /** What it receives is applied. */
+      readonly applies: boolean;
+    }
+  | { readonly kind: 'silent'; readonly address: NodeAddress; readonly why: string }
+  /** Not asked yet. */
+  | { readonly kind: 'unseen'; readonly address: NodeAddress };
+
+type Answered = Extract<Observation, { kind: 'answered' }>;
+
+/**
+ * Finds out what each node is for: the primary is the one that is writable and replicates from nobody.
+ *
+ * | writable | has a source | role |
+ * |---|---|---|
+ * | yes | no | primary: just one may be so |
+ * | yes | yes | replica that somebody can write to by mistake; it gets reads |
+ * | no | yes | replica; it gets reads while it applies what it receives |
+ * | no | no | unknown: an old primary, or not of this cluster |
+ */
+export function assess(observations: readonly Observation[], version: number): Snapshot {
+  const nodes = observations.map(nodeOf);
+  const primaries = nodes.filter((node) => node.role === 'primary');
+  const primary = primaries.length === 1 ? primaries[0] : undefined;
+  const applying = new Set(
+    observations.filter((it) => it.kind === 'answered' && it.applies).map((it) => it.address.name),
+  );
+  return {
+    version,
+    nodes,
+    primary,
+    replicas: nodes.filter((node) => node.role === 'replica' && applying.has(node.address.name)),
+    problem: primary === undefined ? problemOf(observations, primaries) : undefined,
+  };
+}
+
+function roleOf(seen: Answered): Role {
+  if (seen.hasSource) return 'replica';
+  return seen.readOnly ? 'unknown' : 'primary';
+}
+
+function nodeOf(seen: Observation): Node {
+  const { address } = seen;
+  if (seen.kind !== 'answered') return { address, role: 'unknown', serverUuid: '', serverVersion: '' };
+  return { address, role: roleOf(seen), serverUuid: seen.serverUuid, serverVersion: seen.serverVersion };
+}
+
+function problemOf(observations: readonly Observation[], primaries: readonly Node[]): string {
+  if (primaries.length > 1) {
+    const names = primaries.map((node) => node.address.name).join(' and ');
+    return `${names} all take writes and replicate from nobody: make all but one read-only (SET GLOBAL super_read_only=ON), or name one cluster only`;
+  }
+  const silent = observations.filter((it) => it.kind === 'silent').map((it) => `${it.address.name}: ${it.why}`);
+  if (silent.length > 0) return `no primary among the nodes that answer, and some do not (${silent.join('; ')})`;
+  const states = observations
+    .map((it) => {
+      if (it.kind !== 'answered') return `${it.address.name} has not answered yet`;
+      return `${it.address.name} is ${it.readOnly ? 'read-only' : 'writable'}${it.hasSource ? ' and replicates' : ''}`;
+    })
+    .join('; ');
+  return `no node is writable (${states}): name the primary too, or open one with SET GLOBAL super_read_only=OFF, read_only=OFF`;
+}
+
+/** Whether two snapshots say the same, whatever their versions. */
+export function sameTopology(left: Snapshot, right: Snapshot): boolean {
+  const essence = (it: Snapshot): string =>
+    JSON.stringify([
+      it.nodes.map((node) => [node.address.name, node.role, node.serverUuid, node.serverVersion]),
+      it.primary?.address.name,
+      it.replicas.map((node) => node.address.name),
+      it.problem,
+    ]);
+  return essence(left) === essence(right);
+}
