@@ -9,6 +9,7 @@ export type ClassReason =
   // to a replica
   | 'read'
   | 'hint-replica'
+  | 'read-only-transaction' // START TRANSACTION READ ONLY: the whole transaction can stay on one replica
   // to the previous statement's connection
   | 'diagnostics' // SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, @@warning_count, @@error_count
   | 'last-insert-id' // LAST_INSERT_ID(), @@identity, @@last_insert_id
@@ -50,12 +51,15 @@ export type PinReason =
   | 'named-lock' // GET_LOCK, service locks
   | 'user-variable'
   | 'text-prepared-statement'
+  | 'service-lock' // SERVICE_GET_READ_LOCKS and its like: RELEASE_ALL_LOCKS() does not end them
   | 'handler'
   | 'xa'
   | 'found-rows' // SQL_CALC_FOUND_ROWS
   | 'stored-function' // may have left anything behind
   | 'next-transaction' // SET TRANSACTION: until the next transaction ended
   | 'one-shot-variable' // SET insert_id, timestamp, rand_seed …: cannot be read back and carried over
+  | 'role' // SET ROLE
+  | 'resource-group' // SET RESOURCE GROUP
   | 'unknown-statement';
 
 /** The class of one statement. Values are frozen and shared: nothing is allocated for a repeated statement. */
@@ -76,6 +80,8 @@ export interface LexMode {
   readonly ansiQuotes: boolean;
   /** sql_mode has NO_BACKSLASH_ESCAPES. */
   readonly noBackslashEscapes: boolean;
+  /** sql_mode has IGNORE_SPACE: `COUNT (x)` is the built-in function, else it is a stored one. */
+  readonly ignoreSpace?: boolean;
   /** `character_set_client` where a byte after the first of a character may be ASCII; `other` for all the rest. */
   readonly charset: 'other' | 'gbk' | 'sjis' | 'cp932' | 'big5' | 'gb18030';
   /** For executable comments: 90704 for 9.7.4, 101119 for MariaDB 10.11.19. */

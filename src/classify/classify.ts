@@ -1,0 +1,103 @@
+import type { Classification, LexMode } from './classification.js';
+import { BOUND_TO_CONNECTION, CALLS_STORED_FUNCTION, DOUBTS, outcomeOf, pinsOf, WRITES } from './finding.js';
+import { END, Lexer, SEPARATOR } from './lexer.js';
+import {
+  HINT_PRIMARY,
+  HINT_REPLICA,
+  MULTI_STATEMENT,
+  type Outcome,
+  PIN_BITS,
+  READ,
+  SESSION_STATE,
+  UNKNOWN_STATEMENT,
+  UNPARSABLE,
+} from './outcome.js';
+import { type KnownFunctions, StatementScan } from './statement-scan.js';
+import { readVerb } from './verbs.js';
+
+const PARENTHESIS = 0x28;
+
+/**
+ * Says where a text of one or more statements runs and what it leaves behind. Takes linear time and never throws.
+ * @param sql holds the text from `start` to `end`, in the connection's character set
+ * @param functions stored functions that are known to read only
+ */
+export function classify(
+  sql: Uint8Array,
+  start: number,
+  end: number,
+  mode: LexMode,
+  functions?: KnownFunctions,
+): Classification {
+  const lexer = new Lexer(sql, start, end, mode);
+  const first = readStatement(lexer, functions);
+  if (first === undefined) return lexer.broken ? brokenText(0) : UNKNOWN_STATEMENT.classification(0, 0);
+  let statements = 1;
+  let pins = pinsIn(first);
+  while (lexer.token !== END) {
+    const scan = readStatement(lexer, functions);
+    if (scan !== undefined) {
+      statements += 1;
+      pins |= pinsIn(scan);
+    }
+  }
+  if (lexer.broken) return brokenText(pins);
+  if (lexer.malformed) return UNPARSABLE.classification(pins, 0);
+  // Which of several statements came to run cannot be told from here, so none of them ends a pin.
+  if (statements > 1) return MULTI_STATEMENT.classification(pins, 0);
+  return lexer.hint === undefined ? resolve(first).classification(pins, first.unpins) : applyHint(first, lexer, pins);
+}
+
+/** Should the server take it all the same, it was misread here. */
+function brokenText(pins: number): Classification {
+  return UNPARSABLE.classification(pins | PIN_BITS['unknown-statement'], 0);
+}
+
+/** Reads to the end of the next statement; undefined where there is none before a separator or the end. */
+function readStatement(lexer: Lexer, functions: KnownFunctions | undefined): StatementScan | undefined {
+  lexer.next();
+  const isBare = lexer.token === END || lexer.token === SEPARATOR;
+  if (isBare && lexer.skipped === 0) return undefined;
+  const scan = new StatementScan(lexer, functions);
+  if (isBare || (lexer.before !== 0 && lexer.before !== PARENTHESIS)) {
+    scan.outcome = UNKNOWN_STATEMENT;
+    scan.takeRest();
+    return scan;
+  }
+  readVerb(scan);
+  if (scan.isPrefix) {
+    readVerb(scan);
+    if (scan.outcome === READ) scan.outcome = SESSION_STATE;
+  }
+  scan.takeRest();
+  if ((scan.found & WRITES) !== 0) scan.found &= ~CALLS_STORED_FUNCTION;
+  return scan;
+}
+
+function pinsIn(scan: StatementScan): number {
+  return scan.pins | pinsOf(scan.found);
+}
+
+function resolve(scan: StatementScan): Outcome {
+  const bound = scan.found & BOUND_TO_CONNECTION;
+  if (bound !== 0) return outcomeOf(bound);
+  return scan.outcome === READ ? outcomeOf(scan.found) : scan.outcome;
+}
+
+/** A hint moves reads only, and to a replica only those that are plain or doubtful. */
+function applyHint(scan: StatementScan, lexer: Lexer, pins: number): Classification {
+  const outcome = resolve(scan);
+  const { hint } = lexer;
+  const isMovable = scan.outcome === READ && (scan.found & ~DOUBTS) === 0;
+  if (hint === undefined || !isMovable) return outcome.classification(pins, scan.unpins);
+  switch (hint.kind) {
+    case 'primary':
+      return outcome === READ ? HINT_PRIMARY.classification(0, 0) : outcome.classification(pins, scan.unpins);
+    case 'replica':
+      return HINT_REPLICA.classification(0, 0);
+    case 'node':
+      return Object.freeze({ target: 'replica', reason: 'hint-node', pins: NO_PINS, unpins: NO_PINS, node: hint.node });
+  }
+}
+
+const NO_PINS: readonly never[] = Object.freeze([]);

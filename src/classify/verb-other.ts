@@ -1,0 +1,93 @@
+import * as finding from './finding.js';
+import { NAME } from './lexer.js';
+import {
+  ADMINISTRATION,
+  DIAGNOSTICS,
+  PIN_BITS,
+  PROCEDURE_CALL,
+  READ,
+  SESSION_STATE,
+  TEXT_PREPARED_STATEMENT,
+  WRITE,
+} from './outcome.js';
+import type { StatementScan } from './statement-scan.js';
+import { word, words } from './words.js';
+
+const IMMEDIATE = word('IMMEDIATE');
+const INDEX = word('INDEX');
+const OPEN = word('OPEN');
+const BACKUP_ENDS: ReadonlySet<number> = new Set(words('END UNLOCK'));
+
+/** The one form that certainly ends all named locks: nothing else is evaluated, and it is. */
+const RELEASES_ALL_LOCKS = /^\s*(?:SELECT|DO)\s+RELEASE_ALL_LOCKS\s*\(\s*\)\s*(?:AS\s+\w+\s*)?$/i;
+const MAX_RELEASE_LENGTH = 200;
+
+export function readSelect(scan: StatementScan): void {
+  scan.outcome = READ;
+  scan.hasProcedureClause = true;
+  readReleaseOfLocks(scan);
+}
+
+export function readDo(scan: StatementScan): void {
+  scan.outcome = READ;
+  readReleaseOfLocks(scan);
+}
+
+function readReleaseOfLocks(scan: StatementScan): void {
+  const { lexer } = scan;
+  const { start } = lexer;
+  scan.takeRest();
+  if ((scan.found & finding.CALLS_LOCK_FUNCTION) === 0) return;
+  const stop = scan.textStop;
+  if (stop - start <= MAX_RELEASE_LENGTH && RELEASES_ALL_LOCKS.test(lexer.text(start, stop))) {
+    scan.unpins |= PIN_BITS['named-lock'];
+  }
+}
+
+/** What a procedure's OUT parameters are given stays in user variables. */
+export function readCall(scan: StatementScan): void {
+  scan.outcome = PROCEDURE_CALL;
+  scan.assignsVariables = true;
+}
+
+/** `LOAD DATA` can fill user variables; `LOAD INDEX INTO CACHE` is about one server. */
+export function readLoad(scan: StatementScan): void {
+  scan.take();
+  scan.outcome = scan.lexer.word === INDEX ? ADMINISTRATION : WRITE;
+  scan.assignsVariables = true;
+}
+
+export function readGet(scan: StatementScan): void {
+  scan.outcome = DIAGNOSTICS;
+  scan.assignsVariables = true;
+}
+
+export function readHandler(scan: StatementScan): void {
+  scan.outcome = SESSION_STATE;
+  for (scan.take(); !scan.atEnd; scan.take()) {
+    if (scan.lexer.token === NAME && scan.lexer.word === OPEN) scan.pins |= PIN_BITS.handler;
+  }
+}
+
+export function readPrepare(scan: StatementScan): void {
+  scan.outcome = TEXT_PREPARED_STATEMENT;
+  scan.pins |= PIN_BITS['text-prepared-statement'];
+}
+
+/** The text of `EXECUTE IMMEDIATE` may be any statement. */
+export function readExecute(scan: StatementScan): void {
+  scan.outcome = TEXT_PREPARED_STATEMENT;
+  scan.take();
+  if (scan.lexer.word === IMMEDIATE) scan.pins |= PIN_BITS['unknown-statement'];
+}
+
+/** MariaDB's `BACKUP STAGE …` and `BACKUP LOCK`. */
+export function readBackup(scan: StatementScan): void {
+  scan.outcome = ADMINISTRATION;
+  let ends = false;
+  for (scan.take(); !scan.atEnd; scan.take()) {
+    if (BACKUP_ENDS.has(scan.lexer.word)) ends = true;
+  }
+  if (ends) scan.unpins |= PIN_BITS['instance-lock'];
+  else scan.pins |= PIN_BITS['instance-lock'];
+}
