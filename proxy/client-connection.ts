@@ -4,7 +4,6 @@ import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, LoginRefused, RwsplitError } from '../src/errors.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { OFFERED_TO_CLIENTS } from '../src/protocol/capabilities.js';
-import { Command } from '../src/protocol/commands.js';
 import { framePackets, MessageSplitter, type Message } from '../src/protocol/framing.js';
 import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import { encodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
@@ -268,7 +267,7 @@ export class ClientConnection implements RunnerClient {
     const pool = group.pool(node.address);
     const connection = await pool.acquire();
     if (connection.state.schema !== database) {
-      const { error } = await connection.command(Command.INIT_DB, database);
+      const { error } = await connection.useSchema(database);
       if (error !== undefined) {
         pool.release(connection);
         throw new LoginRefused(error);

@@ -73,6 +73,9 @@ export class SessionRunner implements ReplyOwner {
   /** The replica's connection of the previous statement, when there is something on it to ask for. */
   #previous: ServerConnection | undefined;
 
+  /** The connection that ran the previous statement, while the session has it. */
+  #last: ServerConnection | undefined;
+
   #run: CommandRun | undefined;
   #connection: ServerConnection | undefined;
   #role: 'primary' | 'replica' = 'primary';
@@ -246,18 +249,10 @@ export class SessionRunner implements ReplyOwner {
       this.#replace(connection, run);
       return;
     }
-    const before =
-      connection === this.#primary || connection === this.#previous
-        ? undefined
-        : prelude(run.classification.reason, this.session);
+    const before = prelude(run.classification.reason, this.session, connection === this.#last);
     if (before !== undefined) {
       connection.cork();
-      connection.send(
-        frameCommand(Command.QUERY, Buffer.from(before, 'latin1')),
-        'result',
-        1,
-        this.#swallow(connection),
-      );
+      connection.send(connection.frameQuery(before), 'result', 1, this.#swallow(connection));
     }
     if (restored === 'same') {
       this.#send(connection, run);
@@ -319,7 +314,7 @@ export class SessionRunner implements ReplyOwner {
       connection.send(initDb, 'ok', 1, this.#swallow(connection));
     }
     if (restore.set !== undefined) {
-      const set = frameCommand(Command.QUERY, Buffer.from(restore.set, 'latin1'));
+      const set = connection.frameQuery(restore.set);
       connection.send(set, 'result', 1, this.#swallow(connection));
     }
     connection.state = state;
@@ -497,7 +492,7 @@ export class SessionRunner implements ReplyOwner {
       connection.state = freshState(connection.state.schema);
       this.session.reset(connection.walker.status ?? 0);
       this.#trackersAskedFor.clear();
-      return { framed: frameCommand(Command.QUERY, Buffer.from(TRACK_SESSION, 'latin1')), shape: 'result' };
+      return { framed: connection.frameQuery(TRACK_SESSION), shape: 'result' };
     }
     if (this.#role === 'replica') return undefined;
     if (error !== undefined && !this.session.inTransaction && mayOpenTransaction(run.classification)) {
@@ -507,7 +502,7 @@ export class SessionRunner implements ReplyOwner {
     if (this.#changes.some((it) => it.kind === 'system-variable' && it.name === 'character_set_connection')) {
       // SET NAMES … COLLATE changes the collation too, and the server does not tell.
       const ask = 'SET collation_connection=@@collation_connection';
-      return { framed: frameCommand(Command.QUERY, Buffer.from(ask, 'latin1')), shape: 'result' };
+      return { framed: connection.frameQuery(ask), shape: 'result' };
     }
     return undefined;
   }
@@ -535,22 +530,14 @@ export class SessionRunner implements ReplyOwner {
 
   #finish(connection: ServerConnection): void {
     this.#connection = undefined;
-    if (this.#role === 'replica') {
-      const { warnings, error } = connection.walker;
-      if (warnings > 0 || error !== undefined) {
-        this.#previous = connection;
-        connection.onClosed = this.#onClosedWhileIdle;
-      } else {
-        this.#previous = undefined;
-        this.#release(connection);
-      }
-    } else if (this.session.keepsPrimary) {
-      this.#primary = connection;
-      connection.onClosed = this.#onClosedWhileIdle;
-    } else {
-      this.#primary = undefined;
-      this.#release(connection);
-    }
+    const replica = this.#role === 'replica';
+    const { warnings, error } = connection.walker;
+    const keeps = replica ? warnings > 0 || error !== undefined : this.session.keepsPrimary;
+    this.#last = keeps ? connection : undefined;
+    if (replica) this.#previous = this.#last;
+    else this.#primary = this.#last;
+    if (keeps) connection.onClosed = this.#onClosedWhileIdle;
+    else this.#release(connection);
     this.#done();
   }
 

@@ -64,7 +64,8 @@ export function decodeSessionChanges(bytes: Buffer): SessionChange[] | Malformed
         changes.push({ kind: 'schema', name: entry.lenencBytes().toString('utf8') });
         break;
       case STATE_CHANGE:
-        if (entry.lenencBytes()[0] === 0x31) changes.push({ kind: 'state-change' });
+        // The flag stands there as it is, without a length of its own.
+        if (data[0] === 0x31) changes.push({ kind: 'state-change' });
         break;
       case GTIDS:
         entry.int1();
@@ -98,7 +99,7 @@ export function encodeSessionChanges(changes: readonly SessionChange[]): Buffer 
         writer.int1(SCHEMA).lenencBytes(new ByteWriter().lenencString(change.name).payload());
         break;
       case 'state-change':
-        writer.int1(STATE_CHANGE).lenencBytes(new ByteWriter().lenencString('1').payload());
+        writer.int1(STATE_CHANGE).lenencString('1');
         break;
       case 'gtids':
         writer.int1(GTIDS).lenencBytes(new ByteWriter().int1(0).lenencString(change.gtids).payload());

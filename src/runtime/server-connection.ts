@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
 import { ServerLogin, type ServerLoginOptions } from '../protocol/auth/server-login.js';
+import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
 import { framePackets, MessageSplitter } from '../protocol/framing.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
@@ -38,6 +39,9 @@ export const TRACK_SESSION =
   '@@session.transaction_isolation=@@session.transaction_isolation,' +
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
   'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
+
+/** A count of 0 parameters, in 1 set. */
+const NO_ATTRIBUTES = Buffer.from([0, 1]);
 
 /**
  * A connection to a MySQL server, logged in as a client's user.
@@ -81,7 +85,7 @@ export class ServerConnection {
     const connection = await logIn(node, login, timeoutMs, (socket, threadId, version, flags) => {
       return new ServerConnection(socket, node, threadId, version, flags);
     });
-    const { error, changes } = await connection.command(Command.QUERY, TRACK_SESSION);
+    const { error, changes } = await connection.query(TRACK_SESSION);
     if (error !== undefined) {
       connection.close();
       throw new LoginRefused(error);
@@ -139,11 +143,26 @@ export class ServerConnection {
     this.walker.fileSent(sequenceId);
   }
 
-  /** Sends a command of ours and swallows its reply. @param text of the statement */
-  async command(command: number, text: string): Promise<Swallowed> {
+  /** Sends a statement of ours and swallows its reply. */
+  async query(sql: string): Promise<Swallowed> {
     return new Promise((resolve, reject) => {
-      this.send(frameCommand(command, Buffer.from(text, 'utf8')), 'result', 1, new SwallowedReply(resolve, reject));
+      this.send(this.frameQuery(sql), 'result', 1, new SwallowedReply(resolve, reject));
     });
+  }
+
+  /** Makes `schema` the default one. */
+  async useSchema(schema: string): Promise<Swallowed> {
+    return new Promise((resolve, reject) => {
+      const framed = frameCommand(Command.INIT_DB, Buffer.from(schema, 'utf8'));
+      this.send(framed, 'ok', 1, new SwallowedReply(resolve, reject));
+    });
+  }
+
+  /** A COM_QUERY of ours, as this connection's capabilities want it. */
+  frameQuery(sql: string): Buffer {
+    const text = Buffer.from(sql, 'utf8');
+    const attributes = hasCapability(this.capabilities, Capability.QUERY_ATTRIBUTES);
+    return frameCommand(Command.QUERY, attributes ? Buffer.concat([NO_ATTRIBUTES, text]) : text);
   }
 
   pause(): void {

@@ -129,7 +129,9 @@ export class Session {
     }
     for (const pin of end.classification.pins) this.pins.add(pin);
     if (OPAQUE.has(end.classification.reason)) this.holds.add('procedure-call');
-    if ((end.ok?.lastInsertId ?? 0n) !== 0n) this.holds.add('last-insert-id');
+    // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows.
+    const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
+    if (sets || (end.ok?.lastInsertId ?? 0n) !== 0n) this.holds.add('last-insert-id');
     const counted = (end.ok?.affectedRows ?? 0n) !== 0n;
     if (counted || end.error !== undefined || end.warnings > 0) this.holds.add('previous-statement');
   }
