@@ -86,8 +86,9 @@ async function runTests(args) {
   });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {
-      // A terminal sends Ctrl-C to both; a second one would make the tests end without taking their servers down.
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      // A terminal sends Ctrl-C to both, and a second one ends the tests without taking their servers down. So does everything but
+      // SIGINT, hence that is what the others become.
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill('SIGINT');
     });
   }
   await new Promise((resolve, reject) => {

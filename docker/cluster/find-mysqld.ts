@@ -17,8 +17,10 @@ export async function findInstalledMysqld(onProgress: (line: string) => void): P
   const reasons: string[] = [];
   for (const path of candidates) {
     const objection = await objectionTo(path);
-    if (objection === undefined) return { kind: 'found', command: [path], options: [] };
-    onProgress(`passing over ${path}: ${objection}`);
+    if (objection === undefined) {
+      for (const reason of reasons) onProgress(`passing over ${reason}`);
+      return { kind: 'found', command: [path], options: [] };
+    }
     reasons.push(`${path}: ${objection}`);
   }
   return { kind: 'unavailable', reason: reasons.length > 0 ? reasons.join('; ') : 'no mysqld on the PATH' };
