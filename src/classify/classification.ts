@@ -9,7 +9,6 @@ export type ClassReason =
   // to a replica
   | 'read'
   | 'hint-replica'
-  | 'read-only-transaction' // START TRANSACTION READ ONLY: the whole transaction can stay on one replica
   // to the previous statement's connection
   | 'diagnostics' // SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, @@warning_count, @@error_count
   | 'last-insert-id' // LAST_INSERT_ID(), @@identity, @@last_insert_id
@@ -21,6 +20,7 @@ export type ClassReason =
   | 'locking-read' // FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE
   | 'select-into'
   | 'transaction-control' // BEGIN, COMMIT, SAVEPOINT, XA, SET TRANSACTION, LOCK TABLES …
+  | 'read-only-transaction' // START TRANSACTION READ ONLY: the whole transaction could as well run on one replica
   | 'session-state' // SET, USE, PREPARE, HANDLER: what it changes lives on the session's own connection
   | 'user-variable' // reads or assigns @v
   | 'lock-function' // GET_LOCK and its family

@@ -63,7 +63,7 @@ export class Outcome {
 
 export const READ = new Outcome('replica', 'read');
 export const HINT_REPLICA = new Outcome('replica', 'hint-replica');
-export const READ_ONLY_TRANSACTION = new Outcome('replica', 'read-only-transaction');
+export const READ_ONLY_TRANSACTION = new Outcome('primary', 'read-only-transaction');
 export const DIAGNOSTICS = new Outcome('last', 'diagnostics');
 export const LAST_INSERT_ID = new Outcome('last', 'last-insert-id');
 export const ROW_COUNT = new Outcome('last', 'row-count');
