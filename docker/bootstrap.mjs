@@ -73,7 +73,8 @@ try {
 async function runMain(build, path, args) {
   await prepare(build);
   const { main } = await import(pathToFileURL(join(ROOT, path)).href);
-  await main(args);
+  // A main that serves comes back when it is done; its number is the exit code.
+  process.exitCode = (await main(args)) ?? 0;
 }
 
 /** @param {string[]} args */

@@ -45,6 +45,16 @@ const NOT_CARRIED: ReadonlySet<string> = new Set([
   'session_track_transaction_info',
 ]);
 
+/** Errors with which a server refuses a statement before it does anything: syntax, an unknown function or variable. */
+const REFUSED_UNREAD: ReadonlySet<number> = new Set([1064, 1149, 1193, 1305]);
+
+function refusedUnread(end: StatementEnd): boolean {
+  // Of several statements, those before the refused one have run.
+  return (
+    end.error !== undefined && REFUSED_UNREAD.has(end.error.errno) && end.classification.reason !== 'multi-statement'
+  );
+}
+
 function isCarried(change: SessionChange): boolean {
   return change.kind !== 'system-variable' || !NOT_CARRIED.has(change.name);
 }
@@ -127,7 +137,9 @@ export class Session {
     if (end.error === undefined) {
       for (const pin of end.classification.unpins) this.pins.delete(pin);
     }
-    for (const pin of end.classification.pins) this.pins.add(pin);
+    if (!refusedUnread(end)) {
+      for (const pin of end.classification.pins) this.pins.add(pin);
+    }
     if (OPAQUE.has(end.classification.reason)) this.holds.add('procedure-call');
     // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
