@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml';
+import leven from 'leven';
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, isNode } from 'yaml';
 import { UsageError } from './usage-error.js';
 
 /** What a configuration file may say. Everything is optional: flags say it too, and win. */
 export interface ConfigFile {
-  readonly listen?: string;
-  readonly nodes?: readonly string[];
-  readonly monitorUser?: string;
-  readonly monitorPasswordEnv?: string;
-  readonly logLevel?: string;
-  readonly poolMax?: number;
+  readonly listen?: string | undefined;
+  readonly nodes?: readonly string[] | undefined;
+  readonly monitorUser?: string | undefined;
+  readonly monitorPasswordEnv?: string | undefined;
+  readonly logLevel?: string | undefined;
+  readonly poolMax?: number | undefined;
 }
 
 const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool'] as const;
@@ -25,7 +26,7 @@ class Reader {
   }
 
   fail(node: unknown, message: string): never {
-    const offset = typeof node === 'object' && node !== null ? (node as Node).range?.[0] : undefined;
+    const offset = isNode(node) ? node.range?.[0] : undefined;
     const at = offset === undefined ? undefined : this.#lines.linePos(offset);
     throw new UsageError(`${this.#path}${at === undefined ? '' : `:${at.line}:${at.col}`}: ${message}`);
   }
@@ -34,7 +35,7 @@ class Reader {
   map(node: unknown, where: string, known: readonly string[]): Map<string, unknown> {
     if (!isMap(node)) return this.fail(node, `${where} is not a map of keys and values`);
     const entries = new Map<string, unknown>();
-    for (const { key, value } of (node as YAMLMap).items) {
+    for (const { key, value } of node.items) {
       const name = isScalar(key) ? String(key.value) : '';
       if (!known.includes(name)) this.fail(key, `unknown key '${name}'${suggestion(name, known)}`);
       entries.set(name, value);
@@ -91,14 +92,14 @@ export function readConfigFile(path: string): ConfigFile {
   const monitor = section(reader, top, 'monitor', ['user', 'password_env']);
   const log = section(reader, top, 'log', ['level']);
   const pool = section(reader, top, 'pool', ['max']);
-  return withoutUndefined({
+  return {
     listen: reader.string(top.get('listen'), 'listen'),
     nodes: reader.strings(top.get('nodes'), 'nodes'),
     monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
     logLevel: reader.string(log.get('level'), 'log.level'),
     poolMax: reader.count(pool.get('max'), 'pool.max'),
-  });
+  };
 }
 
 function section(
@@ -119,26 +120,7 @@ function readText(path: string): string {
   }
 }
 
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function withoutUndefined<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, it]) => it !== undefined)) as Defined<T>;
-}
-
 function suggestion(name: string, known: readonly string[]): string {
-  const near = known.find((it) => distance(it, name.toLowerCase()) <= 2);
+  const near = known.find((it) => leven(it, name.toLowerCase()) <= 2);
   return near === undefined ? `; the keys are ${known.join(', ')}` : `; did you mean '${near}'?`;
-}
-
-/** Edits between two short words. */
-function distance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (const [i, a] of [...left].entries()) {
-    const next = [i + 1];
-    for (const [j, b] of [...right].entries()) {
-      next.push(Math.min((row[j] ?? 0) + (a === b ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[right.length] ?? 0;
 }

@@ -19,8 +19,7 @@ export const READS_VARIABLE = 1 << 13;
 export const READS_CONNECTION_ID = 1 << 14;
 export const READS_FOUND_ROWS = 1 << 15;
 export const READS_DIAGNOSTICS = 1 << 16;
-export const CALLS_ANALYSE = 1 << 17;
-export const IS_SERVER_SPECIFIC = 1 << 18;
+export const IS_SERVER_SPECIFIC = 1 << 17;
 
 /** These decide about writes too: they are right on one connection only, and that is one to the primary. */
 export const BOUND_TO_CONNECTION = READS_LAST_INSERT_ID | READS_ROW_COUNT;
@@ -51,7 +50,6 @@ const FINDINGS: readonly Finding[] = [
   { bit: READS_CONNECTION_ID, outcome: outcome.CONNECTION_ID },
   { bit: READS_FOUND_ROWS, outcome: outcome.FOUND_ROWS },
   { bit: READS_DIAGNOSTICS, outcome: outcome.DIAGNOSTICS },
-  { bit: CALLS_ANALYSE, outcome: outcome.UNKNOWN_STATEMENT },
   { bit: IS_SERVER_SPECIFIC, outcome: outcome.SERVER_SPECIFIC },
 ];
 

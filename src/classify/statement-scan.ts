@@ -34,12 +34,11 @@ const KEYWORDS: ReadonlyMap<number, number> = new Map([
 ]);
 const UPDATE = word('UPDATE');
 const SHARE = word('SHARE');
-const PROCEDURE = word('PROCEDURE');
 
 const SPECIAL = 1 << 31;
 const keywordFindings = new Int32Array(MAX_WORDS);
 for (const [id, found] of KEYWORDS) keywordFindings[id] = found;
-for (const id of [UPDATE, SHARE, PROCEDURE, FOR, INSERT, REPLACE]) keywordFindings[id] = SPECIAL;
+for (const id of [UPDATE, SHARE, FOR, INSERT, REPLACE]) keywordFindings[id] = SPECIAL;
 
 /** Gathers what one statement of a text does, token by token. */
 export class StatementScan {
@@ -57,8 +56,6 @@ export class StatementScan {
   assignsVariables = false;
   /** Whether what was read only leads in a further statement, which begins with the current token. */
   isPrefix = false;
-  /** Whether PROCEDURE is a clause of the statement. */
-  hasProcedureClause = false;
 
   /** The keyword before the current token, if nothing was skipped between; and the one before that. */
   #previous = 0;
@@ -177,9 +174,6 @@ export class StatementScan {
         if (previous === VALUE && (this.#beforePrevious === NEXT || this.#beforePrevious === PREVIOUS)) {
           this.found |= finding.HAS_SIDE_EFFECT;
         }
-        return;
-      case PROCEDURE:
-        if (this.hasProcedureClause) this.found |= finding.CALLS_ANALYSE;
         return;
       default:
         // INSERT and REPLACE: functions if a parenthesis follows.

@@ -1,5 +1,5 @@
 import * as finding from './finding.js';
-import { NAME } from './lexer.js';
+import { CALL, NAME } from './lexer.js';
 import { ADMINISTRATION, EXPLAIN_ANALYZE, EXPLAIN_OF_WRITE, READ } from './outcome.js';
 import type { StatementScan } from './statement-scan.js';
 import { word, words } from './words.js';
@@ -46,14 +46,20 @@ function readExplained(scan: StatementScan, analyzes: boolean): void {
     scan.take();
     if (keyword === ANALYZE) runs = true;
     // What follows these is a name, whatever it looks like.
-    if (keyword === FORMAT && lexer.token === NAME) scan.take();
+    if (keyword === FORMAT) skipName(scan);
     if (keyword === FOR && lexer.word === CONNECTION) scan.found |= finding.IS_SERVER_SPECIFIC;
     if (keyword === FOR && SCHEMAS.has(lexer.word)) {
       scan.take();
-      scan.take();
+      skipName(scan);
     }
   }
-  scan.hasProcedureClause = true;
   scan.takeRest();
   if ((scan.found & finding.WRITES) !== 0) scan.outcome = runs ? EXPLAIN_ANALYZE : EXPLAIN_OF_WRITE;
+}
+
+/** A name is no function, even where the statement after it begins with a parenthesis. */
+function skipName(scan: StatementScan): void {
+  const { lexer } = scan;
+  if (!scan.atEnd) lexer.next();
+  if (lexer.token === CALL) lexer.next();
 }

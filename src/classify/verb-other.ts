@@ -24,7 +24,6 @@ const MAX_RELEASE_LENGTH = 200;
 
 export function readSelect(scan: StatementScan): void {
   scan.outcome = READ;
-  scan.hasProcedureClause = true;
   readReleaseOfLocks(scan);
 }
 

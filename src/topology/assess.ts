@@ -73,14 +73,16 @@ function problemOf(observations: readonly Observation[], primaries: readonly Nod
   return `no node is writable (${states}): name the primary too, or open one with SET GLOBAL super_read_only=OFF, read_only=OFF`;
 }
 
+function essence(snapshot: Snapshot): string {
+  return JSON.stringify([
+    snapshot.nodes.map((node) => [node.address.name, node.role, node.serverUuid, node.serverVersion]),
+    snapshot.primary?.address.name,
+    snapshot.replicas.map((node) => node.address.name),
+    snapshot.problem,
+  ]);
+}
+
 /** Whether two snapshots say the same, whatever their versions. */
 export function sameTopology(left: Snapshot, right: Snapshot): boolean {
-  const essence = (it: Snapshot): string =>
-    JSON.stringify([
-      it.nodes.map((node) => [node.address.name, node.role, node.serverUuid, node.serverVersion]),
-      it.primary?.address.name,
-      it.replicas.map((node) => node.address.name),
-      it.problem,
-    ]);
   return essence(left) === essence(right);
 }
