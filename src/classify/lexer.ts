@@ -101,14 +101,21 @@ export class Lexer {
     return this.#pos;
   }
 
-  /** Whether the current name is followed by a parenthesis, white space aside. */
+  /** Whether the current name is followed by a parenthesis. */
   isFollowedByParenthesis(): boolean {
-    return this.#byteAfterSpace() === 0x28;
+    return this.#nextByte() === 0x28;
   }
 
-  /** Whether the parenthesis that was opened is closed again at once, white space aside. */
+  /** Whether the parenthesis that was opened is closed again at once. */
   closesAtOnce(): boolean {
-    return this.#byteAfterSpace() === 0x29;
+    return this.#nextByte() === 0x29;
+  }
+
+  /** A lexer that reads on from here, to look ahead. */
+  fork(): Lexer {
+    const fork = new Lexer(this.sql, this.#pos, this.end, this.mode);
+    fork.#inExecutableComment = this.#inExecutableComment;
+    return fork;
   }
 
   text(start: number, stop: number): string {
@@ -421,10 +428,23 @@ export class Lexer {
     return true;
   }
 
-  #byteAfterSpace(): number {
-    let pos = this.#pos;
-    while (pos < this.end && isSpace(this.sql[pos] ?? 0)) pos += 1;
-    return this.#byteAt(pos);
+  /** The first byte after white space and comments. */
+  #nextByte(): number {
+    const ahead = this.fork();
+    return ahead.#byteAt(ahead.#skipBlanks(this.#pos));
+  }
+
+  #skipBlanks(start: number): number {
+    let pos = start;
+    for (;;) {
+      const byte = this.#byteAt(pos);
+      const next = this.#byteAt(pos + 1);
+      if (pos < this.end && isSpace(byte)) pos += 1;
+      else if (byte === 0x2f && next === 0x2a) pos = this.#blockComment(pos);
+      else if (byte === 0x23) pos = this.#lineComment(pos + 1);
+      else if (byte === 0x2d && next === 0x2d && this.#endsDashes(pos + 2)) pos = this.#lineComment(pos + 2);
+      else return pos;
+    }
   }
 
   #byteAt(pos: number): number {

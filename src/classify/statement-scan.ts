@@ -1,6 +1,6 @@
 import { effectOf, isBuiltIn } from './function-effects.js';
 import * as finding from './finding.js';
-import { isIdentifierListBeforeAs } from './cte-columns.js';
+import { isColumnListOfCte } from './cte-columns.js';
 import { ASSIGN, CALL, END, type Lexer, NAME, QUOTED, SEPARATOR, SYSTEM_VARIABLE, VARIABLE } from './lexer.js';
 import { READ, type Outcome } from './outcome.js';
 import { tableFinding, variableFinding } from './system-names.js';
@@ -205,9 +205,7 @@ export class StatementScan {
     if (lexer.before === CLOSING) return true;
     if (lexer.before === 0 && this.#beforeName === AS) return true;
     const mayBeginExpression = lexer.before === 0 && (this.#beforeName === WITH || this.#beforeName === RECURSIVE);
-    return (
-      (mayBeginExpression || lexer.before === COMMA) && isIdentifierListBeforeAs(lexer.sql, lexer.position, lexer.end)
-    );
+    return (mayBeginExpression || lexer.before === COMMA) && isColumnListOfCte(lexer);
   }
 
   #isKnownFunction(): boolean {

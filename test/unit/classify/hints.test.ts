@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import type { KnownFunctions } from '../../../src/classify/statement-scan.js';
+import { classify } from '../../../src/classify/classify.js';
+import { classOf, MYSQL, summary } from './modes.js';
+
+describe('a hint', () => {
+  test.each([
+    ['sends a read to the primary', '/* rwsplit: primary */ SELECT 1', 'primary hint-primary'],
+    ['may stand anywhere', 'SELECT 1 FROM t /*rwsplit:primary*/ WHERE a = 1', 'primary hint-primary'],
+    ['may stand at the end', 'SELECT 1 /*  RWSPLIT :  Primary  */;', 'primary hint-primary'],
+    ['may stand in a comment of one line', 'SELECT 1 -- rwsplit: primary', 'primary hint-primary'],
+    ['may stand after a hash', '# rwsplit: primary\nSELECT 1', 'primary hint-primary'],
+    ['may have words after it', '/* rwsplit: primary, please */ SELECT 1', 'primary hint-primary'],
+    ['sends a read to a replica', '/* rwsplit: replica */ SELECT 1', 'replica hint-replica'],
+    ['sends a call of a stored function to a replica', '/* rwsplit: replica */ SELECT f(1)', 'replica hint-replica'],
+    [
+      'sends a question about one server to a replica',
+      'SHOW REPLICA STATUS /* rwsplit: replica */',
+      'replica hint-replica',
+    ],
+    ['never sends a write to a replica', '/* rwsplit: replica */ DELETE FROM t', 'primary write'],
+    ['never sends a locking read to a replica', 'SELECT 1 /* rwsplit: replica */ FOR UPDATE', 'primary locking-read'],
+    ['never sends a user variable to a replica', '/* rwsplit: replica */ SELECT @a', 'primary user-variable'],
+    [
+      'never sends a user variable to a replica, with a function beside it',
+      '/* rwsplit: replica */ SELECT f(@a)',
+      'primary stored-function +stored-function',
+    ],
+    ['never moves several statements', '/* rwsplit: replica */ SELECT 1; DELETE FROM t', 'primary multi-statement'],
+    ['never moves a transaction', '/* rwsplit: replica */ BEGIN', 'primary transaction-control'],
+    [
+      'leaves alone what belongs to a connection',
+      '/* rwsplit: primary */ SELECT LAST_INSERT_ID()',
+      'last last-insert-id',
+    ],
+    ['for the primary wins', '/* rwsplit: replica */ /* rwsplit: primary */ SELECT 1', 'primary hint-primary'],
+    ['that is not known says nothing', '/* rwsplit: somewhere */ SELECT 1', 'replica read'],
+    ['without a word says nothing', '/* rwsplit: */ SELECT 1', 'replica read'],
+    ['without a node says nothing', '/* rwsplit: node= */ SELECT 1', 'replica read'],
+    ['without an equals sign says nothing', '/* rwsplit: node x */ SELECT 1', 'replica read'],
+    [
+      'of another program says nothing',
+      '/* rwsplitter: primary */ /* maxscale route to master */ SELECT 1',
+      'replica read',
+    ],
+    ['in a string says nothing', "SELECT '/* rwsplit: primary */'", 'replica read'],
+    ['in an executable comment says nothing', 'SELECT 1 /*!99999 rwsplit: primary */', 'replica read'],
+    ['in an optimizer hint says nothing', 'SELECT /*+ rwsplit: primary */ 1', 'replica read'],
+  ])('%s', (_, sql, expected) => {
+    expect(summary(sql)).toBe(expected);
+  });
+
+  test('names the node for a read', () => {
+    expect(classOf('/* rwsplit: node=db-2.example:3306 */ SELECT 1')).toEqual({
+      target: 'replica',
+      reason: 'hint-node',
+      pins: [],
+      unpins: [],
+      node: 'db-2.example:3306',
+    });
+    expect(classOf('SELECT f(1) /* rwsplit: node = x */').node).toBe('x');
+  });
+
+  test('names no node for a write', () => {
+    expect(classOf('/* rwsplit: node=db-2 */ UPDATE t SET a = 1')).toEqual(classOf('UPDATE t SET a = 1'));
+  });
+});
+
+describe('stored functions that are known to read', () => {
+  const functions: KnownFunctions = new Set(['f', 'db.g']);
+  function target(text: string): string {
+    const sql = Buffer.from(text);
+    return classify(sql, 0, sql.length, MYSQL, functions).target;
+  }
+
+  test.each(['SELECT f(1)', 'SELECT F (1)', 'SELECT `f`(1)', 'SELECT db.g(1)', 'SELECT `DB`.`G`(1)'])(
+    '%s goes to a replica',
+    (sql) => {
+      expect(target(sql)).toBe('replica');
+    },
+  );
+
+  test.each(['SELECT g(1)', 'SELECT db.f(1)', 'SELECT other.g(1)', 'SELECT f(g(1))'])(
+    '%s goes to the primary',
+    (sql) => {
+      expect(target(sql)).toBe('primary');
+    },
+  );
+});
