@@ -4,7 +4,7 @@ import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, LoginRefused, RwsplitError } from '../src/errors.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { OFFERED_TO_CLIENTS } from '../src/protocol/capabilities.js';
-import { framePackets, MessageSplitter, type Message } from '../src/protocol/framing.js';
+import { framePackets, MessageSplitter, payloadOf, type Message } from '../src/protocol/framing.js';
 import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import { encodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
@@ -77,6 +77,10 @@ export class ClientConnection implements RunnerClient {
   /** Nothing of the client's is under way. */
   get idle(): boolean {
     return this.#phase === 'idle' && this.#runner?.session.inTransaction !== true;
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.writableLength;
   }
 
   // ── RunnerClient ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,8 +171,7 @@ export class ClientConnection implements RunnerClient {
         this.#stepLogin(message);
         return;
       case 'file':
-        if (message.payload.length === 0) this.#phase = 'running';
-        this.#runner?.sendFile(message.raw, message.payload.length === 0, (message.lastSequenceId + 1) & 0xff);
+        this.#sendFile(message);
         return;
       case 'idle':
         if (message.sequenceId !== 0) {
@@ -185,6 +188,12 @@ export class ClientConnection implements RunnerClient {
       case 'running':
       case 'closed':
     }
+  }
+
+  #sendFile(message: Message): void {
+    const ends = message.body.length === message.start;
+    if (ends) this.#phase = 'running';
+    this.#runner?.sendFile(message.raw, ends, message.nextSequenceId);
   }
 
   #refuse(error: unknown, sequenceId: number): void {
@@ -218,8 +227,8 @@ export class ClientConnection implements RunnerClient {
   }
 
   #stepLogin(message: Message): void {
-    const next = (message.lastSequenceId + 1) & 0xff;
-    const step = this.#login.step(message.payload);
+    const next = message.nextSequenceId;
+    const step = this.#login.step(payloadOf(message));
     switch (step.kind) {
       case 'send':
         this.#socket.write(framePackets(step.payload, next));

@@ -8,7 +8,7 @@ import type { Message } from '../src/protocol/framing.js';
 import { queryTextStart } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import { routeStatement } from '../src/routing/route.js';
-import { opensCursor, statementKey, type ClientStatement } from './client-statement.js';
+import { opensCursor, statementIdOf, statementKey, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
 import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
@@ -55,7 +55,7 @@ export class Commands {
   }
 
   take(message: Message): void {
-    const command = message.payload[0] ?? -1;
+    const command = message.body[message.start] ?? -1;
     const handler = HANDLERS.get(command);
     if (handler !== undefined) handler(this, message);
     else this.#refuse(message, new RwsplitError('unknown-command', `unknown command 0x${command.toString(16)}`));
@@ -72,10 +72,10 @@ export class Commands {
 
   query(message: Message): void {
     const start = hasCapability(this.#client.capabilities, Capability.QUERY_ATTRIBUTES)
-      ? queryTextStart(message.payload)
-      : 1;
+      ? queryTextStart(message.body, message.start)
+      : message.start + 1;
     // Attributes that we cannot read, a server may: it is the one to say so.
-    const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(message.payload, start);
+    const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(message.body, start);
     this.#run(message, 'result', classification, NO_STATEMENT);
   }
 
@@ -92,11 +92,11 @@ export class Commands {
       return;
     }
     const { session } = this.#runner;
-    const sql = message.payload.subarray(1);
+    const sql = message.body.subarray(message.start + 1);
     const statement: ClientStatement = {
       id: this.#statements.nextId(),
       sql,
-      classification: this.#classify(message.payload, 1),
+      classification: this.#classify(message.body, message.start + 1),
       state: session.state,
       key: statementKey(session.state, sql),
       params: 0,
@@ -109,16 +109,17 @@ export class Commands {
   execute(message: Message): void {
     const statement = this.#find(message);
     if (statement === undefined) return;
-    // Where it goes is decided with the pin still there; that its reply settles it, the next command sees.
-    if (opensCursor(message.payload)) this.#statements.cursorOpened(statement.id);
     const { id } = statement;
-    const settles = this.#statements.isBound(id) && !opensCursor(message.payload);
+    const cursor = opensCursor(message);
+    if (cursor) this.#statements.cursorOpened(id);
+    // Where it goes is decided with the pin still there; that its reply settles it, the next command sees.
+    const settles = !cursor && this.#statements.isBound(id);
     this.#run(message, 'result', statement.classification, { kind: 'execute', statement });
     if (settles) this.#statements.settled(id);
   }
 
   sendLongData(message: Message): void {
-    const id = message.payload.length >= 5 ? message.payload.readUInt32LE(1) : 0;
+    const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement === undefined) {
       // It has no answer, not even an error: the server says so when the statement is to run.
@@ -137,13 +138,11 @@ export class Commands {
   }
 
   close(message: Message): void {
-    if (message.payload.length >= 5) {
-      const id = message.payload.readUInt32LE(1);
-      const statement = this.#statements.get(id);
-      if (statement !== undefined) {
-        this.#runner.forget(statement, this.#statements.isBound(id));
-        this.#statements.delete(id);
-      }
+    const id = statementIdOf(message);
+    const statement = this.#statements.get(id);
+    if (statement !== undefined) {
+      this.#runner.forget(statement, this.#statements.isBound(id));
+      this.#statements.delete(id);
     }
     this.#client.commandEnded();
   }
@@ -197,7 +196,7 @@ export class Commands {
 
   /** The statement whose id a command begins with; answers for the command when there is none. */
   #find(message: Message): ClientStatement | undefined {
-    const id = message.payload.length >= 5 ? message.payload.readUInt32LE(1) : 0;
+    const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement === undefined) {
       this.#refuse(
@@ -209,12 +208,12 @@ export class Commands {
   }
 
   #answerOk(message: Message): void {
-    this.#client.writeOk((message.lastSequenceId + 1) & 0xff);
+    this.#client.writeOk(message.nextSequenceId);
     this.#client.commandEnded();
   }
 
   #refuse(message: Message, error: RwsplitError): void {
-    this.#client.writeError(errPacketOf(error), (message.lastSequenceId + 1) & 0xff);
+    this.#client.writeError(errPacketOf(error), message.nextSequenceId);
     this.#client.commandEnded();
   }
 }

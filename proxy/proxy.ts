@@ -32,8 +32,8 @@ export class Proxy {
   readonly #monitor: Monitor;
   readonly #backends: Backends;
   readonly #balance = new RoundRobin();
-  /** Statements by node, target and reason. */
-  readonly #counts = new Map<string, number>();
+  /** Statements by node, then by reason. */
+  readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
   #server: Server | undefined;
   #lastClientId = 0;
   #stopping = false;
@@ -87,10 +87,7 @@ export class Proxy {
   /** How many statements ran where and why, most first. */
   counts(): { node: string; target: string; reason: string; statements: number }[] {
     return [...this.#counts]
-      .map(([key, statements]) => {
-        const [node = '', target = '', reason = ''] = key.split('\0');
-        return { node, target, reason, statements };
-      })
+      .flatMap(([node, reasons]) => [...reasons].map(([reason, count]) => ({ node, reason, ...count })))
       .sort((a, b) => b.statements - a.statements);
   }
 
@@ -148,9 +145,12 @@ export class Proxy {
     socket.on('close', () => this.#clients.delete(client));
   }
 
-  #count(node: string, run: CommandRun): void {
-    const key = `${node}\0${run.route.to}\0${run.route.reason}`;
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  #count(node: string, { route }: CommandRun): void {
+    const reasons = this.#counts.get(node);
+    const count = reasons?.get(route.reason);
+    if (count !== undefined) count.statements++;
+    else if (reasons !== undefined) reasons.set(route.reason, { target: route.to, statements: 1 });
+    else this.#counts.set(node, new Map([[route.reason, { target: route.to, statements: 1 }]]));
   }
 
   #topologyChanged(snapshot: Snapshot): void {

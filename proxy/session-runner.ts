@@ -29,6 +29,8 @@ export interface RunnerClient {
   readonly capabilities: number;
   /** @returns false when the client is slow to take it: `clientDrained` follows */
   write(bytes: Buffer): boolean;
+  /** Written but not yet taken by the kernel. */
+  readonly pendingBytes: number;
   writeError(error: ErrPacket, sequenceId: number): void;
   /** The command under way has had its answer. */
   commandEnded(): void;
@@ -204,13 +206,16 @@ export class SessionRunner implements ReplyOwner {
   }
 
   #acquire(node: Node, role: 'primary' | 'replica'): void {
-    this.#group
-      .pool(node.address)
-      .acquire()
-      .then(
-        (connection) => this.#acquired(connection, role),
-        (error: unknown) => this.#notAcquired(node, role, error),
-      );
+    const pool = this.#group.pool(node.address);
+    const ready = pool.acquireReady();
+    if (ready !== undefined) {
+      this.#start(ready, role);
+      return;
+    }
+    pool.acquire().then(
+      (connection) => this.#acquired(connection, role),
+      (error: unknown) => this.#notAcquired(node, role, error),
+    );
   }
 
   #acquired(connection: ServerConnection, role: 'primary' | 'replica'): void {
@@ -293,7 +298,7 @@ export class SessionRunner implements ReplyOwner {
       this.#finish(connection);
       return;
     }
-    connection.send(framed, run.shape, (message.lastSequenceId + 1) & 0xff, this);
+    connection.send(framed, run.shape, message.nextSequenceId, this);
     connection.uncork();
     this.#cluster.ran(connection.node.name, run);
   }
@@ -388,8 +393,10 @@ export class SessionRunner implements ReplyOwner {
   forward(chunk: Buffer, start: number, end: number): void {
     if (this.#restoreFailure !== undefined) return;
     this.#forwarded = true;
-    // The server connection reads its next bytes into the same memory.
-    if (!this.#client.write(Buffer.from(chunk.subarray(start, end)))) this.#connection?.pause();
+    const flows = this.#client.write(chunk.subarray(start, end));
+    // Nearly always the kernel has taken it all by now; else the next bytes must not be read over these.
+    if (this.#client.pendingBytes > 0) this.#connection?.keepBuffer();
+    if (!flows) this.#connection?.pause();
   }
 
   rewriteOk(ok: OkPacket): OkPacket {
@@ -447,11 +454,18 @@ export class SessionRunner implements ReplyOwner {
     }
     const { walker } = connection;
     const prepares = run.statement.kind === 'prepare';
+    const plain = this.#role === 'replica' && this.#changes.length === 0 && walker.error === undefined;
+    if (plain && !prepares) {
+      this.session.readEnded(walker.rows);
+      this.#finish(connection);
+      return;
+    }
     this.session.end({
       role: this.#role,
       classification: prepares ? { ...run.classification, ...NO_EFFECTS } : run.classification,
       status: walker.status,
       ok: walker.ok,
+      insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
       rows: walker.rows,
@@ -532,7 +546,9 @@ export class SessionRunner implements ReplyOwner {
     this.#connection = undefined;
     const replica = this.#role === 'replica';
     const { warnings, error } = connection.walker;
-    const keeps = replica ? warnings > 0 || error !== undefined : this.session.keepsPrimary;
+    // What asks for them does not clear them.
+    const asked = connection === this.#previous && this.#run?.classification.reason === 'diagnostics';
+    const keeps = replica ? warnings > 0 || error !== undefined || asked : this.session.keepsPrimary;
     this.#last = keeps ? connection : undefined;
     if (replica) this.#previous = this.#last;
     else this.#primary = this.#last;
@@ -544,7 +560,7 @@ export class SessionRunner implements ReplyOwner {
   /** The server refused what had to come before the statement: the client gets that answer. */
   #finishRefused(connection: ServerConnection, error: ErrPacket): void {
     const run = this.#run;
-    if (run !== undefined) this.#client.writeError(error, (run.message.lastSequenceId + 1) & 0xff);
+    if (run !== undefined) this.#client.writeError(error, run.message.nextSequenceId);
     if (connection === this.#primary || connection === this.#previous) {
       this.#connection = undefined;
       this.#done();
@@ -566,7 +582,7 @@ export class SessionRunner implements ReplyOwner {
   #fail(error: unknown): void {
     const run = this.#run;
     if (run === undefined) return;
-    this.#client.writeError(errPacketOf(error), (run.message.lastSequenceId + 1) & 0xff);
+    this.#client.writeError(errPacketOf(error), run.message.nextSequenceId);
     this.#done();
   }
 
@@ -595,13 +611,13 @@ export class SessionRunner implements ReplyOwner {
 
   #release(connection: ServerConnection): void {
     connection.onClosed = undefined;
-    this.#group.pool(connection.node).release(connection);
+    connection.pool?.release(connection);
   }
 
   #discard(connection: ServerConnection): void {
     connection.onClosed = undefined;
     connection.destroy();
-    this.#group.pool(connection.node).destroy(connection);
+    connection.pool?.destroy(connection);
   }
 }
 

@@ -30,7 +30,7 @@ export const DEFAULTS = {
   statementCacheBytes: 16 * 1024 * 1024,
   statementCacheEntryBytes: 16 * 1024,
   /** How often the state of each node is looked at. */
-  probeIntervalMs: 250,
+  probeIntervalMs: 1_000,
   probeTimeoutMs: 1_000,
   /** How long running statements get when the proxy is asked to stop. */
   drainTimeoutMs: 10_000,

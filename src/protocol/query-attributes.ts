@@ -17,16 +17,16 @@ const FIXED_BYTES: ReadonlyMap<number, number> = new Map([
 const SHORT_LENGTH: ReadonlySet<number> = new Set([0x07, 0x0a, 0x0b, 0x0c]);
 
 /**
- * @param payload of a COM_QUERY from a client with CLIENT_QUERY_ATTRIBUTES
- * @returns where the statement's text begins, or undefined when the attributes cannot be read
+ * @param body has a COM_QUERY's payload from `start` on, of a client with CLIENT_QUERY_ATTRIBUTES
+ * @returns where in `body` the statement's text begins, or undefined when the attributes cannot be read
  */
-export function queryTextStart(payload: Buffer): number | undefined {
+export function queryTextStart(body: Buffer, start: number): number | undefined {
   // Nearly every query has no attributes: a count of 0, and 1 set of them.
-  if (payload[1] === 0 && payload[2] === 1) return 3;
-  const reader = new ByteReader(payload, 1);
+  if (body[start + 1] === 0 && body[start + 2] === 1) return start + 3;
+  const reader = new ByteReader(body, start + 1);
   const count = Number(reader.lenencInt());
   reader.lenencInt();
-  if (reader.failed || count > payload.length) return undefined;
+  if (reader.failed || count > body.length) return undefined;
   if (count === 0) return reader.position;
   const nulls = reader.bytes((count + 7) >> 3);
   if (reader.int1() !== 1) return undefined;

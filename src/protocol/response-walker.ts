@@ -1,5 +1,5 @@
 import { Capability, hasCapability } from './capabilities.js';
-import { framePackets, HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES } from './framing.js';
+import { framePackets, HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES, packetLength } from './framing.js';
 import { MalformedPacket } from './malformed-packet.js';
 import { decodeErr, type ErrPacket } from './packets/err.js';
 import { decodeOk, encodeOk, type OkPacket } from './packets/ok.js';
@@ -89,6 +89,8 @@ export class ResponseWalker {
   error: ErrPacket | undefined;
   /** The last OK packet outside of rows: what a write reports. */
   ok: OkPacket | undefined;
+  /** One of the response's OK packets gave an insert id. */
+  insertsId = false;
   /** The bytes are not the protocol's: the connection cannot be used any more. */
   malformed: MalformedPacket | undefined;
 
@@ -99,7 +101,7 @@ export class ResponseWalker {
   }
 
   get done(): boolean {
-    return this.#state === 'done';
+    return this.#state === 'done' && this.#skip === 0;
   }
 
   /** The server waits for the file of a LOAD DATA LOCAL. */
@@ -120,6 +122,7 @@ export class ResponseWalker {
     this.rows = 0;
     this.error = undefined;
     this.ok = undefined;
+    this.insertsId = false;
   }
 
   /** The client has sent its file. @param sequenceId that the server's next packet has to have */
@@ -129,35 +132,33 @@ export class ResponseWalker {
   }
 
   /**
-   * @param input bytes from the server
-   * @returns how many of `input`'s bytes belong to this response, from `start` on: all, unless it is {@link done} or {@link malformed}
+   * @param input bytes from the server, from `start` to `end`; may be changed in place
+   * @returns how many of them belong to this response: all, unless it is {@link done} or {@link malformed}
    */
-  walk(input: Buffer, start: number, sink: ResponseSink): number {
-    let chunk = input;
-    let at = start;
+  walk(input: Buffer, start: number, end: number, sink: ResponseSink): number {
+    if (this.#held.length === 0) return this.#walk(input, start, end, sink) - start;
     const heldBytes = this.#held.length;
-    if (heldBytes > 0) {
-      chunk = Buffer.concat([this.#held, start === 0 ? input : input.subarray(start)]);
-      at = 0;
-      this.#held = NOTHING;
-    }
-    const from = at;
-    const end = chunk.length;
-    let forwarded = at;
+    const joined = Buffer.concat([this.#held, input.subarray(start, end)]);
+    this.#held = NOTHING;
+    return this.#walk(joined, 0, joined.length, sink) - heldBytes;
+  }
 
-    while (this.#state !== 'done') {
+  /** @returns up to where `chunk` belongs to this response */
+  #walk(chunk: Buffer, start: number, end: number, sink: ResponseSink): number {
+    let at = start;
+    let forwarded = start;
+    for (;;) {
       if (this.#skip > 0) {
         const taken = Math.min(this.#skip, end - at);
         this.#skip -= taken;
         at += taken;
-        if (this.#skip > 0) break;
       }
-      if (end - at < HEADER_BYTES) break;
-      // Written out, since readUIntLE costs more than all the rest of this loop.
-      const length = (chunk[at] ?? 0) | ((chunk[at + 1] ?? 0) << 8) | ((chunk[at + 2] ?? 0) << 16);
+      if (this.#skip > 0 || this.#state === 'done' || this.#state === 'file') break;
       const payload = at + HEADER_BYTES;
+      if (end < payload) break;
+      const length = packetLength(chunk, at);
       const next = payload + length;
-      if (!this.#continues && length > 0 && end === payload) break;
+      if (end === payload && length > 0 && !this.#continues) break;
       const first = this.#continues || length === 0 ? -1 : (chunk[payload] ?? -1);
       const control = !this.#continues && this.#isControl(first, length);
       if (control && next > end) break;
@@ -167,33 +168,55 @@ export class ResponseWalker {
       }
       this.#sequenceId = (this.#sequenceId + 1) & 0xff;
 
-      if (control) {
-        const body = chunk.subarray(payload, next);
-        const replacement = this.#control(first, body, sink);
-        if (this.malformed !== undefined) return end;
-        if (replacement !== undefined) {
-          forwarded = replace(chunk, forwarded, at, next, replacement, sink);
-        }
-        at = next;
-        if (this.#state === 'file') break;
-      } else {
+      if (!control) {
         if (this.#state === 'rows' && !this.#continues) this.rows++;
         this.#continues = length === MAX_PACKET_PAYLOAD_BYTES;
         if (!this.#continues) this.#packetEnded();
-        if (next > end) {
-          this.#skip = next - end;
-          at = end;
-          break;
-        }
-        at = next;
+        this.#skip = length;
+        at = payload;
+        continue;
       }
+      if (!this.#plainControl(first, length, chunk, payload)) {
+        const replacement = this.#control(first, chunk.subarray(payload, next), sink);
+        if (this.malformed !== undefined) return end;
+        if (replacement !== undefined) forwarded = replace(chunk, forwarded, at, next, replacement, sink);
+      }
+      at = next;
     }
     if (at > forwarded) sink.forward(chunk, forwarded, at);
-    if (this.#state !== 'done' && this.#state !== 'file' && at < end) {
-      this.#held = Buffer.from(chunk.subarray(at));
-      at = end;
+    if (!this.done && !this.awaitsFile && at < end) {
+      this.#held = Buffer.from(chunk.subarray(at, end));
+      return end;
     }
-    return at - from - heldBytes;
+    return at;
+  }
+
+  /**
+   * What nearly every result has of control packets, dealt with where it lies: a column count of one byte, a classic EOF.
+   * @returns false for any other
+   */
+  #plainControl(first: number, length: number, chunk: Buffer, payload: number): boolean {
+    if (length === 1 && this.#state === 'first' && first > 0x00 && first < 0xfb) {
+      this.#definitions = first;
+      this.#state = 'columns';
+      this.rows = 0;
+      return true;
+    }
+    if (length !== 5 || first !== 0xfe || this.#deprecateEof) return false;
+    this.status = (chunk[payload + 3] ?? 0) | ((chunk[payload + 4] ?? 0) << 8);
+    switch (this.#state) {
+      case 'columns-eof':
+        this.#state = (this.status & ServerStatus.CURSOR_EXISTS) !== 0 ? 'done' : 'rows';
+        return true;
+      case 'rows':
+      case 'field-list':
+      case 'ok':
+        this.warnings = (chunk[payload + 1] ?? 0) | ((chunk[payload + 2] ?? 0) << 8);
+        this.#afterResult();
+        return true;
+      default:
+        return false;
+    }
   }
 
   /** Whether the packet says how the response goes on, so that it must be whole before it is acted on. */
@@ -255,15 +278,10 @@ export class ResponseWalker {
         }
         return first === 0x00 ? this.#okPacket(body, sink) : this.#columnCount(first, body);
       case 'ok':
-        return first === 0xfe && body.length < 9 ? this.#eof(body) : this.#okPacket(body, sink);
+        return this.#okPacket(body, sink);
       case 'rows':
       case 'field-list':
-        return this.#deprecateEof ? this.#okAfterRows(body, sink) : this.#eof(body);
-      case 'columns-eof':
-        if (first !== 0xfe || body.length < 5) return this.#fail('EOF_Packet');
-        this.status = body.readUInt16LE(3);
-        this.#state = (this.status & ServerStatus.CURSOR_EXISTS) !== 0 ? 'done' : 'rows';
-        return undefined;
+        return this.#deprecateEof ? this.#okAfterRows(body, sink) : this.#fail('EOF_Packet');
       case 'prepare':
         return this.#prepareOk(body, sink);
       case 'params-eof':
@@ -273,7 +291,7 @@ export class ResponseWalker {
         this.#state = 'done';
         return undefined;
       default:
-        return this.#fail(this.#state);
+        return this.#fail('EOF_Packet');
     }
   }
 
@@ -307,20 +325,13 @@ export class ResponseWalker {
     this.status = ok.status;
     this.warnings = ok.warnings;
     if (ok.header === 0x00) this.ok = ok;
+    if (ok.lastInsertId !== 0n) this.insertsId = true;
     this.#afterResult();
     if (ok.sessionChanges.length === 0) return undefined;
     if (namesOnlyStatementId(ok.sessionChanges, 0))
       return encodeOk({ ...ok, sessionChanges: NOTHING }, this.#capabilities);
     const rewritten = sink.rewriteOk(ok);
     return rewritten === ok ? undefined : encodeOk(rewritten, this.#capabilities);
-  }
-
-  #eof(body: Buffer): Buffer | undefined {
-    if (body.length < 5) return this.#fail('EOF_Packet');
-    this.warnings = body.readUInt16LE(1);
-    this.status = body.readUInt16LE(3);
-    this.#afterResult();
-    return undefined;
   }
 
   #err(body: Buffer, sink: ResponseSink): Buffer | undefined {

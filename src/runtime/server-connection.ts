@@ -4,7 +4,8 @@ import { LoginRefused, RwsplitError } from '../errors.js';
 import { ServerLogin, type ServerLoginOptions } from '../protocol/auth/server-login.js';
 import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
-import { framePackets, MessageSplitter } from '../protocol/framing.js';
+import { framePackets, MessageSplitter, payloadOf } from '../protocol/framing.js';
+import type { HandshakeV10 } from '../protocol/packets/handshake-v10.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
 import { freshState, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
@@ -21,6 +22,14 @@ export interface ReplyOwner extends ResponseSink {
   fileWanted(connection: ServerConnection): void;
   /** The server takes bytes again. */
   drained(connection: ServerConnection): void;
+}
+
+/** Where a connection comes from. */
+export interface ConnectionPool {
+  /** Gives back a connection on which nothing is left of its session but what its `state` says. */
+  release(connection: ServerConnection): void;
+  /** Gives back a connection that nobody may use again. */
+  destroy(connection: ServerConnection): void;
 }
 
 interface ExpectedReply {
@@ -58,6 +67,8 @@ export class ServerConnection {
   readonly prepared = new PreparedCache(DEFAULTS.preparedPerConnection);
   /** What a fresh connection has of the variables that {@link TRACK_SESSION} asks for. */
   readonly baseline = new Map<string, string>();
+  /** Where it goes back to. */
+  pool: ConnectionPool | undefined;
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */
@@ -67,12 +78,15 @@ export class ServerConnection {
   readonly #expected: ExpectedReply[] = [];
   #closed: RwsplitError | undefined;
   #pausedForFile = false;
+  readonly #reading: ReadBuffer;
+  #corked = false;
 
-  private constructor(socket: Socket, node: NodeAddress, threadId: number, serverVersion: string, flags: number) {
+  private constructor(socket: Socket, reading: ReadBuffer, node: NodeAddress, greeting: HandshakeV10, flags: number) {
     this.#socket = socket;
+    this.#reading = reading;
     this.node = node;
-    this.threadId = threadId;
-    this.serverVersion = serverVersion;
+    this.threadId = greeting.connectionId;
+    this.serverVersion = greeting.serverVersion;
     this.capabilities = flags;
     this.walker = new ResponseWalker(flags);
   }
@@ -82,8 +96,8 @@ export class ServerConnection {
    * @throws LoginRefused with the server's own error; RwsplitError when the server cannot be reached
    */
   static async open(node: NodeAddress, login: ServerLoginOptions, timeoutMs: number): Promise<ServerConnection> {
-    const connection = await logIn(node, login, timeoutMs, (socket, threadId, version, flags) => {
-      return new ServerConnection(socket, node, threadId, version, flags);
+    const connection = await logIn(node, login, timeoutMs, (socket, reading, greeting, flags) => {
+      return new ServerConnection(socket, reading, node, greeting, flags);
     });
     const { error, changes } = await connection.query(TRACK_SESSION);
     if (error !== undefined) {
@@ -130,11 +144,20 @@ export class ServerConnection {
 
   /** Writes of one turn leave as one. */
   cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
     this.#socket.cork();
   }
 
   uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
     this.#socket.uncork();
+  }
+
+  /** What was forwarded last is still to be written: it must not be read over. */
+  keepBuffer(): void {
+    this.#reading.give();
   }
 
   /** The client's file has been sent to its end. @param sequenceId that the server's answer begins with */
@@ -188,10 +211,10 @@ export class ServerConnection {
     this.#socket.destroy();
   }
 
-  /** Bytes from the server. `chunk` is only valid during the call. */
-  receive(chunk: Buffer): void {
+  /** Bytes from the server: the first `end` of `chunk`, which is only valid during the call. */
+  receive(chunk: Buffer, end: number): void {
     let at = 0;
-    while (at < chunk.length) {
+    while (at < end) {
       const reply = this.#expected[0];
       if (reply === undefined || this.#pausedForFile) {
         // A server says so when it ends an idle connection; anything else is no protocol any more. Both end it.
@@ -199,7 +222,7 @@ export class ServerConnection {
         this.#socket.destroy();
         return;
       }
-      at += this.walker.walk(chunk, at, reply.owner);
+      at += this.walker.walk(chunk, at, end, reply.owner);
       if (this.walker.malformed !== undefined) {
         this.lose(`the server sent what is no ${this.walker.malformed.expected}`);
         this.#socket.destroy();
@@ -213,9 +236,10 @@ export class ServerConnection {
       if (!this.walker.done) continue;
       this.#expected.shift();
       reply.owner.replyEnded(this);
+      if (this.#closed !== undefined) return;
+      // A command that the owner has just sent has begun its walk already.
       const next = this.#expected[0];
       if (next !== undefined && this.walker.done) this.walker.begin(next.shape, next.sequenceId);
-      if (this.#closed !== undefined) return;
     }
   }
 
@@ -233,7 +257,30 @@ export class ServerConnection {
   }
 }
 
-type Build = (socket: Socket, threadId: number, serverVersion: string, flags: number) => ServerConnection;
+/** Where the socket's bytes are read to: the same memory for each read, unless somebody still needs what is in it. */
+class ReadBuffer {
+  #buffer = Buffer.allocUnsafe(DEFAULTS.readBufferBytes);
+  #given = false;
+
+  get last(): Buffer {
+    return this.#buffer;
+  }
+
+  /** Somebody goes on using the bytes read last. */
+  give(): void {
+    this.#given = true;
+  }
+
+  next(): Buffer {
+    if (this.#given) {
+      this.#buffer = Buffer.allocUnsafe(DEFAULTS.readBufferBytes);
+      this.#given = false;
+    }
+    return this.#buffer;
+  }
+}
+
+type Build = (socket: Socket, reading: ReadBuffer, greeting: HandshakeV10, flags: number) => ServerConnection;
 
 async function logIn(
   node: NodeAddress,
@@ -244,6 +291,7 @@ async function logIn(
   return new Promise((resolve, reject) => {
     const login = new ServerLogin(options);
     const splitter = new MessageSplitter(1 << 20);
+    const reading = new ReadBuffer();
     let connection: ServerConnection | undefined;
 
     const fail = (error: Error): void => {
@@ -258,10 +306,10 @@ async function logIn(
 
     const step = (): void => {
       for (let message = splitter.next(); message !== undefined; message = splitter.next()) {
-        const next = login.step(message.payload);
+        const next = login.step(payloadOf(message));
         switch (next.kind) {
           case 'send':
-            socket.write(framePackets(next.payload, (message.lastSequenceId + 1) & 0xff));
+            socket.write(framePackets(next.payload, message.nextSequenceId));
             break;
           case 'wait':
             break;
@@ -270,7 +318,7 @@ async function logIn(
             return;
           case 'logged-in':
             clearTimeout(timer);
-            connection = build(socket, next.greeting.connectionId, next.greeting.serverVersion, next.capabilities);
+            connection = build(socket, reading, next.greeting, next.capabilities);
             resolve(connection);
             return;
         }
@@ -285,14 +333,13 @@ async function logIn(
       keepAlive: true,
       keepAliveInitialDelay: 60_000,
       onread: {
-        // Replies are handed on within the callback: one buffer serves the connection for good.
-        buffer: Buffer.allocUnsafe(DEFAULTS.readBufferBytes),
-        callback: (bytes, buffer) => {
-          const chunk = Buffer.from(buffer.buffer, buffer.byteOffset, bytes);
+        buffer: () => reading.next(),
+        callback: (bytes) => {
+          const chunk = reading.last;
           if (connection !== undefined) {
-            connection.receive(chunk);
+            connection.receive(chunk, bytes);
           } else {
-            splitter.push(Buffer.from(chunk));
+            splitter.push(Buffer.from(chunk.subarray(0, bytes)));
             try {
               step();
             } catch (error) {

@@ -63,13 +63,21 @@ function literal(name: string, value: string): string | undefined {
   return PLAIN_VALUE.test(value) ? `'${value}'` : undefined;
 }
 
+/** Values of a connection: those of its state, else those that it was made with. */
+type ValueOf = (name: string) => string | undefined;
+
 /** What takes a connection whose state is `from` to the state `to`. */
 export function restoreState(from: SessionState, to: SessionState, baseline: ReadonlyMap<string, string>): Restore {
   // A schema cannot be given up again.
   if (to.schema === '' && from.schema !== '') return { kind: 'unfit' };
-  const assignments: string[] = [];
+  const now: ValueOf = (name) => from.variables.get(name) ?? baseline.get(name);
+  const wanted: ValueOf = (name) => to.variables.get(name) ?? baseline.get(name);
+  const names = setNames(now, wanted);
+  const assignments = names === undefined ? [] : [names];
+  const left = (name: string): boolean => names === undefined || !SET_BY_NAMES.has(name);
+
   for (const name of from.variables.keys()) {
-    if (to.variables.has(name)) continue;
+    if (to.variables.has(name) || !left(name)) continue;
     const value = baseline.get(name);
     const text = value === undefined ? 'DEFAULT' : literal(name, value);
     if (text === undefined) return { kind: 'unfit' };
@@ -78,6 +86,7 @@ export function restoreState(from: SessionState, to: SessionState, baseline: Rea
   // From the first variable that differs on: a later one may depend on it, as collations do on character sets.
   let differs = assignments.length > 0;
   for (const [name, value] of to.variables) {
+    if (!left(name)) continue;
     differs ||= from.variables.get(name) !== value;
     if (!differs) continue;
     const text = literal(name, value);
@@ -89,4 +98,19 @@ export function restoreState(from: SessionState, to: SessionState, baseline: Rea
     schema: to.schema === from.schema ? undefined : to.schema,
     set: assignments.length > 0 ? `SET ${assignments.join(',')}` : undefined,
   };
+}
+
+const CHARACTER_SETS = ['character_set_client', 'character_set_results', 'character_set_connection'] as const;
+const SET_BY_NAMES: ReadonlySet<string> = new Set([...CHARACTER_SETS, 'collation_connection']);
+
+/**
+ * SET NAMES sets four variables, and besides them the collation that results are labelled with, which no variable shows:
+ * what was set by it has to be set by it again.
+ */
+function setNames(now: ValueOf, wanted: ValueOf): string | undefined {
+  if ([...SET_BY_NAMES].every((name) => now(name) === wanted(name))) return undefined;
+  const [charset, ...others] = new Set(CHARACTER_SETS.map((name) => wanted(name)));
+  const collation = wanted('collation_connection');
+  if (charset === undefined || collation === undefined || others.length > 0 || charset === '') return undefined;
+  return `NAMES '${charset}' COLLATE '${collation}'`;
 }

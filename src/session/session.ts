@@ -14,6 +14,8 @@ export interface StatementEnd {
   /** Server status flags; undefined when only an error came. */
   readonly status: number | undefined;
   readonly ok: OkPacket | undefined;
+  /** One of its OK packets gave an insert id. */
+  readonly insertsId: boolean;
   readonly error: ErrPacket | undefined;
   readonly warnings: number;
   /** Rows of its last result set. */
@@ -125,6 +127,12 @@ export class Session {
     if (!asksPrevious) this.holds.delete('previous-statement');
   }
 
+  /** A read ended that changed nothing: what nearly every statement does. */
+  readEnded(rows: number): void {
+    this.previousGaveRows = true;
+    this.foundRows = rows;
+  }
+
   end(end: StatementEnd): void {
     const wasInTransaction = this.inTransaction;
     if (end.role === 'primary' && end.status !== undefined) this.#status = end.status;
@@ -140,10 +148,11 @@ export class Session {
     if (!refusedUnread(end)) {
       for (const pin of end.classification.pins) this.pins.add(pin);
     }
-    if (OPAQUE.has(end.classification.reason)) this.holds.add('procedure-call');
-    // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows.
+    const opaque = OPAQUE.has(end.classification.reason);
+    if (opaque) this.holds.add('procedure-call');
+    // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows; a procedure's OK is silent on what it inserted.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
-    if (sets || (end.ok?.lastInsertId ?? 0n) !== 0n) this.holds.add('last-insert-id');
+    if (sets || opaque || end.insertsId) this.holds.add('last-insert-id');
     const counted = (end.ok?.affectedRows ?? 0n) !== 0n;
     if (counted || end.error !== undefined || end.warnings > 0) this.holds.add('previous-statement');
   }
