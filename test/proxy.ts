@@ -1,0 +1,108 @@
+import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
+import { afterAll, vi } from 'vitest';
+import { Proxy } from '../proxy/proxy.js';
+import { createLog } from '../src/runtime/log.js';
+import type { NodeAddress } from '../src/topology/snapshot.js';
+import { clusterInfo, connectDirect, untilReplicated } from './cluster.js';
+import type { NodeInfo } from './global-setup.js';
+
+export type Row = RowDataPacket;
+export const PRIMARY_ID = 1;
+
+/** What a test needs to know of a proxy in its own process. */
+export interface TestProxy {
+  readonly host: string;
+  readonly port: number;
+  readonly proxy: Proxy;
+  /** A client's connection, as `app` unless told otherwise; closed when the file ends. */
+  connect(options?: ConnectionOptions): Promise<Connection>;
+}
+
+export interface TestProxyOptions {
+  readonly nodes?: readonly NodeInfo[];
+  readonly poolMax?: number;
+  readonly accounts?: { readonly monitor: { user: string; password: string } };
+}
+
+const connections: Connection[] = [];
+const proxies: Proxy[] = [];
+afterAll(async () => {
+  for (const connection of connections.splice(0)) connection.destroy();
+  await Promise.all(proxies.splice(0).map(async (proxy) => proxy.stop()));
+});
+
+/** A proxy in this process, before all nodes of the shared cluster unless told otherwise; stopped when the file ends. */
+export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
+  const { nodes, accounts } = clusterInfo();
+  const proxy = new Proxy(
+    {
+      listen: { host: '127.0.0.1', port: 0 },
+      nodes: (options.nodes ?? nodes).map(addressOf),
+      monitor: (options.accounts ?? accounts).monitor,
+      poolMax: options.poolMax ?? 20,
+    },
+    createLog('silent'),
+  );
+  proxies.push(proxy);
+  const { host, port } = await proxy.start();
+  return {
+    host,
+    port,
+    proxy,
+    connect: async (wanted = {}) => {
+      const connection = await createConnection({ host, port, ...accounts.app, ...wanted });
+      // A test that ends a session looks at the error of its statement, not at this one.
+      connection.on('error', () => {});
+      connections.push(connection);
+      return connection;
+    },
+  };
+}
+
+function addressOf({ host, port }: NodeInfo): NodeAddress {
+  return { name: `${host}:${port}`, host, port };
+}
+
+/** The first row of an answer. */
+export async function row(connection: Connection, sql: string, values: readonly unknown[] = []): Promise<Row> {
+  const [rows] = await connection.query<Row[]>(sql, [...values]);
+  const [first] = rows;
+  if (first === undefined) throw new Error(`no row from ${sql}`);
+  return first;
+}
+
+/** The first column of the first row. */
+export async function value(connection: Connection, sql: string, values: readonly unknown[] = []): Promise<unknown> {
+  return Object.values(await row(connection, sql, values))[0];
+}
+
+/** The server that answers: 1 is the primary. `sql` is a select list and what follows it. */
+export async function ranOn(connection: Connection, rest = ''): Promise<number> {
+  return Number((await row(connection, `SELECT @@server_id AS id ${rest}`))['id']);
+}
+
+/** What is waited for where a server tells of an event in its own time. */
+export async function eventually(check: () => Promise<void> | void): Promise<void> {
+  await vi.waitFor(check, { timeout: 20_000, interval: 20 });
+}
+
+/** Runs as an account that may do everything, on the primary without anything in between. */
+export async function asRoot(...statements: readonly string[]): Promise<void> {
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  for (const statement of statements) await root.query(statement);
+  await untilReplicated();
+}
+
+/** How often each node has been asked to run a command of `Com_…`, by `SHOW GLOBAL STATUS`. */
+export async function commandCounts(names: readonly string[]): Promise<Record<string, number>[]> {
+  return Promise.all(
+    clusterInfo().nodes.map(async (_node, index) => {
+      const root = await connectDirect(index, clusterInfo().accounts.root);
+      const [rows] = await root.query<Row[]>('SHOW GLOBAL STATUS WHERE Variable_name IN (?)', [
+        names.map((name) => `Com_${name}`),
+      ]);
+      root.destroy();
+      return Object.fromEntries(rows.map((it) => [String(it['Variable_name']).slice(4), Number(it['Value'])]));
+    }),
+  );
+}

@@ -1,0 +1,249 @@
+import { connect, type Socket } from 'node:net';
+import { afterAll } from 'vitest';
+import { encryptPassword, scramble } from '../src/protocol/auth/caching-sha2.js';
+import { Capability, hasCapability, SERVER_CONNECTION_FLAGS } from '../src/protocol/capabilities.js';
+import { framePackets } from '../src/protocol/framing.js';
+import { decodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
+import { encodeHandshakeResponse } from '../src/protocol/packets/handshake-response.js';
+import { MalformedPacket } from '../src/protocol/malformed-packet.js';
+
+/** One packet as a client sees it. */
+export interface RawPacket {
+  readonly sequenceId: number;
+  readonly payload: Buffer;
+}
+
+export interface RawLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly database?: string;
+  /** On top of what every client needs. */
+  readonly capabilities?: number;
+  readonly collation?: number;
+}
+
+/** Which packets a command's answer has: told apart by this client's own reading of the protocol. */
+export type AnswerShape = 'result' | 'ok' | 'prepare' | 'fields' | 'rows' | 'one' | 'none';
+
+const MORE_RESULTS = 0x0008;
+const CURSOR_EXISTS = 0x0040;
+const PS_OUT_PARAMS = 0x1000;
+/** A server that is silent for so long will say nothing more. */
+const SILENCE_MS = 20_000;
+const EMPTY = Buffer.alloc(0);
+
+const open: RawClient[] = [];
+afterAll(() => {
+  for (const client of open.splice(0)) client.destroy();
+});
+
+/** A client of the protocol's bare packets, with nothing of the proxy's own reading of answers in it. */
+export class RawClient {
+  readonly socket: Socket;
+  capabilities = 0;
+  connectionId = 0;
+  readonly #packets: RawPacket[] = [];
+  #bytes: Buffer = EMPTY;
+  #wake: (() => void) | undefined;
+  #ended = false;
+
+  constructor(host: string, port: number) {
+    this.socket = connect({ host, port, noDelay: true });
+    this.socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => {
+      this.#ended = true;
+      this.#wake?.();
+    });
+    open.push(this);
+  }
+
+  /** Connects and logs in. @throws Error with the server's words */
+  static async logIn(login: RawLogin): Promise<RawClient> {
+    const client = new RawClient(login.host, login.port);
+    const greeting = decodeHandshakeV10((await client.read()).payload);
+    if (greeting instanceof MalformedPacket) throw new Error('the greeting cannot be read');
+    const database = login.database ?? '';
+    const wanted =
+      (SERVER_CONNECTION_FLAGS & ~Capability.SESSION_TRACK) |
+      Capability.MULTI_RESULTS |
+      Capability.PS_MULTI_RESULTS |
+      (login.capabilities ?? 0) |
+      (database === '' ? 0 : Capability.CONNECT_WITH_DB);
+    client.capabilities = (wanted & greeting.capabilities) >>> 0;
+    client.connectionId = greeting.connectionId;
+    const response = encodeHandshakeResponse({
+      capabilities: client.capabilities,
+      maxPacketBytes: 0x40000000,
+      collation: login.collation ?? 255,
+      user: login.user,
+      authResponse: scramble(login.password, greeting.nonce),
+      database,
+      authPlugin: 'caching_sha2_password',
+      attributes: EMPTY,
+    });
+    client.send(response, 1);
+    for (;;) {
+      const { payload, sequenceId } = await client.read();
+      const [first, second] = payload;
+      if (first === 0x00) return client;
+      if (first === 0xff) throw new Error(payload.subarray(9).toString());
+      if (first === 0x01 && second === 4) client.send(Buffer.from([2]), sequenceId + 1);
+      else if (first === 0x01 && second !== 3) {
+        client.send(encryptPassword(login.password, greeting.nonce, payload.subarray(1)), sequenceId + 1);
+      }
+    }
+  }
+
+  send(payload: Uint8Array, sequenceId = 0): void {
+    this.socket.write(framePackets(payload, sequenceId));
+  }
+
+  /** @throws Error when the connection ends before a packet came */
+  async read(): Promise<RawPacket> {
+    for (;;) {
+      const packet = this.#packets.shift();
+      if (packet !== undefined) return packet;
+      if (this.#ended) throw new Error('the connection ended');
+      await this.#woken();
+    }
+  }
+
+  /** Resolves when the other side has closed. */
+  async ended(): Promise<void> {
+    while (!this.#ended) await this.#woken();
+  }
+
+  /** Something came, or the connection ended. @throws Error when neither happens */
+  async #woken(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#wake = resolve;
+        timer = setTimeout(() => reject(new Error(`nothing came in ${SILENCE_MS} ms`)), SILENCE_MS);
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Sends a command and reads its whole answer. */
+  async command(payload: Uint8Array, shape: AnswerShape): Promise<RawPacket[]> {
+    this.send(payload);
+    return this.answer(shape);
+  }
+
+  async query(sql: string | Uint8Array): Promise<RawPacket[]> {
+    return this.command(this.queryPayload(sql), 'result');
+  }
+
+  queryPayload(sql: string | Uint8Array): Buffer {
+    const text = typeof sql === 'string' ? Buffer.from(sql) : sql;
+    const head = hasCapability(this.capabilities, Capability.QUERY_ATTRIBUTES) ? [3, 0, 1] : [3];
+    return Buffer.concat([Buffer.from(head), text]);
+  }
+
+  async answer(shape: AnswerShape): Promise<RawPacket[]> {
+    const packets: RawPacket[] = [];
+    const next = async (): Promise<Buffer> => {
+      const first = await this.read();
+      packets.push(first);
+      // A full packet is continued by the next one, whose bytes mean nothing by themselves.
+      for (let last = first; last.payload.length === 0xffffff; packets.push(last)) last = await this.read();
+      return first.payload;
+    };
+    switch (shape) {
+      case 'none':
+        break;
+      case 'ok':
+      case 'one':
+        await next();
+        break;
+      case 'prepare':
+        await this.#readPrepared(next);
+        break;
+      case 'fields':
+      case 'rows':
+        await this.#readRows(next);
+        break;
+      case 'result':
+        while (await this.#readResult(next));
+    }
+    return packets;
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  get #deprecatesEof(): boolean {
+    return hasCapability(this.capabilities, Capability.DEPRECATE_EOF);
+  }
+
+  /** @returns whether another result follows */
+  async #readResult(next: () => Promise<Buffer>): Promise<boolean> {
+    const head = await next();
+    if (head[0] === 0xff) return false;
+    if (head[0] === 0x00) return (statusOfOk(head) & MORE_RESULTS) !== 0;
+    const columns = head[0] === 0xfc ? head.readUInt16LE(1) : (head[0] ?? 0);
+    for (let i = 0; i < columns; i++) await next();
+    const before = this.#deprecatesEof ? 0 : statusOfEof(await next());
+    if ((before & CURSOR_EXISTS) !== 0) return false;
+    const after = await this.#readRows(next);
+    // Only the first of the two EOF packets around a procedure's OUT parameters tells that something follows them.
+    return ((before & PS_OUT_PARAMS) | (after & MORE_RESULTS)) !== 0;
+  }
+
+  /** @returns the status flags at the end of the rows */
+  async #readRows(next: () => Promise<Buffer>): Promise<number> {
+    for (;;) {
+      const payload = await next();
+      if (payload[0] === 0xff) return 0;
+      if (payload[0] !== 0xfe) continue;
+      if (this.#deprecatesEof && payload.length < 0xffffff) return statusOfOk(payload);
+      if (!this.#deprecatesEof && payload.length < 9) return statusOfEof(payload);
+    }
+  }
+
+  async #readPrepared(next: () => Promise<Buffer>): Promise<void> {
+    const head = await next();
+    if (head[0] === 0xff) return;
+    const eof = this.#deprecatesEof ? 0 : 1;
+    for (const count of [head.readUInt16LE(7), head.readUInt16LE(5)]) {
+      if (count === 0) continue;
+      for (let i = 0; i < count + eof; i++) await next();
+    }
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+    let at = 0;
+    while (this.#bytes.length - at >= 4) {
+      const length = this.#bytes.readUIntLE(at, 3);
+      if (this.#bytes.length - at < 4 + length) break;
+      this.#packets.push({
+        sequenceId: this.#bytes[at + 3] ?? 0,
+        payload: Buffer.from(this.#bytes.subarray(at + 4, at + 4 + length)),
+      });
+      at += 4 + length;
+    }
+    this.#bytes = this.#bytes.subarray(at);
+    this.#wake?.();
+  }
+}
+
+function statusOfEof(payload: Buffer): number {
+  return payload.readUInt16LE(3);
+}
+
+function statusOfOk(payload: Buffer): number {
+  let at = 1;
+  for (let i = 0; i < 2; i++) at += lenencLength(payload[at] ?? 0);
+  return payload.readUInt16LE(at);
+}
+
+function lenencLength(first: number): number {
+  return first === 0xfc ? 3 : first === 0xfd ? 4 : first === 0xfe ? 9 : 1;
+}
