@@ -8,10 +8,11 @@ import type { Message } from '../src/protocol/framing.js';
 import { queryTextStart } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import { routeStatement } from '../src/routing/route.js';
-import { opensCursor, statementIdOf, statementKey, type ClientStatement } from './client-statement.js';
+import { statementIdOf, statementKey, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
 import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
+import { opensCursor } from './execute.js';
 import type { RunnerClient, SessionRunner } from './session-runner.js';
 
 /** The client's side, as its commands need it. */
@@ -93,12 +94,14 @@ export class Commands {
     }
     const { session } = this.#runner;
     const sql = message.body.subarray(message.start + 1);
+    const key = statementKey(session.state, sql);
     const statement: ClientStatement = {
       id: this.#statements.nextId(),
       sql,
       classification: this.#classify(message.body, message.start + 1),
       state: session.state,
-      key: statementKey(session.state, sql),
+      key,
+      serverKey: key,
       params: 0,
       types: undefined,
     };

@@ -1,32 +1,34 @@
 import type { ClassReason } from '../src/classify/classification.js';
 import type { Session } from '../src/session/session.js';
 
+/** Clears the diagnostics area and makes ROW_COUNT() 0. */
+const CLEAR = 'DO 0';
+
+/** Makes FOUND_ROWS() the number of rows and ROW_COUNT() -1, as after the read that gave them; transfers none. */
+function giveRows(rows: number): string {
+  return (
+    `SELECT SQL_CALC_FOUND_ROWS 1 FROM JSON_TABLE(CONCAT('[0',REPEAT(',0',${rows}),']'),'$[*]' ` +
+    `COLUMNS(n FOR ORDINALITY)) AS t WHERE n<=${rows} LIMIT 0`
+  );
+}
+
 /**
- * A statement to run unseen before one that asks for what earlier statements of the session left on their connection, when it runs
- * on another one: what is there is another session's.
- * @param afterPrevious the connection ran the session's previous statement
+ * What to run unseen before a statement that asks for what earlier statements of its session left on their connection, when it
+ * runs on another one: what is there is another session's.
  */
-export function prelude(reason: ClassReason, session: Session, afterPrevious: boolean): string | undefined {
+export function prelude(reason: ClassReason, session: Session): readonly string[] {
   switch (reason) {
     case 'diagnostics':
-      return afterPrevious ? undefined : 'DO 0';
-    case 'row-count':
-      if (afterPrevious) return undefined;
-      // 0 after a statement without rows, -1 after a read.
-      return session.previousGaveRows ? 'SELECT 1' : 'DO 0';
-    case 'found-rows':
-      if (afterPrevious) return undefined;
-      // Makes FOUND_ROWS() the number of rows, as after the read that gave them.
-      return (
-        `SELECT SQL_CALC_FOUND_ROWS 1 FROM JSON_TABLE(CONCAT('[0',REPEAT(',0',${session.foundRows}),']'),'$[*]' ` +
-        `COLUMNS(n FOR ORDINALITY)) AS t WHERE n<=${session.foundRows} LIMIT 0`
-      );
+      return [CLEAR];
     case 'last-insert-id':
-    // What they run may ask for it.
-    case 'procedure-call':
-    case 'stored-function':
-      return session.holds.has('last-insert-id') ? undefined : 'SET @@session.last_insert_id=0';
+    case 'row-count':
+    case 'found-rows':
+      // One statement may ask for all three.
+      return session.previousGaveRows ? [giveRows(session.foundRows)] : [giveRows(session.foundRows), CLEAR];
     default:
-      return undefined;
+      return [];
   }
 }
+
+/** Makes LAST_INSERT_ID() what it is on a fresh connection. */
+export const FORGET_INSERT_ID = 'SET @@session.last_insert_id=0';

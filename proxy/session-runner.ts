@@ -20,9 +20,10 @@ import { freshState, restoreState, type SessionState } from '../src/session/sess
 import { visibleChanges } from '../src/session/visible-changes.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
-import { closeStatement, executeOn, statementCommand, type ClientStatement } from './client-statement.js';
+import { closeStatement, statementCommand, type ClientStatement } from './client-statement.js';
 import type { CommandRun } from './command-run.js';
-import { prelude } from './prelude.js';
+import { executeOn, isPrepared, noteTypes } from './execute.js';
+import { FORGET_INSERT_ID, prelude } from './prelude.js';
 
 /** The client's side, as the runner needs it. */
 export interface RunnerClient {
@@ -69,6 +70,7 @@ export class SessionRunner implements ReplyOwner {
   readonly #group: BackendGroup;
   readonly #cluster: Cluster;
   readonly #client: RunnerClient;
+  readonly #queryAttributes: boolean;
 
   /** The primary's connection that stays with the session between statements. */
   #primary: ServerConnection | undefined;
@@ -98,6 +100,7 @@ export class SessionRunner implements ReplyOwner {
     this.#group = group;
     this.#cluster = cluster;
     this.#client = client;
+    this.#queryAttributes = hasCapability(client.capabilities, Capability.QUERY_ATTRIBUTES);
   }
 
   /** Whether commands that any server can answer have a connection of the session's own to go to. */
@@ -115,7 +118,7 @@ export class SessionRunner implements ReplyOwner {
 
   /** The client has closed a statement. @param bound the kept connection has something of it that is to go now */
   forget(statement: ClientStatement, bound: boolean): void {
-    const server = bound ? this.#primary?.prepared.get(statement.key) : undefined;
+    const server = bound ? this.#primary?.prepared.get(statement.serverKey) : undefined;
     // Elsewhere it stays for the next client with the same text, until others need its place.
     if (server === undefined || this.#primary === undefined) return;
     this.#primary.send(statementCommand(Command.STMT_RESET, server.id), 'ok', 1, this.#swallow(this.#primary));
@@ -144,6 +147,7 @@ export class SessionRunner implements ReplyOwner {
       if (this.session.inTransaction || this.session.pins.size > 0 || this.session.holds.has('procedure-call')) {
         this.#discard(this.#primary);
       } else {
+        this.#primary.insertIdLeft = this.session.holds.has('last-insert-id');
         this.#release(this.#primary);
       }
     }
@@ -245,7 +249,8 @@ export class SessionRunner implements ReplyOwner {
     if (this.#changes.length > 0) this.#changes = [];
 
     const used = run.statement;
-    if ((used.kind === 'execute' || used.kind === 'use') && connection.prepared.get(used.statement.key) === undefined) {
+    if (used.kind === 'execute') noteTypes(run.message, used.statement, this.#queryAttributes);
+    if ((used.kind === 'execute' || used.kind === 'use') && !isPrepared(connection.prepared, used.statement)) {
       this.#prepare(connection, used.statement, run);
       return;
     }
@@ -254,11 +259,7 @@ export class SessionRunner implements ReplyOwner {
       this.#replace(connection, run);
       return;
     }
-    const before = prelude(run.classification.reason, this.session, connection === this.#last);
-    if (before !== undefined) {
-      connection.cork();
-      connection.send(connection.frameQuery(before), 'result', 1, this.#swallow(connection));
-    }
+    this.#prepend(connection, run);
     if (restored === 'same') {
       this.#send(connection, run);
       return;
@@ -283,13 +284,12 @@ export class SessionRunner implements ReplyOwner {
     const { message, statement } = run;
     let framed = message.raw;
     if (statement.kind === 'execute' || statement.kind === 'use') {
-      const server = connection.prepared.get(statement.statement.key);
+      const server = connection.prepared.get(statement.statement.serverKey);
       if (server === undefined) {
         this.#finishFailed(connection, new RwsplitError('unknown-statement-id', 'the statement is not prepared'));
         return;
       }
-      const attributes = hasCapability(this.#client.capabilities, Capability.QUERY_ATTRIBUTES);
-      if (statement.kind === 'execute') framed = executeOn(message, statement.statement, server, attributes);
+      if (statement.kind === 'execute') framed = executeOn(message, statement.statement, server, this.#queryAttributes);
       else framed.writeUInt32LE(server.id, 5);
     }
     if (run.shape === 'none') {
@@ -301,6 +301,17 @@ export class SessionRunner implements ReplyOwner {
     connection.send(framed, run.shape, message.nextSequenceId, this);
     connection.uncork();
     this.#cluster.ran(connection.node.name, run);
+  }
+
+  /** Writes what makes the connection answer questions about earlier statements as if the session's own had run there. */
+  #prepend(connection: ServerConnection, run: CommandRun): void {
+    const statements = connection === this.#last ? [] : prelude(run.classification.reason, this.session);
+    if (statements.length === 0 && !connection.insertIdLeft) return;
+    connection.cork();
+    for (const sql of connection.insertIdLeft ? [FORGET_INSERT_ID, ...statements] : statements) {
+      connection.send(connection.frameQuery(sql), 'result', 1, this.#swallow(connection));
+    }
+    connection.insertIdLeft = false;
   }
 
   /** Writes what brings the connection to `state`, without waiting for the answers. */
@@ -339,7 +350,7 @@ export class SessionRunner implements ReplyOwner {
         if (failure !== undefined) this.#finishFailed(connection, failure);
         else if (error !== undefined) this.#finishRefused(connection, error);
         else if (prepared !== undefined) {
-          this.#addPrepared(connection, statement.key, prepared.statementId);
+          this.#addPrepared(connection, statement.serverKey, prepared.statementId);
           this.#start(connection, this.#role);
         }
       },
@@ -350,7 +361,7 @@ export class SessionRunner implements ReplyOwner {
   }
 
   #addPrepared(connection: ServerConnection, key: string, id: number): void {
-    for (const closed of connection.prepared.add(key, { id, boundBy: undefined })) {
+    for (const closed of connection.prepared.add(key, { id, boundTypes: undefined })) {
       connection.sendSilently(closeStatement(closed.id));
     }
   }

@@ -77,6 +77,8 @@ export class ResponseWalker {
   #skip = 0;
   /** The packet under way was full, so that the next one continues it. */
   #continues = false;
+  /** The result set under way has a procedure's OUT parameters. */
+  #outParams = false;
   /** A packet's beginning that has to be seen whole before it goes on. */
   #held: Buffer = NOTHING;
 
@@ -116,6 +118,7 @@ export class ResponseWalker {
     this.#definitions = 0;
     this.#skip = 0;
     this.#continues = false;
+    this.#outParams = false;
     this.#held = NOTHING;
     this.status = undefined;
     this.warnings = 0;
@@ -207,6 +210,7 @@ export class ResponseWalker {
     switch (this.#state) {
       case 'columns-eof':
         this.#state = (this.status & ServerStatus.CURSOR_EXISTS) !== 0 ? 'done' : 'rows';
+        this.#outParams = (this.status & ServerStatus.PS_OUT_PARAMS) !== 0;
         return true;
       case 'rows':
       case 'field-list':
@@ -355,6 +359,12 @@ export class ResponseWalker {
   }
 
   #afterResult(): void {
+    if (this.#outParams) {
+      // The set of OUT parameters is never the last, although the EOF after it says so.
+      this.#outParams = false;
+      this.#state = 'first';
+      return;
+    }
     this.#state =
       ((this.status ?? 0) & ServerStatus.MORE_RESULTS_EXISTS) !== 0 && this.#state !== 'ok' ? 'first' : 'done';
   }

@@ -2,8 +2,8 @@
 export interface ServerStatement {
   /** The id on that connection. */
   readonly id: number;
-  /** Whose parameter types the server has seen last: they are sent once and then left out. */
-  boundBy: unknown;
+  /** The parameters' types that the server has seen last, the very same bytes: they are sent once and then left out. */
+  boundTypes: Buffer | undefined;
 }
 
 /** The statements that a server connection has prepared, least recently used first. */
@@ -45,6 +45,14 @@ export class PreparedCache {
       }
     }
     return closed;
+  }
+
+  /** Gives a statement another key. */
+  rename(from: string, to: string): void {
+    const statement = this.#statements.get(from);
+    if (statement === undefined) return;
+    this.#statements.delete(from);
+    this.#statements.set(to, statement);
   }
 
   clear(): void {

@@ -69,6 +69,8 @@ export class ServerConnection {
   readonly baseline = new Map<string, string>();
   /** Where it goes back to. */
   pool: ConnectionPool | undefined;
+  /** Its last session left an insert id there, for LAST_INSERT_ID(). */
+  insertIdLeft = false;
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */

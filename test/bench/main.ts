@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util';
+import { benchClassify } from './classify.js';
+import { benchLargeResult } from './large-result.js';
+import { benchOltp } from './oltp.js';
+
+const HELP = `npm run bench -- [NAME …] [options]
+
+  oltp       sysbench directly, through HAProxy and through rwsplit, in turn: CPU time for each query, throughput, p95
+  large      a result of 1 GB through rwsplit: its memory
+  classify   what deciding for a statement costs
+
+All of them when none is named.
+  --rounds N     (3)      how often each way is measured; medians are shown
+  --seconds N    (10)     how long each measurement takes
+  --clients N,M  (16,64)  sysbench's threads
+`;
+
+/** What `npm run bench` runs. @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '10' },
+      clients: { type: 'string', default: '16,64' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+    oltp: async () =>
+      benchOltp({
+        rounds: Number(values.rounds),
+        seconds: Number(values.seconds),
+        clients: values.clients.split(',').map(Number),
+      }),
+    large: benchLargeResult,
+    classify: benchClassify,
+  };
+  for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
+    const run = benchmarks[name];
+    if (run === undefined) {
+      process.stderr.write(`rwsplit: there is no benchmark '${name}'\n${HELP}`);
+      return 2;
+    }
+    await run();
+  }
+  return 0;
+}

@@ -1,0 +1,200 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createConnection } from 'mysql2/promise';
+import type { Cluster } from '../../docker/cluster/cluster.js';
+import { startCluster } from '../../docker/cluster/start-cluster.js';
+import { waitUntil } from '../../docker/cluster/wait-until.js';
+import { cpuSeconds, freePort, startProgram, startRwsplit, type Measured } from './processes.js';
+
+export interface OltpOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly clients: readonly number[];
+}
+
+const SCHEMA = 'sbtest';
+const WORKLOADS = ['oltp_point_select', 'oltp_read_write'] as const;
+const WARM_UP_SECONDS = 5;
+
+/** One measurement. */
+interface Sample {
+  readonly queriesPerSecond: number;
+  readonly p95Ms: number;
+  readonly errors: number;
+  /** Of the program between client and servers; undefined where there is none. */
+  readonly cpuMicrosPerQuery: number | undefined;
+}
+
+/** A way from sysbench to the servers. */
+interface Way {
+  readonly name: string;
+  readonly port: number;
+  readonly pid: number | undefined;
+}
+
+/**
+ * Drives sysbench directly, through HAProxy in TCP mode and through rwsplit, in turn within one run, and prints medians.
+ * Reads go to the replicas through both proxies; HAProxy sends oltp_read_write to the primary, as it must.
+ */
+export async function benchOltp(options: OltpOptions): Promise<void> {
+  const cluster = await startCluster({ fast: true, onProgress: (line) => process.stderr.write(`· ${line}\n`) });
+  const started: Measured[] = [];
+  try {
+    await prepare(cluster);
+    const rwsplit = await startRwsplit(cluster);
+    started.push(rwsplit);
+    const readers = await startHaproxy(cluster.nodes.slice(1).map((node) => node.port));
+    started.push(readers);
+    const writer = await startHaproxy([cluster.nodes[0].port]);
+    started.push(writer);
+    for (const workload of WORKLOADS) {
+      const haproxy = workload === 'oltp_read_write' ? writer : readers;
+      const ways: Way[] = [
+        { name: 'direct', port: cluster.nodes[0].port, pid: undefined },
+        { name: 'HAProxy', port: haproxy.port, pid: haproxy.pid },
+        { name: 'rwsplit', port: rwsplit.port, pid: rwsplit.pid },
+      ];
+      for (const clients of options.clients) await compare(cluster, workload, clients, ways, options);
+    }
+  } finally {
+    for (const program of started) await program.stop();
+    await cluster.stop();
+  }
+}
+
+async function compare(
+  cluster: Cluster,
+  workload: string,
+  clients: number,
+  ways: readonly Way[],
+  { rounds, seconds }: OltpOptions,
+): Promise<void> {
+  const samples = new Map<string, Sample[]>(ways.map((way) => [way.name, []]));
+  for (const way of ways) await measure(cluster, workload, clients, way, WARM_UP_SECONDS);
+  for (let round = 0; round < rounds; round++) {
+    for (const way of ways) samples.get(way.name)?.push(await measure(cluster, workload, clients, way, seconds));
+  }
+  process.stdout.write(`\n${workload}, ${clients} clients, ${rounds} rounds of ${seconds} s, medians\n`);
+  process.stdout.write('  way       queries/s   p95 ms   errors   CPU µs/query   × HAProxy\n');
+  const haproxyCpu = median(samples.get('HAProxy')?.map((it) => it.cpuMicrosPerQuery ?? NaN) ?? []);
+  for (const [name, taken] of samples) {
+    const cpu = median(taken.map((it) => it.cpuMicrosPerQuery ?? NaN));
+    const cells = [
+      name.padEnd(8),
+      median(taken.map((it) => it.queriesPerSecond))
+        .toFixed(0)
+        .padStart(10),
+      median(taken.map((it) => it.p95Ms))
+        .toFixed(2)
+        .padStart(8),
+      String(taken.reduce((sum, it) => sum + it.errors, 0)).padStart(8),
+      (Number.isNaN(cpu) ? '–' : cpu.toFixed(1)).padStart(14),
+      (Number.isNaN(cpu) ? '–' : (cpu / haproxyCpu).toFixed(2)).padStart(11),
+    ];
+    process.stdout.write(`  ${cells.join(' ')}\n`);
+  }
+}
+
+async function measure(
+  cluster: Cluster,
+  workload: string,
+  clients: number,
+  way: Way,
+  seconds: number,
+): Promise<Sample> {
+  const before = way.pid === undefined ? 0 : cpuSeconds(way.pid);
+  const report = await sysbench(cluster, workload, way.port, 'run', [`--threads=${clients}`, `--time=${seconds}`]);
+  const cpu = way.pid === undefined ? undefined : cpuSeconds(way.pid) - before;
+  const queries = numberIn(report, /^\s+total:\s+(\d+)$/m);
+  return {
+    queriesPerSecond: queries / numberIn(report, /total time:\s+([\d.]+)s/),
+    p95Ms: numberIn(report, /95th percentile:\s+([\d.]+)/),
+    errors: numberIn(report, /ignored errors:\s+(\d+)/) + numberIn(report, /reconnects:\s+(\d+)/),
+    cpuMicrosPerQuery: cpu === undefined ? undefined : (cpu * 1e6) / queries,
+  };
+}
+
+async function sysbench(
+  cluster: Cluster,
+  workload: string,
+  port: number,
+  command: string,
+  more: readonly string[],
+): Promise<string> {
+  const { user, password } = cluster.accounts.app;
+  const { stdout } = await promisify(execFile)(
+    'sysbench',
+    [workload, '--db-driver=mysql', '--mysql-host=127.0.0.1', `--mysql-port=${port}`, `--mysql-db=${SCHEMA}`]
+      .concat([`--mysql-user=${user}`, `--mysql-password=${password}`, '--tables=4', '--table-size=10000'])
+      .concat(more, command),
+    { maxBuffer: 1 << 24 },
+  );
+  return stdout;
+}
+
+async function prepare(cluster: Cluster): Promise<void> {
+  const [primary, ...replicas] = cluster.nodes;
+  const { root } = cluster.accounts;
+  const connection = await createConnection({ host: primary.host, port: primary.port, ...root });
+  await connection.query(`CREATE DATABASE ${SCHEMA}`);
+  await connection.end();
+  await sysbench(cluster, 'oltp_read_write', primary.port, 'prepare', []);
+  for (const replica of replicas) {
+    const reader = await createConnection({ host: replica.host, port: replica.port, ...root });
+    await waitUntil('replication of the benchmark tables', 60_000, async () => {
+      const [rows] = await reader.query(`SELECT COUNT(*) AS n FROM ${SCHEMA}.sbtest4 HAVING n = 10000`);
+      return Array.isArray(rows) && rows.length > 0 ? true : undefined;
+    });
+    await reader.end();
+  }
+}
+
+async function startHaproxy(ports: readonly number[]): Promise<Measured> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'rwsplit-bench-'));
+  const config = join(folder, 'haproxy.cfg');
+  const servers = ports.map((it, index) => `  server s${index} 127.0.0.1:${it}`);
+  await writeFile(
+    config,
+    [
+      'global',
+      '  nbthread 1',
+      'defaults',
+      '  mode tcp',
+      '  maxconn 4000',
+      '  timeout connect 5s',
+      '  timeout client 1h',
+      '  timeout server 1h',
+      'listen mysql',
+      `  bind 127.0.0.1:${port}`,
+      '  balance roundrobin',
+      ...servers,
+      '',
+    ].join('\n'),
+  );
+  const started = await startProgram('haproxy', ['-db', '-f', config], port);
+  return {
+    ...started,
+    stop: async () => {
+      await started.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+function numberIn(report: string, pattern: RegExp): number {
+  const match = pattern.exec(report);
+  if (match === null) throw new Error(`sysbench's report has no ${String(pattern)}:\n${report}`);
+  return Number(match[1]);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}
