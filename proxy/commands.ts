@@ -21,8 +21,10 @@ export interface CommandClient extends RunnerClient {
   writeOk(sequenceId: number): void;
 }
 
+type Handler = (commands: Commands, message: Message) => void;
+
 /** One entry for each command that a client may send: what is not here is unknown to us, and refused as MySQL refuses it. */
-const HANDLERS: ReadonlyMap<number, (commands: Commands, message: Message) => void> = new Map([
+const COMMANDS: ReadonlyMap<number, Handler> = new Map([
   [Command.QUIT, (commands) => commands.quit()],
   [Command.INIT_DB, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.session)],
   [Command.QUERY, (commands, message) => commands.query(message)],
@@ -41,6 +43,9 @@ const HANDLERS: ReadonlyMap<number, (commands: Commands, message: Message) => vo
   [Command.RESET_CONNECTION, (commands, message) => commands.resetConnection(message)],
 ]);
 
+/** By the command's byte: every statement passes here. */
+const HANDLERS: readonly (Handler | undefined)[] = Array.from({ length: 256 }, (_, byte) => COMMANDS.get(byte));
+
 /** A client's commands: decides for each what it is and where it runs. */
 export class Commands {
   readonly #runner: SessionRunner;
@@ -57,7 +62,7 @@ export class Commands {
 
   take(message: Message): void {
     const command = message.body[message.start] ?? -1;
-    const handler = HANDLERS.get(command);
+    const handler = HANDLERS[command];
     if (handler !== undefined) handler(this, message);
     else this.#refuse(message, new RwsplitError('unknown-command', `unknown command 0x${command.toString(16)}`));
   }

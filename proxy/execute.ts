@@ -87,13 +87,12 @@ function serverTypes(statement: ClientStatement, count: number, queryAttributes:
   return found;
 }
 
-/** Whether a connection can run the statement as it is. */
-export function isPrepared(prepared: PreparedCache, statement: ClientStatement): boolean {
-  if (prepared.get(statement.serverKey) !== undefined) return true;
-  if (statement.serverKey === statement.key || prepared.get(statement.key) === undefined) return false;
+/** @returns the statement as a connection has it prepared, ready to run */
+export function findPrepared(prepared: PreparedCache, statement: ClientStatement): ServerStatement | undefined {
+  const found = prepared.get(statement.serverKey);
+  if (found !== undefined || statement.serverKey === statement.key) return found;
   // Prepared, and not run yet: it takes these types.
-  prepared.rename(statement.key, statement.serverKey);
-  return true;
+  return prepared.rename(statement.key, statement.serverKey);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Classification } from '../src/classify/classification.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
 import { Capability, hasCapability } from '../src/protocol/capabilities.js';
 import { Command } from '../src/protocol/commands.js';
+import { HEADER_BYTES } from '../src/protocol/framing.js';
 import { MalformedPacket } from '../src/protocol/malformed-packet.js';
 import type { ErrPacket } from '../src/protocol/packets/err.js';
 import type { OkPacket } from '../src/protocol/packets/ok.js';
@@ -14,6 +15,7 @@ import {
   type ReplyOwner,
   type ServerConnection,
 } from '../src/runtime/server-connection.js';
+import type { ServerStatement } from '../src/runtime/prepared-cache.js';
 import { SwallowedReply, type Swallowed } from '../src/runtime/swallowed-reply.js';
 import type { Session } from '../src/session/session.js';
 import { freshState, restoreState, type SessionState } from '../src/session/session-state.js';
@@ -22,7 +24,7 @@ import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { closeStatement, statementCommand, type ClientStatement } from './client-statement.js';
 import type { CommandRun } from './command-run.js';
-import { executeOn, isPrepared, noteTypes } from './execute.js';
+import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { FORGET_INSERT_ID, prelude } from './prelude.js';
 
 /** The client's side, as the runner needs it. */
@@ -85,6 +87,8 @@ export class SessionRunner implements ReplyOwner {
   #role: 'primary' | 'replica' = 'primary';
   /** Nodes that failed this command. */
   readonly #failed = new Set<string>();
+  /** The statement that is to run, as this connection has it. */
+  #serverStatement: ServerStatement | undefined;
   #forwarded = false;
   #refusedAsWrite = false;
   #restoreFailure: RwsplitError | undefined;
@@ -250,9 +254,12 @@ export class SessionRunner implements ReplyOwner {
 
     const used = run.statement;
     if (used.kind === 'execute') noteTypes(run.message, used.statement, this.#queryAttributes);
-    if ((used.kind === 'execute' || used.kind === 'use') && !isPrepared(connection.prepared, used.statement)) {
-      this.#prepare(connection, used.statement, run);
-      return;
+    if (used.kind === 'execute' || used.kind === 'use') {
+      this.#serverStatement = findPrepared(connection.prepared, used.statement);
+      if (this.#serverStatement === undefined) {
+        this.#prepare(connection, used.statement, run);
+        return;
+      }
     }
     const restored = this.#restore(connection, this.session.state);
     if (restored === 'unfit') {
@@ -283,14 +290,11 @@ export class SessionRunner implements ReplyOwner {
   #send(connection: ServerConnection, run: CommandRun): void {
     const { message, statement } = run;
     let framed = message.raw;
-    if (statement.kind === 'execute' || statement.kind === 'use') {
-      const server = connection.prepared.get(statement.statement.serverKey);
-      if (server === undefined) {
-        this.#finishFailed(connection, new RwsplitError('unknown-statement-id', 'the statement is not prepared'));
-        return;
-      }
-      if (statement.kind === 'execute') framed = executeOn(message, statement.statement, server, this.#queryAttributes);
-      else framed.writeUInt32LE(server.id, 5);
+    const server = this.#serverStatement;
+    if (statement.kind === 'execute' && server !== undefined) {
+      framed = executeOn(message, statement.statement, server, this.#queryAttributes);
+    } else if (statement.kind === 'use' && server !== undefined) {
+      framed.writeUInt32LE(server.id, HEADER_BYTES + 1);
     }
     if (run.shape === 'none') {
       connection.sendSilently(framed);

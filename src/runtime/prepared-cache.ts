@@ -48,11 +48,12 @@ export class PreparedCache {
   }
 
   /** Gives a statement another key. */
-  rename(from: string, to: string): void {
+  rename(from: string, to: string): ServerStatement | undefined {
     const statement = this.#statements.get(from);
-    if (statement === undefined) return;
+    if (statement === undefined) return undefined;
     this.#statements.delete(from);
     this.#statements.set(to, statement);
+    return statement;
   }
 
   clear(): void {
