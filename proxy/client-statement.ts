@@ -1,5 +1,4 @@
 import type { Classification } from '../src/classify/classification.js';
-import { Command } from '../src/protocol/commands.js';
 import { HEADER_BYTES, type Message } from '../src/protocol/framing.js';
 import type { SessionState } from '../src/session/session-state.js';
 
@@ -38,8 +37,4 @@ export function statementCommand(command: number, id: number): Buffer {
   framed[4] = command;
   framed.writeUInt32LE(id, 5);
   return framed;
-}
-
-export function closeStatement(id: number): Buffer {
-  return statementCommand(Command.STMT_CLOSE, id);
 }

@@ -24,7 +24,7 @@ export function prelude(reason: ClassReason, session: Session): readonly string[
     case 'row-count':
     case 'found-rows':
       // One statement may ask for all three.
-      return session.previousGaveRows ? [giveRows(session.foundRows)] : [giveRows(session.foundRows), CLEAR];
+      return session.rowCountIsUnset ? [giveRows(session.foundRows)] : [giveRows(session.foundRows), CLEAR];
     default:
       return [];
   }

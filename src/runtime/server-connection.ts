@@ -190,6 +190,15 @@ export class ServerConnection {
     return frameCommand(Command.QUERY, attributes ? Buffer.concat([NO_ATTRIBUTES, text]) : text);
   }
 
+  /** A statement has been prepared here. Those that it displaces are closed. */
+  addPrepared(key: string, id: number): void {
+    for (const displaced of this.prepared.add(key, { id, boundTypes: undefined })) {
+      const close = Buffer.alloc(5, Command.STMT_CLOSE);
+      close.writeUInt32LE(displaced.id, 1);
+      this.sendSilently(framePackets(close, 0));
+    }
+  }
+
   pause(): void {
     this.#socket.pause();
   }

@@ -78,8 +78,8 @@ export class Session {
   lexMode: LexMode;
   /** Rows of the last result set, for FOUND_ROWS() where its connection has gone back. */
   foundRows = 0;
-  /** The previous statement gave rows, so that ROW_COUNT() is -1. */
-  previousGaveRows = false;
+  /** ROW_COUNT() after the previous statement is -1: it gave rows, or failed. */
+  rowCountIsUnset = false;
   #status: number;
   readonly #baseline: ReadonlyMap<string, string>;
   readonly #serverVersion: string;
@@ -129,7 +129,7 @@ export class Session {
 
   /** A read ended that changed nothing: what nearly every statement does. */
   readEnded(rows: number): void {
-    this.previousGaveRows = true;
+    this.rowCountIsUnset = true;
     this.foundRows = rows;
   }
 
@@ -137,8 +137,8 @@ export class Session {
     const wasInTransaction = this.inTransaction;
     if (end.role === 'primary' && end.status !== undefined) this.#status = end.status;
     this.#changed(end);
-    this.previousGaveRows = end.ok === undefined && end.error === undefined;
-    if (this.previousGaveRows) this.foundRows = end.rows;
+    this.rowCountIsUnset = end.ok === undefined;
+    if (this.rowCountIsUnset && end.error === undefined) this.foundRows = end.rows;
     if (end.role === 'replica') return;
 
     if (wasInTransaction && !this.inTransaction) this.pins.delete('next-transaction');
@@ -169,7 +169,7 @@ export class Session {
     this.holds.clear();
     this.#status = status;
     this.foundRows = 0;
-    this.previousGaveRows = false;
+    this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
   }
 

@@ -1,0 +1,103 @@
+import type { ServerConnection } from '../src/runtime/server-connection.js';
+import type { Session } from '../src/session/session.js';
+
+/**
+ * The server connections that stay with a session between its statements:
+ *
+ * - **primary**: a transaction is open there, or a pin or hold needs it;
+ * - **previous**: a replica's, when the previous statement left warnings or an error there.
+ */
+export class KeptConnections {
+  #primary: ServerConnection | undefined;
+  #previous: ServerConnection | undefined;
+  /** Which of the two ran the previous statement. */
+  #last: ServerConnection | undefined;
+  readonly #onClosed: (connection: ServerConnection) => void;
+
+  /** @param onPrimaryClosed the server ended the kept connection to the primary while nothing ran there */
+  constructor(onPrimaryClosed: (connection: ServerConnection) => void) {
+    this.#onClosed = (connection) => {
+      const wasPrimary = connection === this.#primary;
+      this.discard(connection);
+      if (wasPrimary) onPrimaryClosed(connection);
+    };
+  }
+
+  get primary(): ServerConnection | undefined {
+    return this.#primary;
+  }
+
+  get previous(): ServerConnection | undefined {
+    return this.#previous;
+  }
+
+  ranPrevious(connection: ServerConnection): boolean {
+    return connection === this.#last;
+  }
+
+  has(connection: ServerConnection): boolean {
+    return connection === this.#primary || connection === this.#previous;
+  }
+
+  /** A statement has ended: its connection stays, or goes back. */
+  settle(connection: ServerConnection, role: 'primary' | 'replica', keeps: boolean): void {
+    this.#last = keeps ? connection : undefined;
+    if (role === 'replica') this.#previous = this.#last;
+    else this.#primary = this.#last;
+    if (keeps) connection.onClosed = this.#onClosed;
+    else this.#giveBack(connection);
+  }
+
+  releasePrimary(): void {
+    const connection = this.#primary;
+    if (connection === undefined) return;
+    this.#forget(connection);
+    this.#giveBack(connection);
+  }
+
+  releasePrevious(): void {
+    const connection = this.#previous;
+    if (connection === undefined) return;
+    this.#forget(connection);
+    this.#giveBack(connection);
+  }
+
+  /** Gives a connection back that is not, or no longer, the session's. */
+  release(connection: ServerConnection): void {
+    this.#forget(connection);
+    this.#giveBack(connection);
+  }
+
+  /** Ends a connection that nobody may use again. */
+  discard(connection: ServerConnection): void {
+    this.#forget(connection);
+    connection.onClosed = undefined;
+    connection.destroy();
+    connection.pool?.destroy(connection);
+  }
+
+  /** The session is over: what it left on connections must reach nobody else. @param running where its statement still runs */
+  end(session: Session, running: ServerConnection | undefined): void {
+    const primary = this.#primary;
+    if (running !== undefined) this.discard(running);
+    this.releasePrevious();
+    if (primary === undefined || primary === running) return;
+    if (session.inTransaction || session.pins.size > 0 || session.holds.has('procedure-call')) {
+      this.discard(primary);
+      return;
+    }
+    primary.insertIdLeft = session.holds.has('last-insert-id');
+    this.release(primary);
+  }
+
+  #forget(connection: ServerConnection): void {
+    if (connection === this.#primary) this.#primary = undefined;
+    if (connection === this.#previous) this.#previous = undefined;
+    if (connection === this.#last) this.#last = undefined;
+  }
+
+  #giveBack(connection: ServerConnection): void {
+    connection.onClosed = undefined;
+    connection.pool?.release(connection);
+  }
+}

@@ -1,0 +1,134 @@
+import { Capability, hasCapability } from '../src/protocol/capabilities.js';
+import { MalformedPacket } from '../src/protocol/malformed-packet.js';
+import type { ErrPacket } from '../src/protocol/packets/err.js';
+import type { OkPacket } from '../src/protocol/packets/ok.js';
+import type { StmtPrepareOk } from '../src/protocol/packets/stmt-prepare-ok.js';
+import { decodeSessionChanges, encodeSessionChanges, type SessionChange } from '../src/protocol/session-changes.js';
+import type { RwsplitError } from '../src/errors.js';
+import type { ReplyOwner, ServerConnection } from '../src/runtime/server-connection.js';
+import { visibleChanges } from '../src/session/visible-changes.js';
+import type { ClientStatement } from './client-statement.js';
+
+/** Where a relay hands the bytes to. */
+export interface RelayClient {
+  readonly capabilities: number;
+  /** Written but not yet taken by the kernel. */
+  readonly pendingBytes: number;
+  /** @returns false when the client is slow to take it: the relay's `clientDrained` follows */
+  write(bytes: Buffer): boolean;
+  /** What the client sends now is its file, until it ends. */
+  wantFile(): void;
+  setReading(reading: boolean): void;
+}
+
+/** Who decides what comes after an answer. */
+export interface RelayEnd {
+  replyEnded(connection: ServerConnection): void;
+  connectionLost(connection: ServerConnection, error: RwsplitError): void;
+}
+
+/** A replica that is read-only refused the statement before it did anything. */
+const REFUSED_AS_WRITE: ReadonlySet<number> = new Set([1290, 1792, 1836]);
+
+/** Hands a statement's answer from the server to the client, and keeps what it tells of the session. */
+export class Relay implements ReplyOwner {
+  readonly #client: RelayClient;
+  readonly #end: RelayEnd;
+  #connection: ServerConnection | undefined;
+  #onReplica = false;
+  #prepares: ClientStatement | undefined;
+  #changes: SessionChange[] = [];
+  /** The trackers that the client itself has set. */
+  readonly #trackersAskedFor = new Set<string>();
+  /** The client has had a part of the answer. */
+  forwarded = false;
+  /** A replica refused the statement because it writes. The client has not seen that. */
+  refusedAsWrite = false;
+  /** The answer is not the client's: the connection was not in the session's state. */
+  dropped = false;
+
+  constructor(client: RelayClient, end: RelayEnd) {
+    this.#client = client;
+    this.#end = end;
+  }
+
+  /** @param prepares the statement whose id the answer brings */
+  begin(connection: ServerConnection, onReplica: boolean, prepares: ClientStatement | undefined): void {
+    this.#connection = connection;
+    this.#onReplica = onReplica;
+    this.#prepares = prepares;
+    this.forwarded = false;
+    this.refusedAsWrite = false;
+    this.dropped = false;
+    if (this.#changes.length > 0) this.#changes = [];
+  }
+
+  /** What the answer told of the session. */
+  get changes(): readonly SessionChange[] {
+    return this.#changes;
+  }
+
+  /** The client has begun its session anew. */
+  reset(): void {
+    this.#trackersAskedFor.clear();
+  }
+
+  clientDrained(): void {
+    this.#connection?.resume();
+  }
+
+  forward(chunk: Buffer, start: number, end: number): void {
+    if (this.dropped) return;
+    this.forwarded = true;
+    const flows = this.#client.write(chunk.subarray(start, end));
+    // Nearly always the kernel has taken it all by now; else the next bytes must not be read over these.
+    if (this.#client.pendingBytes > 0) this.#connection?.keepBuffer();
+    if (!flows) this.#connection?.pause();
+  }
+
+  rewriteOk(ok: OkPacket): OkPacket {
+    const changes = decodeSessionChanges(ok.sessionChanges);
+    if (changes instanceof MalformedPacket) return ok;
+    this.#changes.push(...changes);
+    for (const change of changes) {
+      if (change.kind !== 'system-variable' || !change.name.startsWith('session_track_')) continue;
+      this.#trackersAskedFor.add(change.name);
+    }
+    const visible = hasCapability(this.#client.capabilities, Capability.SESSION_TRACK)
+      ? visibleChanges(changes, this.#trackersAskedFor)
+      : [];
+    return { ...ok, sessionChanges: encodeSessionChanges(visible) };
+  }
+
+  rewritePrepareOk(prepared: StmtPrepareOk): number {
+    const statement = this.#prepares;
+    if (statement === undefined) return prepared.statementId;
+    statement.params = prepared.params;
+    this.#connection?.addPrepared(statement.key, prepared.statementId);
+    return statement.id;
+  }
+
+  forwardErr(error: ErrPacket): boolean {
+    if (this.#onReplica && !this.forwarded && REFUSED_AS_WRITE.has(error.errno)) {
+      this.refusedAsWrite = true;
+      return false;
+    }
+    return !this.dropped;
+  }
+
+  fileWanted(): void {
+    this.#client.wantFile();
+  }
+
+  drained(): void {
+    this.#client.setReading(true);
+  }
+
+  replyEnded(connection: ServerConnection): void {
+    this.#end.replyEnded(connection);
+  }
+
+  connectionLost(connection: ServerConnection, error: RwsplitError): void {
+    this.#end.connectionLost(connection, error);
+  }
+}
