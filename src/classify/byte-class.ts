@@ -1,27 +1,26 @@
-/** What a byte outside of quotes and comments can begin. The hot loop of the lexer switches on these. */
-export const SPACE = 0;
+/** What a byte outside of quotes and comments can begin. The hot loop of the lexer switches on these numbers. */
+const SPACE = 0;
 /** An operator or separator that ends a name and says nothing more. */
-export const PUNCTUATION = 1;
-export const LETTER = 2;
+const PUNCTUATION = 1;
+const LETTER = 2;
 export const DIGIT = 3;
-export const APOSTROPHE = 4;
-export const OPEN = 5;
-export const CLOSE = 6;
-export const DOT = 7;
-export const DOUBLE_QUOTE = 8;
-export const BACKTICK = 9;
-export const AT = 10;
-export const SEMICOLON = 11;
-export const SLASH = 12;
-export const STAR = 13;
-export const DASH = 14;
-export const HASH = 15;
-export const COLON = 16;
-export const BACKSLASH = 17;
+const APOSTROPHE = 4;
+const OPEN = 5;
+const CLOSE = 6;
+const DOT = 7;
+const DOUBLE_QUOTE = 8;
+const BACKTICK = 9;
+const AT = 10;
+const SEMICOLON = 11;
+const SLASH = 12;
+const STAR = 13;
+const DASH = 14;
+const HASH = 15;
+const COLON = 16;
 /** A byte of a character beyond ASCII. */
-export const HIGH = 18;
-/** Control characters and NUL: the server refuses them outside of quotes. */
-export const FORBIDDEN = 19;
+const HIGH = 17;
+/** Backslashes, control characters and NUL: all but `\N` the server refuses outside of quotes. */
+const FORBIDDEN = 18;
 
 const SINGLE: Readonly<Record<string, number>> = {
   ' \t\n\v\f\r': SPACE,
@@ -39,7 +38,7 @@ const SINGLE: Readonly<Record<string, number>> = {
   '-': DASH,
   '#': HASH,
   ':': COLON,
-  '\\': BACKSLASH,
+  '\\': FORBIDDEN,
 };
 
 function classTable(): Uint8Array {

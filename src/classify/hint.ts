@@ -1,4 +1,5 @@
 import { isSpace, NAME_BYTE } from './byte-class.js';
+import { latin1Text } from './text.js';
 
 /** What a comment such as `/* rwsplit: replica *\/` asks for. */
 export type Hint =
@@ -19,7 +20,7 @@ export function parseHint(sql: Uint8Array, start: number, stop: number): Hint | 
   if (pos >= stop || sql[pos] !== 0x3a) return undefined;
   pos = skipSpace(sql, pos + 1, stop);
   const verbStop = skipName(sql, pos, stop);
-  switch (text(sql, pos, verbStop).toLowerCase()) {
+  switch (latin1Text(sql, pos, verbStop).toLowerCase()) {
     case 'primary':
       return PRIMARY;
     case 'replica':
@@ -28,7 +29,7 @@ export function parseHint(sql: Uint8Array, start: number, stop: number): Hint | 
       const equals = skipSpace(sql, verbStop, stop);
       if (equals >= stop || sql[equals] !== 0x3d) return undefined;
       const nameStart = skipSpace(sql, equals + 1, stop);
-      const node = text(sql, nameStart, skipName(sql, nameStart, stop));
+      const node = latin1Text(sql, nameStart, skipName(sql, nameStart, stop));
       return node === '' ? undefined : { kind: 'node', node };
     }
     default:
@@ -49,8 +50,4 @@ function skipName(sql: Uint8Array, pos: number, stop: number): number {
     if (NAME_BYTE[byte] === 0 && byte !== 0x2d && byte !== 0x2e && byte !== 0x3a) break;
   }
   return pos;
-}
-
-function text(sql: Uint8Array, start: number, stop: number): string {
-  return String.fromCharCode(...sql.subarray(start, stop));
 }

@@ -4,6 +4,7 @@ import { isColumnListOfCte } from './cte-columns.js';
 import { ASSIGN, CALL, END, type Lexer, NAME, QUOTED, SEPARATOR, SYSTEM_VARIABLE, VARIABLE } from './lexer.js';
 import { READ, type Outcome } from './outcome.js';
 import { tableFinding, variableFinding } from './system-names.js';
+import { latin1Text } from './text.js';
 import { MAX_WORDS, word } from './words.js';
 
 /** Stored functions that only read, by lower-case name: `f`, or `schema.f` for a qualified call. */
@@ -211,9 +212,9 @@ export class StatementScan {
   #isKnownFunction(): boolean {
     if (this.#functions === undefined || this.#functions.size === 0) return false;
     const { lexer } = this;
-    const name = lexer.text(lexer.start, lexer.stop).toLowerCase();
+    const name = latin1Text(lexer.sql, lexer.start, lexer.stop).toLowerCase();
     if (lexer.before !== DOT) return this.#functions.has(name);
-    const schema = lexer.text(this.#schemaStart, this.#schemaStop).toLowerCase();
+    const schema = latin1Text(lexer.sql, this.#schemaStart, this.#schemaStop).toLowerCase();
     return this.#functions.has(`${schema}.${name}`);
   }
 }

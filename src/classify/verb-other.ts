@@ -11,6 +11,7 @@ import {
   WRITE,
 } from './outcome.js';
 import type { StatementScan } from './statement-scan.js';
+import { latin1Text } from './text.js';
 import { word, words } from './words.js';
 
 const IMMEDIATE = word('IMMEDIATE');
@@ -38,7 +39,7 @@ function readReleaseOfLocks(scan: StatementScan): void {
   scan.takeRest();
   if ((scan.found & finding.CALLS_LOCK_FUNCTION) === 0) return;
   const stop = scan.textStop;
-  if (stop - start <= MAX_RELEASE_LENGTH && RELEASES_ALL_LOCKS.test(lexer.text(start, stop))) {
+  if (stop - start <= MAX_RELEASE_LENGTH && RELEASES_ALL_LOCKS.test(latin1Text(lexer.sql, start, stop))) {
     scan.unpins |= PIN_BITS['named-lock'];
   }
 }
