@@ -13,9 +13,17 @@ export interface ClientStatement {
   readonly key: string;
   /** The same, with the types of its parameters: a server takes those with which a statement ran first for its own. */
   serverKey: string;
+  /** A connection has long data or an open cursor for it: there it is a statement of its own, shared with nobody. */
+  readonly ownKey: string;
+  bound: boolean;
   params: number;
   /** The parameters' types as the client sent them last: it need not repeat them. */
   types: Buffer | undefined;
+}
+
+/** What the statement is called on server connections now. */
+export function keyOnServer(statement: ClientStatement): string {
+  return statement.bound ? statement.ownKey : statement.serverKey;
 }
 
 /** `text` and state make the key: the same text under another schema or sql_mode is another statement. */

@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import type { Classification } from '../src/classify/classification.js';
 import type { Session } from '../src/session/session.js';
-import type { ClientStatement } from './client-statement.js';
+import { statementKey, type ClientStatement } from './client-statement.js';
 
 /** The statements that a client has prepared, by the ids that it was told. */
 export class ClientStatements {
   readonly #session: Session;
+  /** Tells this client's statements from all others'. */
+  readonly #owner = randomUUID();
   readonly #byId = new Map<number, ClientStatement>();
   /** Statements whose connection has long data or an open cursor for them: until then the session keeps it. */
   readonly #longData = new Set<number>();
@@ -18,45 +22,52 @@ export class ClientStatements {
     return this.#byId.size;
   }
 
-  nextId(): number {
+  /** @param sql is kept */
+  add(sql: Buffer, classification: Classification): ClientStatement {
     this.#lastId = (this.#lastId + 1) >>> 0;
-    return this.#lastId;
-  }
-
-  add(statement: ClientStatement): void {
+    const { state } = this.#session;
+    const key = statementKey(state, sql);
+    const statement: ClientStatement = {
+      id: this.#lastId,
+      sql,
+      classification,
+      state,
+      key,
+      serverKey: key,
+      ownKey: `${this.#owner}/${this.#lastId}`,
+      bound: false,
+      params: 0,
+      types: undefined,
+    };
     this.#byId.set(statement.id, statement);
+    return statement;
   }
 
   get(id: number): ClientStatement | undefined {
     return this.#byId.get(id);
   }
 
-  delete(id: number): void {
-    this.#byId.delete(id);
-    this.settled(id);
+  delete(statement: ClientStatement): void {
+    this.#byId.delete(statement.id);
+    this.settled(statement);
   }
 
-  hasLongData(id: number): boolean {
-    return this.#longData.has(id);
-  }
-
-  /** Whether a connection has something of this statement that another has not. */
-  isBound(id: number): boolean {
-    return this.#longData.has(id) || this.#cursors.has(id);
-  }
-
-  longDataSent(id: number): void {
-    this.#longData.add(id);
+  longDataSent(statement: ClientStatement): void {
+    statement.bound = true;
+    this.#longData.add(statement.id);
     this.#session.pins.add('long-data');
   }
 
-  cursorOpened(id: number): void {
-    this.#cursors.add(id);
+  cursorOpened(statement: ClientStatement): void {
+    statement.bound = true;
+    this.#cursors.add(statement.id);
     this.#session.pins.add('cursor');
   }
 
   /** The statement ran without a cursor, or was reset or closed: nothing of it is left on a connection. */
-  settled(id: number): void {
+  settled(statement: ClientStatement): void {
+    const { id } = statement;
+    statement.bound = false;
     if (this.#longData.delete(id) && this.#longData.size === 0) this.#session.pins.delete('long-data');
     if (this.#cursors.delete(id) && this.#cursors.size === 0) this.#session.pins.delete('cursor');
   }

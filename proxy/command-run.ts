@@ -20,6 +20,8 @@ export interface CommandRun {
     | { readonly kind: 'execute'; readonly statement: ClientStatement }
     /** Another command that begins with the statement's id. */
     | { readonly kind: 'use'; readonly statement: ClientStatement };
+  /** Called when the command has had its answer. */
+  readonly onEnd: (() => void) | undefined;
   /** COM_RESET_CONNECTION: the session begins anew when it went through. */
   readonly resets: boolean;
 }

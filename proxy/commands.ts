@@ -8,7 +8,7 @@ import type { Message } from '../src/protocol/framing.js';
 import { queryTextStart } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import { routeStatement } from '../src/routing/route.js';
-import { statementIdOf, statementKey, type ClientStatement } from './client-statement.js';
+import { statementIdOf, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
 import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
@@ -97,33 +97,18 @@ export class Commands {
       this.#refuse(message, new RwsplitError('too-many-statements', `a client may have ${max} statements prepared`));
       return;
     }
-    const { session } = this.#runner;
     const sql = message.body.subarray(message.start + 1);
-    const key = statementKey(session.state, sql);
-    const statement: ClientStatement = {
-      id: this.#statements.nextId(),
-      sql,
-      classification: this.#classify(message.body, message.start + 1),
-      state: session.state,
-      key,
-      serverKey: key,
-      params: 0,
-      types: undefined,
-    };
-    this.#statements.add(statement);
+    const statement = this.#statements.add(sql, this.#classify(message.body, message.start + 1));
     this.#run(message, 'prepare', statement.classification, { kind: 'prepare', statement });
   }
 
   execute(message: Message): void {
     const statement = this.#find(message);
     if (statement === undefined) return;
-    const { id } = statement;
     const cursor = opensCursor(message);
-    if (cursor) this.#statements.cursorOpened(id);
-    // Where it goes is decided with the pin still there; that its reply settles it, the next command sees.
-    const settles = !cursor && this.#statements.isBound(id);
-    this.#run(message, 'result', statement.classification, { kind: 'execute', statement });
-    if (settles) this.#statements.settled(id);
+    if (cursor) this.#statements.cursorOpened(statement);
+    const onEnd = !cursor && statement.bound ? () => this.#statements.settled(statement) : undefined;
+    this.#run(message, 'result', statement.classification, { kind: 'execute', statement }, onEnd);
   }
 
   sendLongData(message: Message): void {
@@ -134,7 +119,7 @@ export class Commands {
       this.#client.commandEnded();
       return;
     }
-    this.#statements.longDataSent(id);
+    this.#statements.longDataSent(statement);
     this.#runner.run({
       message,
       shape: 'none',
@@ -142,6 +127,7 @@ export class Commands {
       route: routeStatement(this.#runner.session, COMMAND_CLASS.session),
       statement: { kind: 'use', statement },
       resets: false,
+      onEnd: undefined,
     });
   }
 
@@ -149,8 +135,8 @@ export class Commands {
     const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement !== undefined) {
-      this.#runner.forget(statement, this.#statements.isBound(id));
-      this.#statements.delete(id);
+      this.#runner.forget(statement);
+      this.#statements.delete(statement);
     }
     this.#client.commandEnded();
   }
@@ -158,12 +144,12 @@ export class Commands {
   resetStatement(message: Message): void {
     const statement = this.#find(message);
     if (statement === undefined) return;
-    if (!this.#statements.isBound(statement.id)) {
+    if (!statement.bound) {
       this.#answerOk(message);
       return;
     }
-    this.#run(message, 'ok', COMMAND_CLASS.session, { kind: 'use', statement });
-    this.#statements.settled(statement.id);
+    const onEnd = (): void => this.#statements.settled(statement);
+    this.#run(message, 'ok', COMMAND_CLASS.session, { kind: 'use', statement }, onEnd);
   }
 
   fetch(message: Message): void {
@@ -185,6 +171,7 @@ export class Commands {
       route: { to: 'primary', reason: 'session-state' },
       statement: NO_STATEMENT,
       resets: true,
+      onEnd: undefined,
     });
   }
 
@@ -197,9 +184,10 @@ export class Commands {
     shape: ResponseShape,
     classification: Classification,
     statement: CommandRun['statement'],
+    onEnd?: () => void,
   ): void {
     const route = routeStatement(this.#runner.session, classification);
-    this.#runner.run({ message, shape, classification, route, statement, resets: false });
+    this.#runner.run({ message, shape, classification, route, statement, resets: false, onEnd });
   }
 
   /** The statement whose id a command begins with; answers for the command when there is none. */

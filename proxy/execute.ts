@@ -1,7 +1,7 @@
 import { ByteReader } from '../src/protocol/byte-reader.js';
 import { framePackets, HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES, type Message } from '../src/protocol/framing.js';
 import type { PreparedCache, ServerStatement } from '../src/runtime/prepared-cache.js';
-import type { ClientStatement } from './client-statement.js';
+import { keyOnServer, type ClientStatement } from './client-statement.js';
 
 const CURSOR_FLAGS = 0x07;
 const PARAMETER_COUNT_AVAILABLE = 0x08;
@@ -89,8 +89,8 @@ function serverTypes(statement: ClientStatement, count: number, queryAttributes:
 
 /** @returns the statement as a connection has it prepared, ready to run */
 export function findPrepared(prepared: PreparedCache, statement: ClientStatement): ServerStatement | undefined {
-  const found = prepared.get(statement.serverKey);
-  if (found !== undefined || statement.serverKey === statement.key) return found;
+  const found = prepared.get(keyOnServer(statement));
+  if (found !== undefined || statement.bound || statement.serverKey === statement.key) return found;
   // Prepared, and not run yet: it takes these types.
   return prepared.rename(statement.key, statement.serverKey);
 }

@@ -10,7 +10,7 @@ import { freshState, restoreState, type SessionState } from '../src/session/sess
 import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
-import { statementCommand, type ClientStatement } from './client-statement.js';
+import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
 import type { CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
@@ -91,11 +91,11 @@ export class SessionRunner implements RelayEnd {
     this.#connect(run);
   }
 
-  /** The client has closed a statement. @param bound the kept connection has something of it that is to go now */
-  forget(statement: ClientStatement, bound: boolean): void {
+  /** The client has closed a statement: what the kept connection has of it, long data or a cursor, is to go now. */
+  forget(statement: ClientStatement): void {
     // Elsewhere it stays for the next client with the same text, until others need its place.
     const { primary } = this.#kept;
-    const server = bound ? primary?.prepared.get(statement.serverKey) : undefined;
+    const server = statement.bound ? primary?.prepared.get(keyOnServer(statement)) : undefined;
     if (server === undefined || primary === undefined) return;
     primary.send(statementCommand(Command.STMT_RESET, server.id), 'ok', 1, this.#swallow(primary));
   }
@@ -297,7 +297,7 @@ export class SessionRunner implements RelayEnd {
         if (failure !== undefined) this.#finishFailed(connection, failure);
         else if (error !== undefined) this.#finishRefused(connection, error);
         else if (prepared !== undefined) {
-          connection.addPrepared(statement.serverKey, prepared.statementId);
+          connection.addPrepared(keyOnServer(statement), prepared.statementId);
           this.#start(connection, this.#role);
         }
       },
@@ -353,7 +353,8 @@ export class SessionRunner implements RelayEnd {
     const { walker } = connection;
     const { changes } = this.#relay;
     const prepares = run.statement.kind === 'prepare';
-    if (this.#role === 'replica' && changes.length === 0 && walker.error === undefined && !prepares) {
+    const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
+    if (this.#role === 'replica' && gaveRows && changes.length === 0) {
       this.session.readEnded(walker.rows);
       this.#finish(connection);
       return;
@@ -462,6 +463,7 @@ export class SessionRunner implements RelayEnd {
   }
 
   #done(): void {
+    this.#run?.onEnd?.();
     this.#run = undefined;
     this.#client.commandEnded();
   }

@@ -18,12 +18,14 @@ export function visibleChanges(
   changes: readonly SessionChange[],
   askedFor: ReadonlySet<string>,
 ): readonly SessionChange[] {
+  // A list of the client's own that does not name the list's variable is not reported; but then the statement's number is missing.
+  const ours =
+    !askedFor.has('session_track_system_variables') &&
+    changes.some((change) => change.kind === 'system-variable' && change.name === STATEMENT_ID);
   return changes.filter((change) => {
     switch (change.kind) {
       case 'system-variable':
-        return askedFor.has('session_track_system_variables')
-          ? true
-          : change.name !== STATEMENT_ID && TRACKED_BY_DEFAULT.has(change.name);
+        return !ours || TRACKED_BY_DEFAULT.has(change.name);
       case 'state-change':
         return askedFor.has('session_track_state_change');
       // Never asked for by us: where it comes, the client wanted it.
