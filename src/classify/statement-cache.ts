@@ -1,9 +1,7 @@
+import { CacheGeneration, hashText } from './cache-generation.js';
 import type { Classification, LexMode } from './classification.js';
 import { classify } from './classify.js';
 import type { KnownFunctions } from './statement-scan.js';
-
-/** What a stored statement takes beside its text, roughly: the map's entry and the string's header. */
-const ENTRY_BYTES = 96;
 
 const CHARSETS: Readonly<Record<LexMode['charset'], number>> = {
   other: 0,
@@ -23,32 +21,30 @@ export interface StatementCacheStats {
   readonly sizeBytes: number;
 }
 
-type Generation = Map<number, Map<string, Classification>>;
-
 /**
- * Remembers the classes of statements by their full text and mode. Two generations: when the young one has half of the
- * bytes it becomes the old one, and the old one is dropped; a hit in the old one moves the statement to the young one. So
- * what is asked for stays, in bounded memory, at the cost of a map's lookup.
+ * Remembers the classes of statements by their full text and mode. When the young one of two generations is full, the old
+ * one is emptied and becomes the young one; a statement found in the old one is taken over into the young one. So what is
+ * asked for stays, in bounded memory.
  */
 export class StatementCache {
-  readonly #generationBytes: number;
   readonly #maxStatementBytes: number;
   readonly #functions: KnownFunctions | undefined;
-  #young: Generation = new Map();
-  #old: Generation = new Map();
-  #youngBytes = 0;
-  #oldBytes = 0;
+  #young: CacheGeneration;
+  #old: CacheGeneration;
   #hits = 0;
   #misses = 0;
   #skipped = 0;
 
   /**
    * @param options.maxBytes of all statements kept
-   * @param options.maxStatementBytes longer ones are classified each time: their classification costs less than their text
+   * @param options.maxStatementBytes longer ones are classified each time
+   * @param options.functions stored functions that are known to read only
    */
   constructor(options: { maxBytes: number; maxStatementBytes: number; functions?: KnownFunctions }) {
-    this.#generationBytes = Math.floor(options.maxBytes / 2);
-    this.#maxStatementBytes = Math.min(options.maxStatementBytes, this.#generationBytes - ENTRY_BYTES);
+    const generationBytes = Math.floor(options.maxBytes / 2);
+    this.#young = new CacheGeneration(generationBytes);
+    this.#old = new CacheGeneration(generationBytes);
+    this.#maxStatementBytes = options.maxStatementBytes;
     this.#functions = options.functions;
   }
 
@@ -58,26 +54,27 @@ export class StatementCache {
       return classify(sql, start, end, mode, this.#functions);
     }
     const modeKey = modeNumber(mode);
-    const text = sql.toString('latin1', start, end);
-    const young = this.#young.get(modeKey)?.get(text);
+    const hash = hashText(modeKey, sql, start, end);
+    const young = this.#young.find(hash, modeKey, sql, start, end);
     if (young !== undefined) {
       this.#hits += 1;
       return young;
     }
-    const old = this.#old.get(modeKey)?.get(text);
+    const old = this.#old.find(hash, modeKey, sql, start, end);
     if (old === undefined) this.#misses += 1;
     else this.#hits += 1;
     const found = old ?? classify(sql, start, end, mode, this.#functions);
-    this.#store(modeKey, text, found);
+    if (!this.#young.add(hash, modeKey, sql, start, end, found)) {
+      this.#renew();
+      this.#young.add(hash, modeKey, sql, start, end, found);
+    }
     return found;
   }
 
   /** Forgets all: to be called when the set of known functions has changed. */
   clear(): void {
-    this.#young = new Map();
-    this.#old = new Map();
-    this.#youngBytes = 0;
-    this.#oldBytes = 0;
+    this.#young.clear();
+    this.#old.clear();
   }
 
   get stats(): StatementCacheStats {
@@ -85,26 +82,16 @@ export class StatementCache {
       hits: this.#hits,
       misses: this.#misses,
       skipped: this.#skipped,
-      statements: countStatements(this.#young) + countStatements(this.#old),
-      sizeBytes: this.#youngBytes + this.#oldBytes,
+      statements: this.#young.statements + this.#old.statements,
+      sizeBytes: this.#young.sizeBytes + this.#old.sizeBytes,
     };
   }
 
-  #store(modeKey: number, text: string, found: Classification): void {
-    const size = text.length + ENTRY_BYTES;
-    if (this.#youngBytes + size > this.#generationBytes) {
-      this.#old = this.#young;
-      this.#oldBytes = this.#youngBytes;
-      this.#young = new Map();
-      this.#youngBytes = 0;
-    }
-    let statements = this.#young.get(modeKey);
-    if (statements === undefined) {
-      statements = new Map();
-      this.#young.set(modeKey, statements);
-    }
-    statements.set(text, found);
-    this.#youngBytes += size;
+  #renew(): void {
+    const emptied = this.#old;
+    emptied.clear();
+    this.#old = this.#young;
+    this.#young = emptied;
   }
 }
 
@@ -117,10 +104,4 @@ function modeNumber(mode: LexMode): number {
     (mode.mariadb ? 8 : 0) +
     CHARSETS[mode.charset] * 16;
   return mode.serverVersion * 128 + flags;
-}
-
-function countStatements(generation: Generation): number {
-  let count = 0;
-  for (const statements of generation.values()) count += statements.size;
-  return count;
 }

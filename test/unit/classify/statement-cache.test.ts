@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { hashText } from '../../../src/classify/cache-generation.js';
 import { StatementCache } from '../../../src/classify/statement-cache.js';
 import { ALL_STATEMENTS } from './corpus.js';
 import { classOf, MARIADB, MYSQL } from './modes.js';
@@ -48,6 +49,23 @@ describe('the cache of statements', () => {
     );
     for (const sql of texts) cache.classify(sql, 0, sql.length, MYSQL);
     expect(cache.stats.misses).toBe(texts.length);
+  });
+
+  test('tells two statements of one hash apart', () => {
+    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: KIB });
+    const seed = MYSQL.serverVersion * 128;
+    const texts = ['SELECT 1 FROM t   /*....*/', 'DELETE FROM t     /*....*/'].map((text) => Buffer.from(text));
+    for (const sql of texts) {
+      // The hash takes four bytes at a time: those in the comment make up for all before them.
+      sql.writeInt32LE(0, 20);
+      sql.writeInt32LE((0x41414141 - hashText(seed, sql, 0, 24)) | 0, 20);
+      expect(hashText(seed, sql, 0, 24)).toBe(0x41414141);
+    }
+    for (const round of [1, 2]) {
+      const targets = texts.map((sql) => cache.classify(sql, 0, sql.length, MYSQL).target);
+      expect(targets, `round ${round}`).toEqual(['replica', 'primary']);
+    }
+    expect(cache.stats).toMatchObject({ statements: 1, hits: 0 });
   });
 
   test('reads only the part of the buffer that it is told', () => {
