@@ -25,7 +25,7 @@ const ONE_SHOT: ReadonlySet<number> = new Set(
     LAST_INSERT_ID ORIGINAL_COMMIT_TIMESTAMP ORIGINAL_SERVER_VERSION PSEUDO_REPLICA_MODE PSEUDO_SLAVE_MODE PSEUDO_THREAD_ID
     RAND_SEED1 RAND_SEED2 SKIP_REPLICATION SQL_LOG_BIN SQL_LOG_OFF TIMESTAMP`),
 );
-/** Without a scope these are set for the next transaction only. */
+/** Written as `@@name`, without a scope, these are set for the next transaction only. */
 const CHARACTERISTICS: ReadonlySet<number> = new Set(
   words('TRANSACTION_ISOLATION TRANSACTION_READ_ONLY TX_ISOLATION TX_READ_ONLY'),
 );
@@ -68,7 +68,7 @@ function readPrefix(scan: StatementScan): void {
 function readAssignments(scan: StatementScan): void {
   const { lexer } = scan;
   const { depth } = lexer;
-  let scope: Scope = 'none';
+  let scope: Scope = 'session';
   let areAllGlobal = true;
   while (!scan.atEnd) {
     if (lexer.token === VARIABLE) {

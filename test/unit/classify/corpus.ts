@@ -83,6 +83,7 @@ export const READS: readonly Case[] = [
       "SELECT ST_Distance(a, b), JSON_EXTRACT(c, '$.x'), REGEXP_LIKE(d, 'x'), VECTOR_DIM(e) FROM t",
       'SELECT DATE_ADD(a, INTERVAL 1 DAY), INTERVAL(1, 2), DATE(a), TIME(b), TIMESTAMP(c), CHAR(65) FROM t',
       'SELECT * FROM (SELECT 1, 2) AS x (a, b), (SELECT 3) y (c), LATERAL (SELECT 1) z JOIN u USING (a)',
+      'SELECT a FROM t GROUP BY GROUPING SETS ((a), (b)) QUALIFY (a)',
       'SELECT EXISTS (SELECT 1), VALUES(a), DEFAULT(a), ANY_VALUE(a), GROUPING(a) FROM t',
     ],
   },
@@ -697,13 +698,12 @@ export const SESSION: readonly Case[] = [
     statements: ['SET TRANSACTION READ ONLY', 'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE'],
   },
   {
-    name: 'a characteristic set without a scope is about the next transaction',
+    name: 'a characteristic set as @@name without a scope is about the next transaction',
     expected: 'primary session-state +next-transaction',
     statements: [
-      "SET transaction_isolation = 'SERIALIZABLE'",
       "SET @@transaction_isolation = 'SERIALIZABLE'",
-      "SET sql_mode = '', transaction_read_only = 1",
-      "SET tx_isolation = 'SERIALIZABLE'",
+      "SET SESSION sql_mode = '', @@transaction_read_only = 1",
+      "SET @@tx_isolation := 'SERIALIZABLE'",
     ],
   },
   {
@@ -757,6 +757,8 @@ export const SESSION: readonly Case[] = [
       "SET sql_mode = (SELECT CONCAT(@@sql_mode, ',ANSI'))",
       'SET GLOBAL a = 1, SESSION b = 2',
       "SET SESSION transaction_isolation = 'SERIALIZABLE', transaction_read_only = 1",
+      "SET transaction_isolation = 'SERIALIZABLE'",
+      "SET sql_mode = '', transaction_read_only = 1",
       'SET validate_password.length = 5',
       'SET x = @a',
       'USE db',
