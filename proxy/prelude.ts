@@ -30,5 +30,10 @@ export function prelude(reason: ClassReason, session: Session): readonly string[
   }
 }
 
-/** Makes LAST_INSERT_ID() what it is on a fresh connection. */
-export const FORGET_INSERT_ID = 'SET @@session.last_insert_id=0';
+/** Makes LAST_INSERT_ID() the number; 0 is what it is on a fresh connection. */
+export function setInsertId(id: string): string {
+  return `SET @@session.last_insert_id=${id}`;
+}
+
+/** Makes the server tell LAST_INSERT_ID() as a change of the session. */
+export const TELL_INSERT_ID = 'SET @@session.last_insert_id=LAST_INSERT_ID()';

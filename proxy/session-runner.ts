@@ -4,8 +4,9 @@ import { Command } from '../src/protocol/commands.js';
 import { HEADER_BYTES } from '../src/protocol/framing.js';
 import type { ErrPacket } from '../src/protocol/packets/err.js';
 import type { ServerStatement } from '../src/runtime/prepared-cache.js';
-import { frameCommand, type ServerConnection } from '../src/runtime/server-connection.js';
+import { frameCommand, type Holder, type ServerConnection } from '../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../src/runtime/swallowed-reply.js';
+import type { SessionChange } from '../src/protocol/session-changes.js';
 import { freshState, restoreState, type SessionState } from '../src/session/session-state.js';
 import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
@@ -14,7 +15,7 @@ import { keyOnServer, statementCommand, type ClientStatement } from './client-st
 import type { CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
-import { FORGET_INSERT_ID, prelude } from './prelude.js';
+import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
 import { Relay, type RelayClient, type RelayEnd } from './relay.js';
 import { unsettled, type Question } from './settle.js';
 
@@ -47,7 +48,7 @@ type Role = 'primary' | 'replica';
  *            └── kept: transaction, pins, holds ◄──────────── keep, or back to the pool ◄───────────────────────┘
  * ```
  */
-export class SessionRunner implements RelayEnd {
+export class SessionRunner implements RelayEnd, Holder {
   readonly session: Session;
   readonly #group: BackendGroup;
   readonly #cluster: Cluster;
@@ -87,6 +88,7 @@ export class SessionRunner implements RelayEnd {
   run(run: CommandRun): void {
     this.#run = run;
     if (this.#failed.size > 0) this.#failed.clear();
+    this.#kept.primary?.pool?.unhold(this);
     this.session.begin(run.route.to === 'previous');
     this.#connect(run);
   }
@@ -112,10 +114,35 @@ export class SessionRunner implements RelayEnd {
     this.#relay.clientDrained();
   }
 
+  /** Others wait for a connection, and the one that is kept between statements may be theirs. */
+  giveUp(): boolean {
+    const { primary } = this.#kept;
+    if (primary === undefined || this.#run !== undefined || !this.session.mayGiveUpPrimary) return false;
+    if (!this.session.holds.has('last-insert-id')) {
+      this.#giveUp([]);
+      return true;
+    }
+    const reply = this.#swallow(primary, undefined, ({ changes }) => {
+      if (this.#kept.primary === primary && this.#run === undefined && this.session.mayGiveUpPrimary)
+        this.#giveUp(changes);
+    });
+    primary.send(primary.frameQuery(TELL_INSERT_ID), 'result', 1, reply);
+    return true;
+  }
+
+  #giveUp(changes: readonly SessionChange[]): void {
+    const { primary } = this.#kept;
+    if (primary === undefined) return;
+    this.session.givenUp(changes);
+    primary.insertIdLeft = true;
+    this.#kept.releasePrimary();
+  }
+
   /** The client is gone. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#kept.primary?.pool?.unhold(this);
     const running = this.#connection;
     this.#connection = undefined;
     this.#kept.end(this.session, running);
@@ -127,6 +154,12 @@ export class SessionRunner implements RelayEnd {
     if (this.#lost !== undefined) {
       this.#fail(this.#lost);
       this.#client.end();
+      return;
+    }
+    if (this.session.previousLost && asksLost(run)) {
+      const what =
+        "its connection was needed by another client; ask right after the statement, or raise the pool's maximum";
+      this.#fail(new RwsplitError('previous-lost', `what the previous statement left is gone: ${what}`));
       return;
     }
     const { previous } = this.#kept;
@@ -275,13 +308,19 @@ export class SessionRunner implements RelayEnd {
 
   /** Writes what makes the connection answer questions about earlier statements as if the session's own had run there. */
   #prepend(connection: ServerConnection, run: CommandRun): void {
+    const { lastInsertId } = this.session;
+    const restoresId = this.#role === 'primary' && lastInsertId !== undefined;
     const statements = this.#kept.ranPrevious(connection) ? [] : prelude(run.classification.reason, this.session);
-    if (statements.length === 0 && !connection.insertIdLeft) return;
+    if (statements.length === 0 && !connection.insertIdLeft && !restoresId) return;
     connection.cork();
-    for (const sql of connection.insertIdLeft ? [FORGET_INSERT_ID, ...statements] : statements) {
+    const insertId = restoresId ? [setInsertId(lastInsertId)] : connection.insertIdLeft ? [setInsertId('0')] : [];
+    for (const sql of [...insertId, ...statements]) {
       connection.send(connection.frameQuery(sql), 'result', 1, this.#swallow(connection));
     }
     connection.insertIdLeft = false;
+    if (!restoresId) return;
+    this.session.lastInsertId = undefined;
+    this.session.holds.add('last-insert-id');
   }
 
   /** Prepares a statement that this connection does not have yet, then starts over. */
@@ -320,7 +359,15 @@ export class SessionRunner implements RelayEnd {
     this.#fail(new RwsplitError('state-not-restored', what));
   }
 
-  #swallow(connection: ServerConnection, then?: (swallowed: Swallowed) => void): SwallowedReply {
+  /**
+   * Takes the reply to a command of ours; an error means that the connection is not in the session's state.
+   * @param then called while the client's command is under way there; `always`, in any case
+   */
+  #swallow(
+    connection: ServerConnection,
+    then?: (swallowed: Swallowed) => void,
+    always?: (swallowed: Swallowed) => void,
+  ): SwallowedReply {
     return new SwallowedReply(
       (swallowed) => {
         const { error } = swallowed;
@@ -330,6 +377,7 @@ export class SessionRunner implements RelayEnd {
           this.#relay.dropped = true;
         }
         if (this.#connection === connection) then?.(swallowed);
+        always?.(swallowed);
       },
       (error) => this.connectionLost(connection, error),
     );
@@ -430,7 +478,11 @@ export class SessionRunner implements RelayEnd {
     const asked = connection === this.#kept.previous && this.#run?.classification.reason === 'diagnostics';
     const keeps = this.#role === 'replica' ? warnings > 0 || error !== undefined || asked : this.session.keepsPrimary;
     this.#kept.settle(connection, this.#role, keeps);
+    const { pool } = connection;
+    const holds = keeps && this.#role === 'primary' && this.session.mayGiveUpPrimary;
+    if (holds) pool?.hold(this);
     this.#done();
+    if (holds && pool?.awaited === true && this.#run === undefined) this.giveUp();
   }
 
   /** The server refused what had to come before the statement: the client gets that answer. */
@@ -478,6 +530,11 @@ export class SessionRunner implements RelayEnd {
 function asksReplica({ route, classification }: CommandRun): boolean {
   if (route.to !== 'previous') return false;
   return classification.reason === 'diagnostics' || classification.reason === 'found-rows';
+}
+
+/** Asks for what only the previous statement's connection has. */
+function asksLost({ classification: { reason, target } }: CommandRun): boolean {
+  return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
 }
 
 function sessionLost(connection: ServerConnection, why: string): RwsplitError {

@@ -30,6 +30,8 @@ const ERRORS = {
   'session-lost': { errno: 2013, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** A session's state could not be laid on another connection. */
   'state-not-restored': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** The connection with what the previous statement left was needed by another client. */
+  'previous-lost': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** A server wants a way to log in that we do not have. */
   'auth-plugin': { errno: 2059, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** A peer sent bytes that are not the protocol's. */

@@ -24,8 +24,18 @@ export interface ReplyOwner extends ResponseSink {
   drained(connection: ServerConnection): void;
 }
 
+/** Keeps a connection between statements that others may have when they wait for one. */
+export interface Holder {
+  /** @returns whether the connection comes back soon */
+  giveUp(): boolean;
+}
+
 /** Where a connection comes from. */
 export interface ConnectionPool {
+  /** Somebody waits for a connection. */
+  readonly awaited: boolean;
+  hold(holder: Holder): void;
+  unhold(holder: Holder): void;
   /** Gives back a connection on which nothing is left of its session but what its `state` says. */
   release(connection: ServerConnection): void;
   /** Gives back a connection that nobody may use again. */

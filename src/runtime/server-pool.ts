@@ -4,7 +4,7 @@ import { LoginRefused, RwsplitError } from '../errors.js';
 import type { ServerLoginOptions } from '../protocol/auth/server-login.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import type { BackOff } from './back-off.js';
-import { ServerConnection, type ConnectionPool } from './server-connection.js';
+import { ServerConnection, type ConnectionPool, type Holder } from './server-connection.js';
 
 /**
  * Stands in the pool for a connection that could not be made. generic-pool asks a factory that rejects again at once and
@@ -40,6 +40,8 @@ export class ServerPool implements ConnectionPool {
   /** The fewest that lay ready since the last {@link #settle}: so many were not needed. */
   #leastReady = 0;
   #settleTimer: NodeJS.Timeout | undefined;
+  /** The one that has held its connection the longest comes first. */
+  readonly #holders = new Set<Holder>();
   #ended = false;
 
   /** @param backOff shared by all pools of the node: a dead node is tried by one of them at a time */
@@ -96,7 +98,21 @@ export class ServerPool implements ConnectionPool {
     }
   }
 
+  /** Somebody waits for a connection. */
+  get awaited(): boolean {
+    return this.#pool.pending > 0;
+  }
+
+  hold(holder: Holder): void {
+    this.#holders.add(holder);
+  }
+
+  unhold(holder: Holder): void {
+    this.#holders.delete(holder);
+  }
+
   async #take(): Promise<ServerConnection | FailedConnection> {
+    if (this.#pool.available === 0 && this.#pool.size >= this.#settings.max) this.#reclaim();
     try {
       return await this.#pool.acquire();
     } catch (cause) {
@@ -148,6 +164,13 @@ export class ServerPool implements ConnectionPool {
     for (const connection of this.#ready.splice(0)) this.#giveBack(connection);
     await this.#pool.drain();
     await this.#pool.clear();
+  }
+
+  #reclaim(): void {
+    for (const holder of this.#holders) {
+      this.#holders.delete(holder);
+      if (holder.giveUp()) return;
+    }
   }
 
   async #create(): Promise<ServerConnection | FailedConnection> {

@@ -80,6 +80,10 @@ export class Session {
   foundRows = 0;
   /** ROW_COUNT() after the previous statement is -1: it gave rows, or failed. */
   rowCountIsUnset = false;
+  /** LAST_INSERT_ID(), where the connection that had it was given up. */
+  lastInsertId: string | undefined;
+  /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
+  previousLost = false;
   #status: number;
   readonly #baseline: ReadonlyMap<string, string>;
   readonly #serverVersion: string;
@@ -124,7 +128,23 @@ export class Session {
 
   /** A statement is about to run. @param asksPrevious it belongs to the statement before */
   begin(asksPrevious: boolean): void {
-    if (!asksPrevious) this.holds.delete('previous-statement');
+    if (asksPrevious) return;
+    this.holds.delete('previous-statement');
+    this.previousLost = false;
+  }
+
+  /** Whether others may have the primary connection that is kept: all that would be missed can be set again, or is hardly asked for. */
+  get mayGiveUpPrimary(): boolean {
+    return !this.inTransaction && this.autocommit && this.pins.size === 0 && !this.holds.has('procedure-call');
+  }
+
+  /** The kept primary connection is given up. @param changes with which the server told LAST_INSERT_ID() */
+  givenUp(changes: readonly SessionChange[]): void {
+    for (const change of changes) {
+      if (change.kind === 'system-variable' && change.name === 'last_insert_id') this.lastInsertId = change.value;
+    }
+    this.previousLost = this.holds.has('previous-statement');
+    this.holds.clear();
   }
 
   /** A read ended that changed nothing: what nearly every statement does. */
