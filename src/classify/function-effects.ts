@@ -41,6 +41,9 @@ const EFFECTS: ReadonlyArray<readonly [finding: number, names: string]> = [
   ],
 ];
 
+/** Of these, MySQL has none: there they are stored functions. */
+const MARIADB_EFFECTS = 'BINLOG_GTID_POS LASTVAL MASTER_GTID_WAIT NEXTVAL SETVAL';
+
 const MYSQL = 1;
 const MYSQL_9 = 2;
 const MARIADB = 4;
@@ -60,13 +63,16 @@ mark(MYSQL_FUNCTIONS, MYSQL);
 mark(MYSQL_9_FUNCTIONS, MYSQL_9);
 mark(MYSQL_9_SYNTAX_WORDS, MYSQL_9);
 mark(MARIADB_FUNCTIONS, MARIADB);
+mark(MARIADB_EFFECTS, MARIADB);
 mark(SYNTAX_WORDS, SYNTAX);
 mark(SPACE_SENSITIVE_FUNCTIONS, SPACE_SENSITIVE);
 for (const [found, names] of EFFECTS) for (const id of words(names)) effects[id] = found;
 
 /** What a call of this word is found to be; 0 if it is a plain read or no built-in function at all. */
-export function effectOf(word: number): number {
-  return effects[word] ?? 0;
+export function effectOf(word: number, mode: LexMode): number {
+  const effect = effects[word] ?? 0;
+  if (effect === 0 || mode.mariadb) return effect;
+  return ((traits[word] ?? 0) & MARIADB) === 0 ? effect : 0;
 }
 
 /** Whether an unquoted word with a parenthesis after it is syntax or a function of the server's own. */

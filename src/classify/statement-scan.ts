@@ -184,7 +184,7 @@ export class StatementScan {
 
   #seeCall(): void {
     const { lexer } = this;
-    const effect = effectOf(lexer.word);
+    const effect = effectOf(lexer.word, lexer.mode);
     const isQualified = lexer.before === DOT;
     const isPlainName = !lexer.quoted && !isQualified;
     if (effect !== 0 && !isQualified) {

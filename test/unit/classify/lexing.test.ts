@@ -160,6 +160,7 @@ describe("MariaDB's own statements", () => {
     ['a backup lock stays', 'BACKUP STAGE START', 'primary administration +instance-lock'],
     ['the end of a backup ends it', 'BACKUP STAGE END', 'primary administration -instance-lock'],
     ['its functions are its own', "SELECT NVL(a, b), TO_CHAR(c, 'x'), JSON_COMPACT(d)", READ],
+    ['its sequences move on', 'SELECT NEXTVAL(s), SETVAL(t, 1)', 'primary side-effect-function'],
     ["MySQL's functions are not", 'SELECT BIN_TO_UUID(a)', 'primary stored-function +stored-function'],
     [
       'SET SESSION AUTHORIZATION may do anything',
