@@ -1,5 +1,5 @@
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
-import { afterAll, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, vi } from 'vitest';
 import { Proxy } from '../proxy/proxy.js';
 import { createLog } from '../src/runtime/log.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
@@ -14,7 +14,7 @@ export interface TestProxy {
   readonly host: string;
   readonly port: number;
   readonly proxy: Proxy;
-  /** A client's connection, as `app` unless told otherwise; closed when the file ends. */
+  /** A client's connection, as `app` unless told otherwise; closed when the test ends, or the file where it began outside of one. */
   connect(options?: ConnectionOptions): Promise<Connection>;
 }
 
@@ -24,10 +24,22 @@ export interface TestProxyOptions {
   readonly accounts?: { readonly monitor: { user: string; password: string } };
 }
 
-const connections: Connection[] = [];
+/** Those that a test opened end with it: what their sessions hold would be missing for the next one. */
+let connections: Connection[] = [];
+const ofFile: Connection[] = [];
 const proxies: Proxy[] = [];
+let inTest = false;
+beforeEach(() => {
+  inTest = true;
+});
+afterEach(async () => {
+  inTest = false;
+  const ended = connections;
+  connections = [];
+  await Promise.all(ended.map(async (connection) => connection.end().catch(() => connection.destroy())));
+});
 afterAll(async () => {
-  for (const connection of connections.splice(0)) connection.destroy();
+  for (const connection of ofFile.splice(0)) connection.destroy();
   await Promise.all(proxies.splice(0).map(async (proxy) => proxy.stop()));
 });
 
@@ -53,7 +65,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       const connection = await createConnection({ host, port, ...accounts.app, ...wanted });
       // A test that ends a session looks at the error of its statement, not at this one.
       connection.on('error', () => {});
-      connections.push(connection);
+      (inTest ? connections : ofFile).push(connection);
       return connection;
     },
   };
