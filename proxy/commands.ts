@@ -82,6 +82,7 @@ export class Commands {
       : message.start + 1;
     // Attributes that we cannot read, a server may: it is the one to say so.
     const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(message.body, start);
+    if (classification.reason === 'session-state') this.#runner.noteTrackers(message.body.toString('latin1', start));
     this.#run(message, 'result', classification, NO_STATEMENT);
   }
 

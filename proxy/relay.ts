@@ -68,6 +68,11 @@ export class Relay implements ReplyOwner {
     return this.#changes;
   }
 
+  /** The client itself sets a tracker: from now on it sees what that one reports. */
+  askedFor(tracker: string): void {
+    this.#trackersAskedFor.add(tracker);
+  }
+
   /** The client has begun its session anew. */
   reset(): void {
     this.#trackersAskedFor.clear();
@@ -90,10 +95,6 @@ export class Relay implements ReplyOwner {
     const changes = decodeSessionChanges(ok.sessionChanges);
     if (changes instanceof MalformedPacket) return ok;
     this.#changes.push(...changes);
-    for (const change of changes) {
-      if (change.kind !== 'system-variable' || !change.name.startsWith('session_track_')) continue;
-      this.#trackersAskedFor.add(change.name);
-    }
     const visible = hasCapability(this.#client.capabilities, Capability.SESSION_TRACK)
       ? visibleChanges(changes, this.#trackersAskedFor)
       : [];

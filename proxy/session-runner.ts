@@ -93,6 +93,11 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#connect(run);
   }
 
+  /** A SET is about to run. Which trackers the client sets with it, the server does not always tell. */
+  noteTrackers(sql: string): void {
+    for (const [name] of sql.matchAll(/session_track_\w+/gi)) this.#relay.askedFor(name.toLowerCase());
+  }
+
   /** The client has closed a statement: what the kept connection has of it, long data or a cursor, is to go now. */
   forget(statement: ClientStatement): void {
     // Elsewhere it stays for the next client with the same text, until others need its place.

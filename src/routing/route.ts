@@ -10,6 +10,9 @@ export interface Route {
   readonly reason: RouteReason;
 }
 
+/** Schemas whose tables tell of the server that is asked. Where a statement names them itself, its class says so. */
+const ABOUT_ONE_SERVER: ReadonlySet<string> = new Set(['performance_schema', 'sys', 'mysql']);
+
 /**
  * Decides for one statement. A session that has to stay where it is outweighs the statement's class;
  * nothing but a read that is certain to be one goes to a replica.
@@ -24,6 +27,7 @@ export function routeStatement(session: Session, classification: Classification)
       return { to: 'previous', reason: classification.reason };
     case 'replica':
       if (!session.autocommit) return { to: 'primary', reason: 'autocommit-off' };
+      if (ABOUT_ONE_SERVER.has(session.state.schema)) return { to: 'primary', reason: 'server-specific' };
       if (session.serializable) return { to: 'primary', reason: 'serializable' };
       return { to: 'replica', reason: classification.reason };
   }

@@ -54,6 +54,8 @@ interface ExpectedReply {
  */
 export const TRACK_SESSION =
   "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON," +
+  // Setting these two to DEFAULT turns them off, whatever their default is: their value has to be known.
+  'foreign_key_checks=@@foreign_key_checks,unique_checks=@@unique_checks,' +
   'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,' +
   '@@session.transaction_isolation=@@session.transaction_isolation,' +
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +

@@ -85,6 +85,8 @@ export class ServerPool implements ConnectionPool {
 
   /** @throws RwsplitError, LoginRefused */
   async acquire(): Promise<ServerConnection> {
+    const ready = this.acquireReady();
+    if (ready !== undefined) return ready;
     for (;;) {
       const made = await this.#take();
       if (made instanceof ServerConnection) {

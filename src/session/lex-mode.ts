@@ -17,6 +17,7 @@ export function lexModeOf(state: SessionState, baseline: ReadonlyMap<string, str
   const charset = valueOf('character_set_client');
   return {
     ansiQuotes: sqlMode.includes('ANSI_QUOTES'),
+    ignoreSpace: sqlMode.includes('IGNORE_SPACE'),
     noBackslashEscapes: sqlMode.includes('NO_BACKSLASH_ESCAPES'),
     charset: isMultiByte(charset) ? charset : 'other',
     serverVersion: versionNumber(serverVersion),

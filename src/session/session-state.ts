@@ -112,5 +112,7 @@ function setNames(now: ValueOf, wanted: ValueOf): string | undefined {
   const [charset, ...others] = new Set(CHARACTER_SETS.map((name) => wanted(name)));
   const collation = wanted('collation_connection');
   if (charset === undefined || collation === undefined || others.length > 0 || charset === '') return undefined;
+  // Setting the collation alone takes its character set along, untold.
+  if (collation !== charset && !collation.startsWith(`${charset}_`)) return undefined;
   return `NAMES '${charset}' COLLATE '${collation}'`;
 }

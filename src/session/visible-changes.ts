@@ -1,4 +1,4 @@
-import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
+import type { SessionChange } from '../protocol/session-changes.js';
 
 /** The server's default for session_track_system_variables. */
 const TRACKED_BY_DEFAULT: ReadonlySet<string> = new Set([
@@ -18,14 +18,11 @@ export function visibleChanges(
   changes: readonly SessionChange[],
   askedFor: ReadonlySet<string>,
 ): readonly SessionChange[] {
-  // A list of the client's own that does not name the list's variable is not reported; but then the statement's number is missing.
-  const ours =
-    !askedFor.has('session_track_system_variables') &&
-    changes.some((change) => change.kind === 'system-variable' && change.name === STATEMENT_ID);
+  const listIsOurs = !askedFor.has('session_track_system_variables');
   return changes.filter((change) => {
     switch (change.kind) {
       case 'system-variable':
-        return !ours || TRACKED_BY_DEFAULT.has(change.name);
+        return !listIsOurs || TRACKED_BY_DEFAULT.has(change.name);
       case 'state-change':
         return askedFor.has('session_track_state_change');
       // Never asked for by us: where it comes, the client wanted it.
