@@ -1,0 +1,210 @@
+import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
+import { startProxy } from '../proxy.js';
+
+/** A client twice: through the proxy, and alone on a connection of its own, which is what it is to see. */
+interface Twin {
+  readonly proxied: Connection;
+  readonly alone: Connection;
+  statementsLeft: number;
+}
+
+const PROXIED = 'isolation_p';
+const ALONE = 'isolation_a';
+
+beforeAll(async () => {
+  for (const schema of [PROXIED, ALONE]) {
+    await freshSchema(schema);
+    await freshSchema(`${schema}_2`);
+    const direct = await connectDirect(0, { database: schema });
+    await direct.query('CREATE TABLE fixed (id INT PRIMARY KEY, v INT)');
+    await direct.query('INSERT INTO fixed VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50)');
+    await direct.query('CREATE TABLE counted (id INT AUTO_INCREMENT PRIMARY KEY, v INT)');
+    await direct.query('CREATE TABLE plain (k INT, v INT, UNIQUE (k))');
+    await direct.query('CREATE PROCEDURE adds(x INT) INSERT INTO counted (v) VALUES (x)');
+    await direct.query('CREATE PROCEDURE sets() SET time_zone = "+07:30", @p = 70');
+  }
+  await untilReplicated();
+});
+
+/** What a session has, asked in the ways that clients ask. */
+const QUESTIONS = [
+  'SELECT @@time_zone, @@sql_mode, @@autocommit, @@foreign_key_checks, @@unique_checks, @@sql_select_limit',
+  'SELECT @@character_set_client, @@character_set_results, @@collation_connection, @@group_concat_max_len',
+  'SELECT @@transaction_isolation, @@transaction_read_only, @@lc_time_names, @@sort_buffer_size, @@wait_timeout',
+  'SELECT DATABASE()',
+  'SELECT id FROM fixed WHERE id < 4 ORDER BY id',
+  'SELECT v / 3, DATE_FORMAT(FROM_UNIXTIME(86400), "%Y-%m-%d %H:%i %W") FROM (SELECT 10 AS v) AS t',
+  'SELECT GROUP_CONCAT(v ORDER BY v) FROM fixed',
+  'SELECT LAST_INSERT_ID()',
+  'SELECT @@identity',
+  'SELECT FOUND_ROWS()',
+];
+
+/** What the statement before has left: asked at once, by sessions that need not fear for their connection. */
+const AFTERWARDS = [
+  'SELECT ROW_COUNT()',
+  'SHOW WARNINGS',
+  'SHOW ERRORS',
+  'SHOW COUNT(*) WARNINGS',
+  'SELECT @@warning_count, @@error_count',
+];
+
+/** What leaves nothing that needs a connection of its own, or only until the next statement. */
+const CARRIED = [
+  ...QUESTIONS,
+  ...QUESTIONS,
+  "SET time_zone = '+01:00'",
+  "SET time_zone = '-03:00', lc_time_names = 'de_DE'",
+  'SET time_zone = DEFAULT, lc_time_names = DEFAULT',
+  "SET sql_mode = ''",
+  "SET sql_mode = 'ANSI_QUOTES'",
+  'SET sql_mode = DEFAULT',
+  'SET foreign_key_checks = 0',
+  'SET foreign_key_checks = 1, unique_checks = 0',
+  'SET unique_checks = 1',
+  'SET sql_select_limit = 2',
+  'SET sql_select_limit = DEFAULT',
+  'SET group_concat_max_len = 5',
+  'SET group_concat_max_len = DEFAULT',
+  'SET sort_buffer_size = 400000, wait_timeout = 5000',
+  'SET NAMES latin1',
+  'SET NAMES utf8mb4',
+  'SET NAMES utf8mb4 COLLATE utf8mb4_bin',
+  'SET character_set_results = NULL',
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+  'USE SCHEMA',
+  'USE SCHEMA_2',
+  'USE no_such_schema',
+  'UPDATE SCHEMA.fixed SET v = v WHERE id = 1',
+  'DELETE FROM SCHEMA.fixed WHERE id = 99',
+  'INSERT INTO SCHEMA.fixed VALUES (1, 1)',
+  'INSERT IGNORE INTO SCHEMA.fixed VALUES (1, 1), (2, 2)',
+  'SELECT * FROM no_such_table',
+  'SELEC 1',
+  "SELECT CAST('x' AS SIGNED), 1/0",
+  'DO 1',
+];
+
+/** What binds a session to its connection, or asks for what does. */
+const BOUND = [
+  ...CARRIED,
+  ...AFTERWARDS,
+  ...AFTERWARDS,
+  'SELECT @x, @y, @p',
+  'SELECT @x, @y, @p',
+  'SET @x = 1',
+  'SET @y = 2, @x = NULL',
+  'SELECT @x := 5',
+  'SELECT v INTO @y FROM SCHEMA.fixed WHERE id = 3',
+  'INSERT INTO SCHEMA.counted (v) VALUES (1)',
+  'INSERT INTO SCHEMA.counted (v) VALUES (1), (2), (3)',
+  'SELECT LAST_INSERT_ID(900)',
+  'CALL SCHEMA.adds(3)',
+  'CALL SCHEMA.sets()',
+  'BEGIN',
+  'START TRANSACTION READ ONLY',
+  'COMMIT',
+  'ROLLBACK',
+  'SET autocommit = 0',
+  'SET autocommit = 1',
+  'SET TRANSACTION READ ONLY',
+  'SAVEPOINT a',
+  'ROLLBACK TO a',
+  'CREATE TEMPORARY TABLE SCHEMA.tmp (a INT)',
+  'INSERT INTO SCHEMA.tmp VALUES (1)',
+  'SELECT * FROM SCHEMA.tmp',
+  'SELECT * FROM SCHEMA.tmp',
+  'DROP TEMPORARY TABLE SCHEMA.tmp',
+  "PREPARE p FROM 'SELECT 1, ?'",
+  'EXECUTE p USING @x',
+  'DEALLOCATE PREPARE p',
+  "SELECT GET_LOCK('SCHEMA', 0)",
+  "SELECT RELEASE_LOCK('SCHEMA')",
+  'SELECT RELEASE_ALL_LOCKS()',
+  'SELECT SQL_CALC_FOUND_ROWS id FROM SCHEMA.fixed LIMIT 1',
+  'SET insert_id = 5000',
+  'SET timestamp = 1000000000',
+  'SELECT NOW() < "2002-01-01"',
+  'LOCK TABLES SCHEMA.fixed READ',
+  'UNLOCK TABLES',
+];
+
+describe('many sessions on few connections', () => {
+  for (const seed of [1, 2, 3]) {
+    test(`see nothing of each other where everything can be carried over (seed ${seed})`, async () => {
+      await compareTwins({ seed, clients: 8, poolMax: 2, steps: 500, statements: CARRIED, life: 60 });
+    });
+    test(`see nothing of each other where sessions bind connections and end (seed ${seed})`, async () => {
+      await compareTwins({ seed, clients: 3, poolMax: 4, steps: 500, statements: BOUND, life: 25 });
+    });
+  }
+});
+
+interface Schedule {
+  readonly seed: number;
+  readonly clients: number;
+  readonly poolMax: number;
+  readonly steps: number;
+  readonly statements: readonly string[];
+  /** Statements of one session at most. */
+  readonly life: number;
+}
+
+async function compareTwins({ seed, clients, poolMax, steps, statements, life }: Schedule): Promise<void> {
+  const proxy = await startProxy({ poolMax });
+  const random = randomNumbers(seed);
+  const pick = <T>(from: readonly T[]): T | undefined => from[Math.floor(random() * from.length)];
+  const twins: (Twin | undefined)[] = Array.from({ length: clients });
+  const history: string[] = [];
+  for (let step = 0; step < steps; step++) {
+    const who = Math.floor(random() * clients);
+    const twin = (twins[who] ??= await newTwin(proxy, 1 + Math.floor(random() * life)));
+    const statement = pick(statements) ?? '';
+    history.push(`client ${who}: ${statement}`);
+    // Locks have one name space for the whole server: the twins must not wait for each other.
+    const proxied = await outcome(twin.proxied, statement.replaceAll('SCHEMA', PROXIED));
+    const alone = await outcome(twin.alone, statement.replaceAll('SCHEMA', ALONE));
+    const own = history.filter((it) => it.startsWith(`client ${who}:`) || it.startsWith(`client ${who} `)).slice(-30);
+    expect(proxied, `step ${step}, of which the last of this client are:\n${own.join('\n')}`).toEqual(alone);
+    if (--twin.statementsLeft > 0) continue;
+    history.push(`client ${who} ends`);
+    await Promise.all([twin.proxied.end(), twin.alone.end()]);
+    twins[who] = undefined;
+  }
+  for (const twin of twins) await Promise.all([twin?.proxied.end(), twin?.alone.end()]);
+}
+
+async function newTwin(proxy: { host: string; port: number }, statementsLeft: number): Promise<Twin> {
+  const account: ConnectionOptions = { ...clusterInfo().accounts.app, rowsAsArray: true, dateStrings: true };
+  const { host, port } = nodeInfo(0);
+  return {
+    proxied: await createConnection({ ...account, host: proxy.host, port: proxy.port, database: PROXIED }),
+    alone: await createConnection({ ...account, host, port, database: ALONE }),
+    statementsLeft,
+  };
+}
+
+/** All that a client learns of a statement, with the schema's name as it is for both. */
+async function outcome(connection: Connection, sql: string): Promise<string> {
+  let seen: unknown;
+  try {
+    [seen] = await connection.query(sql);
+  } catch (error) {
+    seen = error instanceof Error ? error.message : error;
+  }
+  return JSON.stringify(seen).replaceAll(/isolation_[pa]/g, 'isolation');
+}
+
+/** Mulberry32: the same numbers for the same seed. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
