@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
+import { DEFAULTS } from '../src/defaults.js';
 import { createLog } from '../src/runtime/log.js';
 import { parseAddress } from '../proxy/cli/address.js';
 import { Proxy } from '../proxy/proxy.js';
@@ -65,7 +66,7 @@ async function serve(
       listen,
       nodes: cluster.nodes.map(({ name, host, port }) => ({ name, host, port })),
       monitor: cluster.accounts.monitor,
-      poolMax: 100,
+      poolMax: DEFAULTS.poolMax,
     },
     createLog('warn'),
   );

@@ -9,6 +9,7 @@ import { encodeErr } from '../src/protocol/packets/err.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import type { MonitorAccount } from '../src/runtime/node-probe.js';
+import type { Consistency } from '../src/session/consistency.js';
 import { RoundRobin } from '../src/topology/balance/round-robin.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import { Backends } from './backends.js';
@@ -22,6 +23,8 @@ export interface ProxyOptions {
   readonly monitor: MonitorAccount;
   /** Server connections for each node, user and way of talking. */
   readonly poolMax: number;
+  /** `session` when absent. */
+  readonly consistency?: Consistency | undefined;
 }
 
 /** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
@@ -69,6 +72,7 @@ export class Proxy {
     }
     const context: ProxyContext = {
       cluster: {
+        consistency: this.#options.consistency ?? 'session',
         snapshot: () => this.#monitor.snapshot,
         nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
         ran: (node, run) => this.#count(node, run),

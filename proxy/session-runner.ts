@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
 import { Capability, hasCapability } from '../src/protocol/capabilities.js';
 import { Command } from '../src/protocol/commands.js';
@@ -7,6 +8,7 @@ import type { ServerStatement } from '../src/runtime/prepared-cache.js';
 import { frameCommand, type Holder, type ServerConnection } from '../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../src/runtime/swallowed-reply.js';
 import type { SessionChange } from '../src/protocol/session-changes.js';
+import { awaitGtids, type Consistency } from '../src/session/consistency.js';
 import { freshState, restoreState, type SessionState } from '../src/session/session-state.js';
 import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
@@ -30,6 +32,7 @@ export interface RunnerClient extends RelayClient {
 
 /** What the runner needs to know of the cluster. */
 export interface Cluster {
+  readonly consistency: Consistency;
   snapshot(): Snapshot;
   /** The replica whose turn it is, of those not in `except`. */
   nextReplica(except: ReadonlySet<string>): Node | undefined;
@@ -66,6 +69,8 @@ export class SessionRunner implements RelayEnd, Holder {
   /** Nodes that failed this command. */
   readonly #failed = new Set<string>();
   #restoreFailure: RwsplitError | undefined;
+  /** The replica does not have what the session wrote: its answer is dropped. */
+  #stale = false;
   /** Why the session cannot go on. */
   #lost: RwsplitError | undefined;
   #ended = false;
@@ -239,6 +244,7 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#connection = connection;
     this.#role = role;
     this.#restoreFailure = undefined;
+    this.#stale = false;
     this.#relay.begin(connection, role === 'replica', used.kind === 'prepare' ? used.statement : undefined);
 
     if (used.kind === 'execute') noteTypes(run.message, used.statement, this.#queryAttributes);
@@ -255,6 +261,7 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     this.#prepend(connection, run);
+    if (role === 'replica' && run.route.to === 'replica') this.#awaitOwnWrites(connection);
     // A read may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
     if (restored === 'same' || run.classification.target === 'replica') this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
@@ -328,6 +335,26 @@ export class SessionRunner implements RelayEnd, Holder {
     this.session.holds.add('last-insert-id');
   }
 
+  /** Writes what makes a replica wait until it has what the session wrote, unless it is known to have it. */
+  #awaitOwnWrites(connection: ServerConnection): void {
+    const { ownWrites } = this.session;
+    const { name } = connection.node;
+    if (this.#cluster.consistency === 'eventual' || ownWrites.isSeenBy(name)) return;
+    const { commits } = ownWrites;
+    const reply = new SwallowedReply(
+      ({ error }) => {
+        if (error === undefined) ownWrites.seenBy(name, commits);
+        else {
+          this.#stale = true;
+          this.#relay.dropped = true;
+        }
+      },
+      (error) => this.connectionLost(connection, error),
+    );
+    connection.cork();
+    connection.send(connection.frameQuery(awaitGtids(ownWrites.gtidSet, DEFAULTS.ownWritesWaitMs)), 'result', 1, reply);
+  }
+
   /** Prepares a statement that this connection does not have yet, then starts over. */
   #prepare(connection: ServerConnection, statement: ClientStatement, run: CommandRun): void {
     if (this.#restore(connection, statement.state) === 'unfit') {
@@ -397,7 +424,7 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#finishFailed(connection, this.#restoreFailure);
       return;
     }
-    if (this.#relay.refusedAsWrite) {
+    if (this.#relay.refusedAsWrite || this.#stale) {
       this.#connection = undefined;
       this.#kept.release(connection);
       this.#connectToPrimary();

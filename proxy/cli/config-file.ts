@@ -10,10 +10,11 @@ export interface ConfigFile {
   readonly monitorUser?: string | undefined;
   readonly monitorPasswordEnv?: string | undefined;
   readonly logLevel?: string | undefined;
+  readonly consistency?: string | undefined;
   readonly poolMax?: number | undefined;
 }
 
-const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool'] as const;
+const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool', 'consistency'] as const;
 
 /** Reads the one place where an error is. */
 class Reader {
@@ -74,6 +75,7 @@ class Reader {
  * nodes: [db1:3306, db2:3306, db3:3306]
  * monitor: { user: rwsplit_monitor, password_env: RWSPLIT_MONITOR_PASSWORD }
  * pool: { max: 100 }
+ * consistency: session
  * log: { level: info }
  * ```
  * @throws UsageError with line and column
@@ -98,6 +100,7 @@ export function readConfigFile(path: string): ConfigFile {
     monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
     logLevel: reader.string(log.get('level'), 'log.level'),
+    consistency: reader.string(top.get('consistency'), 'consistency'),
     poolMax: reader.count(pool.get('max'), 'pool.max'),
   };
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { DEFAULTS } from '../../src/defaults.js';
 import { createLog } from '../../src/runtime/log.js';
+import { CONSISTENCY_LEVELS, isConsistency, type Consistency } from '../../src/session/consistency.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
 import { Proxy, type ProxyOptions } from '../proxy.js';
 import { parseAddress } from './address.js';
@@ -16,7 +17,9 @@ Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER
   --monitor-user USER           who looks at the servers: needs REPLICATION CLIENT
   --monitor-password-env NAME   the environment variable with that user's password
   --pool-max N                  server connections for each node and user (${DEFAULTS.poolMax})
-  --config FILE                 the same in YAML: listen, nodes, monitor.user, monitor.password_env, pool.max, log.level
+  --consistency LEVEL           session: reads see all that their session wrote (default); eventual: any replica
+  --config FILE                 the same in YAML: listen, nodes, monitor.user, monitor.password_env, pool.max, log.level,
+                                consistency
   --log-level LEVEL             trace, debug, info, warn, error or fatal (info)
 
 Example:
@@ -67,6 +70,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       listen,
       nodes: readNodes(flags.node ?? file.nodes ?? []),
       monitor: { user, password },
+      consistency: readConsistency(flags.consistency ?? file.consistency),
       poolMax: readCount(flags['pool-max']) ?? file.poolMax ?? DEFAULTS.poolMax,
     },
     logLevel,
@@ -83,6 +87,7 @@ function readFlags(args: readonly string[]) {
         'monitor-user': { type: 'string' },
         'monitor-password-env': { type: 'string' },
         'pool-max': { type: 'string' },
+        consistency: { type: 'string' },
         config: { type: 'string' },
         'log-level': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -111,6 +116,11 @@ function readPassword(variable: string | undefined): string {
     throw new UsageError(`the environment variable ${variable}, named for the monitor's password, is not set`);
   }
   return password;
+}
+
+function readConsistency(text = 'session'): Consistency {
+  if (isConsistency(text)) return text;
+  throw new UsageError(`the consistency is one of ${CONSISTENCY_LEVELS.join(', ')}, not '${text}'`);
 }
 
 function readCount(text: string | undefined): number | undefined {

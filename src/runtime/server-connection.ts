@@ -53,7 +53,7 @@ interface ExpectedReply {
  * of the variables that clients set most, so that setting them back is recognised.
  */
 export const TRACK_SESSION =
-  "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON," +
+  "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON,session_track_gtids=OWN_GTID," +
   // Setting these two to DEFAULT turns them off, whatever their default is: their value has to be known.
   'foreign_key_checks=@@foreign_key_checks,unique_checks=@@unique_checks,' +
   'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,' +

@@ -4,6 +4,7 @@ import type { OkPacket } from '../protocol/packets/ok.js';
 import { ServerStatus } from '../protocol/server-status.js';
 import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 import { lexModeOf } from './lex-mode.js';
+import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
 import { changeState, freshState, type SessionState } from './session-state.js';
 
@@ -80,6 +81,7 @@ export class Session {
   foundRows = 0;
   /** ROW_COUNT() after the previous statement is -1: it gave rows, or failed. */
   rowCountIsUnset = false;
+  readonly ownWrites = new OwnWrites();
   /** LAST_INSERT_ID(), where the connection that had it was given up. */
   lastInsertId: string | undefined;
   /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
@@ -180,6 +182,7 @@ export class Session {
   /** Changes that came with no statement of the client: what we asked for to know the session better. */
   learn(changes: readonly SessionChange[], status: number | undefined): void {
     if (status !== undefined) this.#status = status;
+    for (const change of changes) if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
     this.#setState(changeState(this.state, changes.filter(isCarried), this.#baseline));
   }
 
@@ -200,6 +203,7 @@ export class Session {
     for (const change of end.changes) {
       if (change.kind === 'schema') explained = true;
       if (change.kind === 'state-change') changed = true;
+      if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
       if (change.kind !== 'system-variable' || change.name === STATEMENT_ID) continue;
       explained = true;
       if (change.name.startsWith('session_track_')) this.pins.add('session-tracker');

@@ -25,9 +25,10 @@ export function visibleChanges(
         return !listIsOurs || TRACKED_BY_DEFAULT.has(change.name);
       case 'state-change':
         return askedFor.has('session_track_state_change');
+      case 'gtids':
+        return askedFor.has('session_track_gtids');
       // Never asked for by us: where it comes, the client wanted it.
       case 'schema':
-      case 'gtids':
       case 'transaction-characteristics':
       case 'transaction-state':
       case 'unknown':
