@@ -22,6 +22,8 @@ export class BackendGroup {
   readonly #login: ServerLoginOptions;
   readonly #backOffs: BackOffs;
   readonly #settings: PoolSettings;
+  #sessions = 0;
+  #retired = false;
 
   constructor(first: ServerConnection, login: ServerLoginOptions, backOffs: BackOffs, settings: PoolSettings) {
     this.baseline = first.baseline;
@@ -39,6 +41,22 @@ export class BackendGroup {
       this.#pools.set(node.name, pool);
     }
     return pool;
+  }
+
+  /** A client's session uses these connections, until {@link left}. */
+  entered(): void {
+    this.#sessions++;
+  }
+
+  left(): void {
+    this.#sessions--;
+    if (this.#retired && this.#sessions === 0) void this.end();
+  }
+
+  /** No further session comes; those that are there go on to their ends. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#sessions === 0) void this.end();
   }
 
   async end(): Promise<void> {
@@ -138,8 +156,8 @@ export class Backends {
       known.checkedAtMs = Date.now();
       return known;
     }
-    // The password was changed: connections made with the old one end as they become free.
-    if (known !== undefined) for (const group of known.groups.values()) void group.end();
+    // The password was changed. As on a server, whoever is logged in stays.
+    if (known !== undefined) for (const group of known.groups.values()) group.retire();
     const account: Account = {
       password,
       verifier: verifierOf(password),

@@ -261,6 +261,8 @@ export class ClientConnection implements RunnerClient {
     if (this.#phase !== 'checking') return;
     clearTimeout(this.#loginTimer);
     const session = new Session(database, group.baseline, group.serverVersion);
+    group.entered();
+    this.#socket.once('close', () => group.left());
     this.#runner = new SessionRunner(session, group, this.#context.cluster, this);
     this.#commands = new Commands(this.#runner, this, this.#context.statements);
     this.#phase = 'idle';

@@ -1,8 +1,11 @@
 import type { ClassReason } from '../src/classify/classification.js';
 import type { Session } from '../src/session/session.js';
 
-/** Clears the diagnostics area and makes ROW_COUNT() 0. */
+/** Clears the diagnostics area. */
 const CLEAR = 'DO 0';
+
+/** Makes the server tell LAST_INSERT_ID() as a change of the session; and ROW_COUNT() is 0 after it, while FOUND_ROWS() stays. */
+export const TELL_INSERT_ID = 'SET @@session.last_insert_id=LAST_INSERT_ID()';
 
 /** Makes FOUND_ROWS() the number of rows and ROW_COUNT() -1, as after the read that gave them; transfers none. */
 function giveRows(rows: number): string {
@@ -24,7 +27,7 @@ export function prelude(reason: ClassReason, session: Session): readonly string[
     case 'row-count':
     case 'found-rows':
       // One statement may ask for all three.
-      return session.rowCountIsUnset ? [giveRows(session.foundRows)] : [giveRows(session.foundRows), CLEAR];
+      return session.rowCountIsUnset ? [giveRows(session.foundRows)] : [giveRows(session.foundRows), TELL_INSERT_ID];
     default:
       return [];
   }
@@ -34,6 +37,3 @@ export function prelude(reason: ClassReason, session: Session): readonly string[
 export function setInsertId(id: string): string {
   return `SET @@session.last_insert_id=${id}`;
 }
-
-/** Makes the server tell LAST_INSERT_ID() as a change of the session. */
-export const TELL_INSERT_ID = 'SET @@session.last_insert_id=LAST_INSERT_ID()';

@@ -322,7 +322,10 @@ export class SessionRunner implements RelayEnd, Holder {
   #prepend(connection: ServerConnection, run: CommandRun): void {
     const { lastInsertId } = this.session;
     const restoresId = this.#role === 'primary' && lastInsertId !== undefined;
-    const statements = this.#kept.ranPrevious(connection) ? [] : prelude(run.classification.reason, this.session);
+    const { reason } = run.classification;
+    // After an error, what was asked to know the session better has made ROW_COUNT() 0.
+    const asIs = this.#kept.ranPrevious(connection) && !(reason === 'row-count' && this.session.rowCountIsUnset);
+    const statements = asIs ? [] : prelude(reason, this.session);
     if (statements.length === 0 && !connection.insertIdLeft && !restoresId) return;
     connection.cork();
     const insertId = restoresId ? [setInsertId(lastInsertId)] : connection.insertIdLeft ? [setInsertId('0')] : [];
