@@ -4,7 +4,6 @@ import { Proxy } from '../proxy/proxy.js';
 import { createLog } from '../src/runtime/log.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
 import { clusterInfo, connectDirect, untilReplicated } from './cluster.js';
-import type { NodeInfo } from './global-setup.js';
 
 export type Row = RowDataPacket;
 export const PRIMARY_ID = 1;
@@ -19,7 +18,7 @@ export interface TestProxy {
 }
 
 export interface TestProxyOptions {
-  readonly nodes?: readonly NodeInfo[];
+  readonly nodes?: readonly { readonly host: string; readonly port: number }[];
   readonly poolMax?: number;
   readonly accounts?: { readonly monitor: { user: string; password: string } };
 }
@@ -71,7 +70,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
   };
 }
 
-function addressOf({ host, port }: NodeInfo): NodeAddress {
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): NodeAddress {
   return { name: `${host}:${port}`, host, port };
 }
 
@@ -105,16 +104,19 @@ export async function asRoot(...statements: readonly string[]): Promise<void> {
   await untilReplicated();
 }
 
-/** How often each node has been asked to run a command of `Com_…`, by `SHOW GLOBAL STATUS`. */
+/** How often `app` has had each node run a statement of a kind, by what the node itself counts. */
 export async function commandCounts(names: readonly string[]): Promise<Record<string, number>[]> {
+  const { nodes, accounts } = clusterInfo();
   return Promise.all(
-    clusterInfo().nodes.map(async (_node, index) => {
-      const root = await connectDirect(index, clusterInfo().accounts.root);
-      const [rows] = await root.query<Row[]>('SHOW GLOBAL STATUS WHERE Variable_name IN (?)', [
-        names.map((name) => `Com_${name}`),
-      ]);
+    nodes.map(async (_node, index) => {
+      const root = await connectDirect(index, accounts.root);
+      const [rows] = await root.query<Row[]>(
+        `SELECT EVENT_NAME AS event, COUNT_STAR AS count FROM performance_schema.events_statements_summary_by_user_by_event_name
+         WHERE USER = ? AND EVENT_NAME IN (?)`,
+        [accounts.app.user, names.map((name) => `statement/sql/${name}`)],
+      );
       root.destroy();
-      return Object.fromEntries(rows.map((it) => [String(it['Variable_name']).slice(4), Number(it['Value'])]));
+      return Object.fromEntries(rows.map((it) => [String(it['event']).split('/')[2], Number(it['count'])]));
     }),
   );
 }

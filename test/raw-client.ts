@@ -44,8 +44,13 @@ export class RawClient {
   readonly socket: Socket;
   capabilities = 0;
   connectionId = 0;
+  /** The login was by the password itself, not by a proof that it is known. */
+  toldPassword = false;
   readonly #packets: RawPacket[] = [];
-  #bytes: Buffer = EMPTY;
+  #chunks: Buffer[] = [];
+  #received = 0;
+  /** Before so many bytes are there, there is no whole packet. */
+  #needed = 4;
   #wake: (() => void) | undefined;
   #ended = false;
 
@@ -90,8 +95,10 @@ export class RawClient {
       const [first, second] = payload;
       if (first === 0x00) return client;
       if (first === 0xff) throw new Error(payload.subarray(9).toString());
-      if (first === 0x01 && second === 4) client.send(Buffer.from([2]), sequenceId + 1);
-      else if (first === 0x01 && second !== 3) {
+      if (first === 0x01 && second === 4) {
+        client.toldPassword = true;
+        client.send(Buffer.from([2]), sequenceId + 1);
+      } else if (first === 0x01 && second !== 3) {
         client.send(encryptPassword(login.password, greeting.nonce, payload.subarray(1)), sequenceId + 1);
       }
     }
@@ -130,8 +137,8 @@ export class RawClient {
   }
 
   /** Sends a command and reads its whole answer. */
-  async command(payload: Uint8Array, shape: AnswerShape): Promise<RawPacket[]> {
-    this.send(payload);
+  async command(payload: Uint8Array | readonly number[], shape: AnswerShape): Promise<RawPacket[]> {
+    this.send(Uint8Array.from(payload));
     return this.answer(shape);
   }
 
@@ -218,18 +225,24 @@ export class RawClient {
   }
 
   #receive(chunk: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+    this.#chunks.push(chunk);
+    this.#received += chunk.length;
+    if (this.#received < this.#needed) return;
+    const bytes = Buffer.concat(this.#chunks);
     let at = 0;
-    while (this.#bytes.length - at >= 4) {
-      const length = this.#bytes.readUIntLE(at, 3);
-      if (this.#bytes.length - at < 4 + length) break;
-      this.#packets.push({
-        sequenceId: this.#bytes[at + 3] ?? 0,
-        payload: Buffer.from(this.#bytes.subarray(at + 4, at + 4 + length)),
-      });
+    for (;;) {
+      this.#needed = 4;
+      if (bytes.length - at < 4) break;
+      const length = bytes.readUIntLE(at, 3);
+      this.#needed = 4 + length;
+      if (bytes.length - at < 4 + length) break;
+      const payload = Buffer.from(bytes.subarray(at + 4, at + 4 + length));
+      this.#packets.push({ sequenceId: bytes[at + 3] ?? 0, payload });
       at += 4 + length;
     }
-    this.#bytes = this.#bytes.subarray(at);
+    // A copy, so that a large message is not kept for the few bytes after it.
+    this.#chunks = [Buffer.from(bytes.subarray(at))];
+    this.#received = bytes.length - at;
     this.#wake?.();
   }
 }

@@ -1,0 +1,132 @@
+import { createConnection, type Connection } from 'mysql2/promise';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startCluster } from '../../docker/cluster/start-cluster.js';
+import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
+import { asRoot, eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
+
+const VICTIM = { user: 'loss_victim', password: 'x' };
+
+let proxy: TestProxy;
+beforeAll(async () => {
+  await freshSchema('loss');
+  await asRoot(
+    'DROP USER IF EXISTS loss_victim',
+    'CREATE USER loss_victim IDENTIFIED WITH caching_sha2_password BY "x"',
+    'GRANT ALL ON loss.* TO loss_victim',
+    'CREATE TABLE loss.t (id INT PRIMARY KEY)',
+  );
+  await untilReplicated();
+  proxy = await startProxy({ poolMax: 1 });
+});
+
+/** Ends all that the victim's sessions have on a node, as an administrator does. */
+async function killVictims(node: number): Promise<number> {
+  const root = await connectDirect(node, clusterInfo().accounts.root);
+  const find = async (): Promise<Row[]> =>
+    (await root.query<Row[]>('SELECT ID AS id FROM performance_schema.processlist WHERE USER = ?', [VICTIM.user]))[0];
+  const found = await find();
+  for (const { id } of found) await root.query('KILL ?', [id]).catch(() => {});
+  await eventually(async () => expect(await find()).toEqual([]));
+  return found.length;
+}
+
+describe('a server connection that is killed', () => {
+  test('while nobody uses it is replaced', async () => {
+    const client = await proxy.connect({ ...VICTIM, database: 'loss' });
+    await client.query('DELETE FROM t');
+    expect(await value(client, 'SELECT 1')).toBe(1);
+    for (const node of [0, 1, 2]) await killVictims(node);
+    await client.query('INSERT INTO t VALUES (1)');
+    for (let i = 0; i < 4; i++) expect(await value(client, 'SELECT 1')).toBe(1);
+  });
+
+  test.each([
+    ['a transaction', 'BEGIN'],
+    ['no autocommit', 'SET autocommit = 0'],
+    ['a user variable', 'SET @x = 1'],
+    ['a temporary table', 'CREATE TEMPORARY TABLE tmp (id INT)'],
+    ['a named lock', "SELECT GET_LOCK('loss', 0)"],
+    ['locked tables', 'LOCK TABLES t READ'],
+  ])('while a session holds it with %s ends that session with a clear error', async (_name, sql) => {
+    const client = await proxy.connect({ ...VICTIM, database: 'loss' });
+    await client.query(sql);
+    expect(await killVictims(0)).toBe(1);
+    await expect(client.query('SELECT 1')).rejects.toMatchObject({
+      errno: 2013,
+      message: expect.stringMatching(/^rwsplit: .*session.* gone.*connect again/),
+    });
+    // The session must not go on as a new one that knows nothing of the old one's state.
+    await expect(client.query('SELECT 1')).rejects.toThrow();
+    const next = await proxy.connect({ ...VICTIM, database: 'loss' });
+    expect(await value(next, 'SELECT COUNT(*) FROM t')).toBeGreaterThanOrEqual(0);
+  });
+
+  test('while a write runs there leaves it at that: the write is not sent again', async () => {
+    const client = await proxy.connect({ ...VICTIM, database: 'loss' });
+    const direct = await connectDirect(0, { ...clusterInfo().accounts.root, database: 'loss' });
+    await direct.query('BEGIN');
+    await direct.query('INSERT INTO t VALUES (77)');
+    const write = client.query('INSERT INTO t VALUES (77)').then(
+      () => 'done',
+      (error: unknown) => (error instanceof Error ? error.message : ''),
+    );
+    const root = await connectDirect(0, clusterInfo().accounts.root);
+    await eventually(async () =>
+      expect(
+        await value(
+          root,
+          'SELECT COUNT(*) FROM performance_schema.processlist WHERE USER = ? AND INFO LIKE "INSERT%"',
+          [VICTIM.user],
+        ),
+      ).toBe(1),
+    );
+    await killVictims(0);
+    expect(await write).toMatch(/lost the connection|gone|Query execution was interrupted/);
+    await direct.query('ROLLBACK');
+    expect(await value(direct, 'SELECT COUNT(*) FROM t WHERE id = 77')).toBe(0);
+    const next = await proxy.connect({ ...VICTIM, database: 'loss' });
+    await next.query('DELETE FROM t');
+  });
+});
+
+describe('a replica that dies', () => {
+  test('while a read waits there: the read is answered by another server, and reads go on', async () => {
+    const cluster = await startCluster({ fast: true, provider: clusterInfo().provider });
+    onTestFinished(() => cluster.stop());
+    const own = await startProxy({ nodes: cluster.nodes, accounts: cluster.accounts });
+    const client = await own.connect(cluster.accounts.app);
+    const observers = await Promise.all(
+      cluster.nodes.map(({ host, port }) => createConnection({ host, port, ...cluster.accounts.root })),
+    );
+    for (const observer of observers) observer.on('error', () => {});
+    onTestFinished(() => observers.forEach((observer) => observer.destroy()));
+
+    const read = value(client, 'SELECT @@server_id + SLEEP(3)');
+    const running = await eventuallyRunning(observers);
+    await cluster.nodes[running]?.kill();
+    const answeredBy = await read;
+    expect(answeredBy).not.toBe(running + 1);
+    expect([1, 2, 3]).toContain(answeredBy);
+    for (let i = 0; i < 6; i++) expect(await value(client, 'SELECT @@server_id')).not.toBe(running + 1);
+
+    // It comes back, and gets its part of the reads again.
+    await cluster.nodes[running]?.restart();
+    await eventually(async () => expect(await value(client, 'SELECT @@server_id')).toBe(running + 1));
+  });
+});
+
+/** The index of the node on which the read sleeps. */
+async function eventuallyRunning(observers: readonly Connection[]): Promise<number> {
+  let running = -1;
+  await eventually(async () => {
+    for (const [index, observer] of observers.entries()) {
+      const sleeping = await value(
+        observer,
+        'SELECT COUNT(*) FROM performance_schema.processlist WHERE USER = "app" AND INFO LIKE "SELECT @@server_id + SLEEP%"',
+      );
+      if (sleeping === 1) running = index;
+    }
+    expect(running).toBeGreaterThan(0);
+  });
+  return running;
+}
