@@ -5,7 +5,12 @@ import { Command } from '../src/protocol/commands.js';
 import { HEADER_BYTES } from '../src/protocol/framing.js';
 import type { ErrPacket } from '../src/protocol/packets/err.js';
 import type { ServerStatement } from '../src/runtime/prepared-cache.js';
-import { frameCommand, type Holder, type ServerConnection } from '../src/runtime/server-connection.js';
+import {
+  frameCommand,
+  type ConnectionPool,
+  type Holder,
+  type ServerConnection,
+} from '../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../src/runtime/swallowed-reply.js';
 import type { SessionChange } from '../src/protocol/session-changes.js';
 import { awaitGtids, type Consistency } from '../src/session/consistency.js';
@@ -71,6 +76,8 @@ export class SessionRunner implements RelayEnd, Holder {
   #restoreFailure: RwsplitError | undefined;
   /** The replica does not have what the session wrote: its answer is dropped. */
   #stale = false;
+  /** The kept connection that gave the session's last rows: FOUND_ROWS() lives there, whatever ran since. */
+  #rowsFrom: ServerConnection | undefined;
   /** Why the session cannot go on. */
   #lost: RwsplitError | undefined;
   #ended = false;
@@ -93,7 +100,7 @@ export class SessionRunner implements RelayEnd, Holder {
   run(run: CommandRun): void {
     this.#run = run;
     if (this.#failed.size > 0) this.#failed.clear();
-    this.#kept.primary?.pool?.unhold(this);
+    this.#unhold();
     this.session.begin(run.route.to === 'previous');
     this.#connect(run);
   }
@@ -125,9 +132,16 @@ export class SessionRunner implements RelayEnd, Holder {
   }
 
   /** Others wait for a connection, and the one that is kept between statements may be theirs. */
-  giveUp(): boolean {
-    const { primary } = this.#kept;
-    if (primary === undefined || this.#run !== undefined || !this.session.mayGiveUpPrimary) return false;
+  giveUp(pool: ConnectionPool): boolean {
+    const { primary, previous } = this.#kept;
+    if (this.#run !== undefined) return false;
+    if (previous?.pool === pool) {
+      this.session.previousLost = true;
+      this.#rowsFrom = undefined;
+      this.#kept.releasePrevious();
+      return true;
+    }
+    if (primary?.pool !== pool || !this.session.mayGiveUpPrimary) return false;
     if (!this.session.holds.has('last-insert-id')) {
       this.#giveUp([]);
       return true;
@@ -140,10 +154,16 @@ export class SessionRunner implements RelayEnd, Holder {
     return true;
   }
 
+  #unhold(): void {
+    this.#kept.primary?.pool?.unhold(this);
+    this.#kept.previous?.pool?.unhold(this);
+  }
+
   #giveUp(changes: readonly SessionChange[]): void {
     const { primary } = this.#kept;
     if (primary === undefined) return;
     this.session.givenUp(changes);
+    this.#rowsFrom = undefined;
     primary.insertIdLeft = true;
     this.#kept.releasePrimary();
   }
@@ -152,7 +172,7 @@ export class SessionRunner implements RelayEnd, Holder {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#kept.primary?.pool?.unhold(this);
+    this.#unhold();
     const running = this.#connection;
     this.#connection = undefined;
     this.#kept.end(this.session, running);
@@ -177,9 +197,13 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#start(previous, 'replica');
       return;
     }
+    if (this.#rowsFrom === previous) this.#rowsFrom = undefined;
     this.#kept.releasePrevious();
     if (run.route.to === 'replica') {
-      if (!this.session.keepsPrimary) this.#kept.releasePrimary();
+      if (!this.session.keepsPrimary) {
+        if (this.#rowsFrom === this.#kept.primary) this.#rowsFrom = undefined;
+        this.#kept.releasePrimary();
+      }
       const replica = this.#cluster.nextReplica(this.#failed);
       if (replica !== undefined) {
         this.#acquire(replica, 'replica');
@@ -260,14 +284,14 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#replace(connection, run);
       return;
     }
-    this.#prepend(connection, run);
-    if (role === 'replica' && run.route.to === 'replica') this.#awaitOwnWrites(connection);
     // A read may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
     if (restored === 'same' || run.classification.target === 'replica') this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
   }
 
   #send(connection: ServerConnection, run: CommandRun): void {
+    this.#prepend(connection, run);
+    if (this.#role === 'replica' && run.route.to === 'replica') this.#awaitOwnWrites(connection);
     const { message, statement } = run;
     let framed = message.raw;
     const server = this.#serverStatement;
@@ -324,7 +348,10 @@ export class SessionRunner implements RelayEnd, Holder {
     const restoresId = this.#role === 'primary' && lastInsertId !== undefined;
     const { reason } = run.classification;
     // After an error, what was asked to know the session better has made ROW_COUNT() 0.
-    const asIs = this.#kept.ranPrevious(connection) && !(reason === 'row-count' && this.session.rowCountIsUnset);
+    const spoilt =
+      (reason === 'row-count' && this.session.rowCountIsUnset) ||
+      (reason === 'found-rows' && connection !== this.#rowsFrom);
+    const asIs = this.#kept.ranPrevious(connection) && !spoilt;
     const statements = asIs ? [] : prelude(reason, this.session);
     if (statements.length === 0 && !connection.insertIdLeft && !restoresId) return;
     connection.cork();
@@ -437,6 +464,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const { changes } = this.#relay;
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
+    if (gaveRows) this.#rowsFrom = connection;
     if (this.#role === 'replica' && gaveRows && changes.length === 0) {
       this.session.readEnded(walker.rows);
       this.#finish(connection);
@@ -512,12 +540,13 @@ export class SessionRunner implements RelayEnd, Holder {
     // What asks for them does not clear them.
     const asked = connection === this.#kept.previous && this.#run?.classification.reason === 'diagnostics';
     const keeps = this.#role === 'replica' ? warnings > 0 || error !== undefined || asked : this.session.keepsPrimary;
+    if (!keeps && this.#rowsFrom === connection) this.#rowsFrom = undefined;
     this.#kept.settle(connection, this.#role, keeps);
     const { pool } = connection;
-    const holds = keeps && this.#role === 'primary' && this.session.mayGiveUpPrimary;
-    if (holds) pool?.hold(this);
+    const mayGiveUp = keeps && (this.#role === 'replica' || this.session.mayGiveUpPrimary);
+    if (mayGiveUp) pool?.hold(this);
     this.#done();
-    if (holds && pool?.awaited === true && this.#run === undefined) this.giveUp();
+    if (mayGiveUp && pool?.awaited === true) this.giveUp(pool);
   }
 
   /** The server refused what had to come before the statement: the client gets that answer. */

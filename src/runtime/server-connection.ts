@@ -26,8 +26,8 @@ export interface ReplyOwner extends ResponseSink {
 
 /** Keeps a connection between statements that others may have when they wait for one. */
 export interface Holder {
-  /** @returns whether the connection comes back soon */
-  giveUp(): boolean;
+  /** @returns whether its connection comes back to the pool soon */
+  giveUp(pool: ConnectionPool): boolean;
 }
 
 /** Where a connection comes from. */

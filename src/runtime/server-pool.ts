@@ -114,7 +114,11 @@ export class ServerPool implements ConnectionPool {
   }
 
   async #take(): Promise<ServerConnection | FailedConnection> {
-    if (this.#pool.available === 0 && this.#pool.size >= this.#settings.max) this.#reclaim();
+    if (this.#pool.available === 0 && this.#pool.size >= this.#settings.max) {
+      this.#reclaim();
+      const givenUp = this.acquireReady();
+      if (givenUp !== undefined) return givenUp;
+    }
     try {
       return await this.#pool.acquire();
     } catch (cause) {
@@ -171,7 +175,7 @@ export class ServerPool implements ConnectionPool {
   #reclaim(): void {
     for (const holder of this.#holders) {
       this.#holders.delete(holder);
-      if (holder.giveUp()) return;
+      if (holder.giveUp(this)) return;
     }
   }
 

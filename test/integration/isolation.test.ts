@@ -1,5 +1,6 @@
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ServerStatus } from '../../src/protocol/server-status.js';
 import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
 import { startProxy } from '../proxy.js';
 
@@ -18,10 +19,11 @@ beforeAll(async () => {
     await freshSchema(schema);
     await freshSchema(`${schema}_2`);
     const direct = await connectDirect(0, { database: schema });
+    for (let who = 0; who < 8; who++) await direct.query(`CREATE TABLE own_${who} (id INT PRIMARY KEY, v INT)`);
+    for (let who = 0; who < 8; who++) await direct.query(`INSERT INTO own_${who} VALUES (1, 10), (2, 20)`);
     await direct.query('CREATE TABLE fixed (id INT PRIMARY KEY, v INT)');
     await direct.query('INSERT INTO fixed VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50)');
     await direct.query('CREATE TABLE counted (id INT AUTO_INCREMENT PRIMARY KEY, v INT)');
-    await direct.query('CREATE TABLE plain (k INT, v INT, UNIQUE (k))');
     await direct.query('CREATE PROCEDURE adds(x INT) INSERT INTO counted (v) VALUES (x)');
     await direct.query('CREATE PROCEDURE sets() SET time_zone = "+07:30", @p = 70');
   }
@@ -39,7 +41,6 @@ const QUESTIONS = [
   'SELECT GROUP_CONCAT(v ORDER BY v) FROM fixed',
   'SELECT LAST_INSERT_ID()',
   'SELECT @@identity',
-  'SELECT FOUND_ROWS()',
 ];
 
 /** What the statement before has left: asked at once, by sessions that need not fear for their connection. */
@@ -78,10 +79,10 @@ const CARRIED = [
   'USE SCHEMA',
   'USE SCHEMA_2',
   'USE no_such_schema',
-  'UPDATE SCHEMA.fixed SET v = v WHERE id = 1',
-  'DELETE FROM SCHEMA.fixed WHERE id = 99',
-  'INSERT INTO SCHEMA.fixed VALUES (1, 1)',
-  'INSERT IGNORE INTO SCHEMA.fixed VALUES (1, 1), (2, 2)',
+  'UPDATE SCHEMA.own_CLIENT SET v = v WHERE id = 1',
+  'UPDATE SCHEMA.own_CLIENT SET v = v + 1',
+  'INSERT INTO SCHEMA.own_CLIENT VALUES (1, 1)',
+  'INSERT IGNORE INTO SCHEMA.own_CLIENT VALUES (1, 1), (2, 2)',
   'SELECT * FROM no_such_table',
   'SELEC 1',
   "SELECT CAST('x' AS SIGNED), 1/0",
@@ -121,14 +122,14 @@ const BOUND = [
   "PREPARE p FROM 'SELECT 1, ?'",
   'EXECUTE p USING @x',
   'DEALLOCATE PREPARE p',
-  "SELECT GET_LOCK('SCHEMA', 0)",
-  "SELECT RELEASE_LOCK('SCHEMA')",
+  "SELECT GET_LOCK('SCHEMA_CLIENT', 10)",
+  "SELECT RELEASE_LOCK('SCHEMA_CLIENT')",
   'SELECT RELEASE_ALL_LOCKS()',
   'SELECT SQL_CALC_FOUND_ROWS id FROM SCHEMA.fixed LIMIT 1',
   'SET insert_id = 5000',
   'SET timestamp = 1000000000',
   'SELECT NOW() < "2002-01-01"',
-  'LOCK TABLES SCHEMA.fixed READ',
+  'LOCK TABLES SCHEMA.own_CLIENT READ',
   'UNLOCK TABLES',
 ];
 
@@ -162,9 +163,9 @@ async function compareTwins({ seed, clients, poolMax, steps, statements, life }:
   for (let step = 0; step < steps; step++) {
     const who = Math.floor(random() * clients);
     const twin = (twins[who] ??= await newTwin(proxy, 1 + Math.floor(random() * life)));
-    const statement = pick(statements) ?? '';
+    // Clients write to tables of their own, so that none waits for another.
+    const statement = (pick(statements) ?? '').replaceAll('CLIENT', String(who));
     history.push(`client ${who}: ${statement}`);
-    // Locks have one name space for the whole server: the twins must not wait for each other.
     const proxied = await outcome(twin.proxied, statement.replaceAll('SCHEMA', PROXIED));
     const alone = await outcome(twin.alone, statement.replaceAll('SCHEMA', ALONE));
     const own = history.filter((it) => it.startsWith(`client ${who}:`) || it.startsWith(`client ${who} `)).slice(-30);
@@ -192,10 +193,16 @@ async function outcome(connection: Connection, sql: string): Promise<string> {
   let seen: unknown;
   try {
     [seen] = await connection.query(sql);
+    // That a server says of a change that it then does not list is left to it.
+    if (isOk(seen)) seen = { ...seen, serverStatus: seen.serverStatus & ~ServerStatus.SESSION_STATE_CHANGED };
   } catch (error) {
     seen = error instanceof Error ? error.message : error;
   }
   return JSON.stringify(seen).replaceAll(/isolation_[pa]/g, 'isolation');
+}
+
+function isOk(seen: unknown): seen is { serverStatus: number } {
+  return typeof seen === 'object' && seen !== null && 'serverStatus' in seen && typeof seen.serverStatus === 'number';
 }
 
 /** Mulberry32: the same numbers for the same seed. */
