@@ -15,6 +15,11 @@ import {
 } from './caching-sha2.js';
 import { NATIVE_PASSWORD, nativeScramble } from './native-password.js';
 
+/** The forerunner of caching_sha2_password, deprecated; servers also ask unknown users for it, to hide that they are unknown. */
+const SHA256 = 'sha256_password';
+const SHA256_REQUEST_PUBLIC_KEY = 0x01;
+const PLUGINS: ReadonlySet<string> = new Set([CACHING_SHA2, NATIVE_PASSWORD, SHA256]);
+
 /** With what a connection logs in to a server. */
 export interface ServerLoginOptions {
   readonly user: string;
@@ -96,21 +101,29 @@ export class ServerLogin {
   }
 
   #answer(): Buffer {
-    return this.#plugin === NATIVE_PASSWORD
-      ? nativeScramble(this.#options.password, this.#nonce)
-      : scramble(this.#options.password, this.#nonce);
+    const { password } = this.#options;
+    switch (this.#plugin) {
+      case NATIVE_PASSWORD:
+        return nativeScramble(password, this.#nonce);
+      case SHA256:
+        if (password === '') return Buffer.from([0]);
+        this.#awaitsKey = true;
+        return Buffer.from([SHA256_REQUEST_PUBLIC_KEY]);
+      default:
+        return scramble(password, this.#nonce);
+    }
   }
 
   #switch(payload: Buffer): LoginStep {
     const request = decodeAuthSwitchRequest(payload);
     if (request instanceof MalformedPacket) return malformed(request);
-    if (request.plugin !== CACHING_SHA2 && request.plugin !== NATIVE_PASSWORD) {
+    if (!PLUGINS.has(request.plugin)) {
       return {
         kind: 'failed',
         error: new RwsplitError(
           'auth-plugin',
           `the account '${this.#options.user}' uses ${request.plugin}, which rwsplit cannot speak yet; ` +
-            `${CACHING_SHA2} and ${NATIVE_PASSWORD} work`,
+            `${[...PLUGINS].join(', ')} work`,
         ),
       };
     }

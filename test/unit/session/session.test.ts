@@ -1,0 +1,249 @@
+import { describe, expect, test } from 'vitest';
+import type { Classification } from '../../../src/classify/classification.js';
+import type { OkPacket } from '../../../src/protocol/packets/ok.js';
+import { ServerStatus } from '../../../src/protocol/server-status.js';
+import type { SessionChange } from '../../../src/protocol/session-changes.js';
+import { lexModeOf, versionNumber } from '../../../src/session/lex-mode.js';
+import { OwnWrites } from '../../../src/session/own-writes.js';
+import { Session, type StatementEnd } from '../../../src/session/session.js';
+import { changeState, freshState } from '../../../src/session/session-state.js';
+import { visibleChanges } from '../../../src/session/visible-changes.js';
+import { classOf } from '../classify/modes.js';
+
+const { AUTOCOMMIT, IN_TRANS } = ServerStatus;
+
+function newSession(): Session {
+  return new Session('a', new Map([['autocommit', 'ON']]), '9.7.4');
+}
+
+/** A statement came to its end on the primary. */
+function ends(session: Session, sql: string, end: Partial<StatementEnd> = {}): void {
+  const classification: Classification = classOf(sql);
+  session.begin(classification.target === 'last');
+  session.end({
+    role: 'primary',
+    classification,
+    status: AUTOCOMMIT,
+    ok: okOf(0n),
+    insertsId: false,
+    error: undefined,
+    warnings: 0,
+    rows: 0,
+    changes: [],
+    ...end,
+  });
+}
+
+function okOf(affectedRows: bigint): OkPacket {
+  const nothing = Buffer.alloc(0);
+  return { header: 0, affectedRows, lastInsertId: 0n, status: 2, warnings: 0, info: nothing, sessionChanges: nothing };
+}
+
+const FAILED = { ok: undefined, status: undefined, error: { errno: 1205, sqlState: 'HY000', message: '' } } as const;
+
+describe('a session is bound to its primary connection', () => {
+  const CASES: readonly (readonly [begin: string, pin: string, end: string])[] = [
+    ['CREATE TEMPORARY TABLE t (a INT)', 'temporary-table', ''],
+    ['LOCK TABLES t READ', 'table-lock', 'UNLOCK TABLES'],
+    ['FLUSH TABLES WITH READ LOCK', 'table-lock', 'UNLOCK TABLES'],
+    ['LOCK INSTANCE FOR BACKUP', 'instance-lock', 'UNLOCK INSTANCE'],
+    ["SELECT GET_LOCK('x', 1)", 'named-lock', 'SELECT RELEASE_ALL_LOCKS()'],
+    ['SET @x = 1', 'user-variable', ''],
+    ["PREPARE p FROM 'SELECT 1'", 'text-prepared-statement', ''],
+    ['HANDLER t OPEN', 'handler', ''],
+    ["XA START 'x'", 'xa', "XA COMMIT 'x'"],
+    ['SET ROLE ALL', 'role', ''],
+  ];
+  for (const [begin, pin, end] of CASES) {
+    test(`by ${begin}${end === '' ? '' : `, until ${end}`}`, () => {
+      const session = newSession();
+      ends(session, begin);
+      expect([...session.pins]).toEqual([pin]);
+      expect(session.keepsPrimary && session.boundToPrimary && !session.mayGiveUpPrimary).toBe(true);
+      if (end === '') return;
+      ends(session, end, FAILED);
+      expect([...session.pins], 'what fails ends nothing').toEqual([pin]);
+      ends(session, end);
+      expect([...session.pins]).toEqual([]);
+      expect(session.boundToPrimary).toBe(false);
+    });
+  }
+
+  test('by a transaction, from its first to its last flag', () => {
+    const session = newSession();
+    ends(session, 'BEGIN', { status: AUTOCOMMIT | IN_TRANS });
+    expect([session.inTransaction, session.keepsPrimary, session.boundToPrimary]).toEqual([true, true, true]);
+    ends(session, 'INSERT INTO t VALUES (1)', { ...FAILED });
+    expect(session.inTransaction, 'an error says nothing of the transaction').toBe(true);
+    ends(session, 'COMMIT');
+    expect([session.inTransaction, session.keepsPrimary]).toEqual([false, false]);
+  });
+
+  test('without autocommit, also outside of a transaction', () => {
+    const session = newSession();
+    ends(session, 'SET autocommit = 0', { status: 0 });
+    expect([session.inTransaction, session.autocommit, session.boundToPrimary]).toEqual([false, false, true]);
+    ends(session, 'SET autocommit = 1', { status: AUTOCOMMIT });
+    expect(session.boundToPrimary).toBe(false);
+  });
+
+  test('by SET TRANSACTION, until the transaction after it has ended', () => {
+    const session = newSession();
+    ends(session, 'SET TRANSACTION READ ONLY');
+    expect([...session.pins]).toEqual(['next-transaction']);
+    ends(session, 'BEGIN', { status: AUTOCOMMIT | IN_TRANS });
+    expect([...session.pins]).toEqual(['next-transaction']);
+    ends(session, 'COMMIT');
+    expect([...session.pins]).toEqual([]);
+  });
+
+  test('by trackers of its own, by variables that cannot be read back, and by what nobody can explain', () => {
+    const cases: [SessionChange[], string][] = [
+      [[variable('session_track_gtids', 'OWN_GTID')], 'session-tracker'],
+      [[variable('timestamp', '1')], 'one-shot-variable'],
+      [[{ kind: 'state-change' }], 'unknown-state-change'],
+    ];
+    for (const [changes, pin] of cases) {
+      const session = newSession();
+      ends(session, 'DO 1', { changes });
+      expect([...session.pins]).toEqual([pin]);
+      expect(session.state.variables.size).toBe(0);
+    }
+  });
+
+  test('not by what the server can carry elsewhere', () => {
+    const session = newSession();
+    ends(session, "SET time_zone = '+01:00'", { changes: [variable('time_zone', '+01:00'), { kind: 'state-change' }] });
+    ends(session, 'USE b', { changes: [{ kind: 'schema', name: 'b' }, { kind: 'state-change' }] });
+    expect([...session.pins]).toEqual([]);
+    expect(session.state).toMatchObject({ schema: 'b', variables: new Map([['time_zone', '+01:00']]) });
+  });
+
+  test('not by a statement that was refused unread', () => {
+    const session = newSession();
+    ends(session, 'SET @x = no_such_function(1)', {
+      ...FAILED,
+      error: { errno: 1064, sqlState: '42000', message: '' },
+    });
+    expect([...session.pins]).toEqual([]);
+    ends(session, 'SET @x = (SELECT 1 FROM t)', FAILED);
+    expect([...session.pins], 'of what failed later, a part may have been done').toEqual(['user-variable']);
+  });
+});
+
+describe('a session keeps its connection for what may be asked next', () => {
+  test('until the next statement that does not ask', () => {
+    const session = newSession();
+    ends(session, 'UPDATE t SET a = 1', { ok: okOf(2n) });
+    expect([...session.holds]).toEqual(['previous-statement']);
+    session.begin(true);
+    expect([...session.holds]).toEqual(['previous-statement']);
+    session.begin(false);
+    expect([...session.holds]).toEqual([]);
+  });
+
+  test('also for LAST_INSERT_ID(), and may be asked to give it up', () => {
+    const session = newSession();
+    ends(session, 'INSERT INTO t (a) VALUES (1)', { ok: okOf(1n), insertsId: true });
+    session.begin(false);
+    expect([...session.holds]).toEqual(['last-insert-id']);
+    expect(session.mayGiveUpPrimary).toBe(true);
+    session.givenUp([variable('last_insert_id', '42')]);
+    expect([session.lastInsertId, session.keepsPrimary]).toEqual(['42', false]);
+  });
+
+  test('and after a procedure gives nothing up: it may have left locks', () => {
+    const session = newSession();
+    ends(session, 'CALL p()');
+    session.begin(false);
+    expect(session.holds.has('procedure-call')).toBe(true);
+    expect(session.mayGiveUpPrimary).toBe(false);
+  });
+});
+
+test('a reset forgets everything but the schema', () => {
+  const session = newSession();
+  ends(session, 'SET @x = 1, time_zone = "+01:00"', { changes: [variable('time_zone', '+01:00')] });
+  ends(session, 'USE b', { changes: [{ kind: 'schema', name: 'b' }] });
+  ends(session, 'INSERT INTO t (a) VALUES (1)', { insertsId: true });
+  session.givenUp([variable('last_insert_id', '42')]);
+  session.reset(AUTOCOMMIT);
+  expect(session.state).toEqual(freshState('b'));
+  expect([session.pins.size, session.holds.size, session.status, session.foundRows]).toEqual([0, 0, AUTOCOMMIT, 0]);
+  // Set to 0 or left unset: nothing of the insert is told to anybody.
+  expect(session.lastInsertId ?? '0').toBe('0');
+});
+
+describe('how a session has its text read', () => {
+  const baseline = new Map([['sql_mode', 'STRICT_TRANS_TABLES']]);
+  test.each([
+    ['sql_mode', 'ANSI_QUOTES,STRICT_TRANS_TABLES', { ansiQuotes: true, noBackslashEscapes: false }],
+    ['sql_mode', 'NO_BACKSLASH_ESCAPES', { ansiQuotes: false, noBackslashEscapes: true }],
+    ['sql_mode', '', { ansiQuotes: false, noBackslashEscapes: false }],
+    ['character_set_client', 'gbk', { charset: 'gbk' }],
+    ['character_set_client', 'sjis', { charset: 'sjis' }],
+    ['character_set_client', 'latin1', { charset: 'other' }],
+  ])('follows %s=%s', (name, to, expected) => {
+    const state = changeState(freshState(''), [variable(name, to)], baseline);
+    expect(lexModeOf(state, baseline, '9.7.4')).toMatchObject(expected);
+  });
+
+  test.each([
+    ['9.7.4-2', 90704],
+    ['8.0.36', 80036],
+    ['5.5.5-10.11.19-MariaDB-log', 101119],
+    ['nonsense', 80000],
+  ])('and the version %s', (version, number) => {
+    expect(versionNumber(version)).toBe(number);
+  });
+});
+
+describe('what a client sees of the reported changes', () => {
+  const ALL: readonly SessionChange[] = [
+    variable('statement_id', '5'),
+    variable('time_zone', '+01:00'),
+    variable('sort_buffer_size', '1'),
+    { kind: 'schema', name: 'b' },
+    { kind: 'state-change' },
+  ];
+  test('is what a server reports by default', () => {
+    expect(visibleChanges(ALL, new Set())).toEqual([variable('time_zone', '+01:00'), { kind: 'schema', name: 'b' }]);
+  });
+
+  test('is all, where it asked for it itself', () => {
+    const asked = new Set(['session_track_system_variables', 'session_track_state_change']);
+    expect(visibleChanges(ALL, asked)).toEqual(expect.arrayContaining(ALL.slice(1)));
+  });
+});
+
+describe("a session's own writes", () => {
+  const [A, B] = ['3e11fa47-71ca-11e1-9e33-c80aa9429562', '4e11fa47-71ca-11e1-9e33-c80aa9429562'];
+  test('are a set with all between the first and the last of each source', () => {
+    const writes = new OwnWrites();
+    writes.add(`${A}:5`);
+    writes.add(`${A}:9,${B}:1-3`);
+    expect(writes.gtidSet).toBe(`${A}:5-9,${B}:1-3`);
+  });
+
+  test('are seen by a node until the next one', () => {
+    const writes = new OwnWrites();
+    expect(writes.isSeenBy('n')).toBe(true);
+    writes.add(`${A}:5`);
+    expect(writes.isSeenBy('n')).toBe(false);
+    writes.seenBy('n', writes.commits);
+    expect([writes.isSeenBy('n'), writes.isSeenBy('m')]).toEqual([true, false]);
+    writes.add(`${A}:6`);
+    expect(writes.isSeenBy('n')).toBe(false);
+  });
+
+  test('of no readable GTID are none', () => {
+    const writes = new OwnWrites();
+    writes.add('');
+    writes.add('garbage:x');
+    expect([writes.commits, writes.gtidSet]).toEqual([0, '']);
+  });
+});
+
+function variable(name: string, value: string): SessionChange {
+  return { kind: 'system-variable', name, value };
+}
