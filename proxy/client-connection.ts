@@ -61,7 +61,15 @@ export class ClientConnection implements RunnerClient {
     this.#loginTimer = setTimeout(() => {
       this.#refuse(new RwsplitError('login-timeout', `no login in ${DEFAULTS.clientLoginTimeoutMs} ms`), 0);
     }, DEFAULTS.clientLoginTimeoutMs);
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        this.#receive(chunk);
+      } catch (error) {
+        // One session fails, not the process.
+        context.log.error({ client: id, err: error }, 'internal error: the client is disconnected');
+        socket.destroy();
+      }
+    });
     socket.on('drain', () => this.#runner?.clientDrained());
     socket.on('error', (error) => {
       context.log.debug({ client: id, error: error.message }, 'client connection failed');

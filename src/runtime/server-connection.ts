@@ -360,7 +360,13 @@ async function logIn(
         callback: (bytes) => {
           const chunk = reading.last;
           if (connection !== undefined) {
-            connection.receive(chunk, bytes);
+            try {
+              connection.receive(chunk, bytes);
+            } catch (error) {
+              // One session fails, not the process.
+              connection.lose(`internal error: ${String(error)}`);
+              socket.destroy();
+            }
           } else {
             splitter.push(Buffer.from(chunk.subarray(0, bytes)));
             try {

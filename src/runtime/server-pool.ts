@@ -20,6 +20,11 @@ class FailedConnection {
 
 const SETTLE_MS = 1_000;
 
+/** What generic-pool says of a connection that it has given up meanwhile: nobody has to act on it, and it must not end the process. */
+function ignoreRefusal(done: PromiseLike<void>): void {
+  done.then(undefined, () => undefined);
+}
+
 export interface PoolSettings {
   readonly max: number;
   readonly queueMax: number;
@@ -94,7 +99,7 @@ export class ServerPool implements ConnectionPool {
         if (!made.closed) return made;
         this.destroy(made);
       } else {
-        void this.#pool.destroy(made);
+        ignoreRefusal(this.#pool.destroy(made));
         throw made.error;
       }
     }
@@ -150,11 +155,11 @@ export class ServerPool implements ConnectionPool {
   }
 
   #giveBack(connection: ServerConnection): void {
-    void this.#pool.release(connection);
+    ignoreRefusal(this.#pool.release(connection));
   }
 
   destroy(connection: ServerConnection): void {
-    void this.#pool.destroy(connection);
+    ignoreRefusal(this.#pool.destroy(connection));
   }
 
   /** Takes a connection that was opened elsewhere with this pool's login: the next one needed is that one. */
