@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SessionChange } from '../../../src/protocol/session-changes.js';
 import { changeState, freshState, restoreState, type SessionState } from '../../../src/session/session-state.js';
@@ -129,9 +129,17 @@ describe('restoring a state', () => {
     }
   });
 
-  /** Names and values of a SET that sets variables one by one. */
+  /** Names and values of a SET, NAMES being four of them. */
   function assignments(statement: string | undefined): [string, string][] {
+    const [, charset = '', collation = ''] = /NAMES '(\w+)' COLLATE '(\w+)'/.exec(statement ?? '') ?? [];
+    const names = ['character_set_client', 'character_set_results', 'character_set_connection'];
+    const set: [string, string][] = names.map((name) => [name, charset]);
+    set.push(['collation_connection', collation]);
     const found = (statement ?? '').matchAll(/@@session\.(\w+)=('([^']*)'|[^,']*)/g);
-    return [...found].map(([, name = '', text = '', quoted]) => [name, quoted ?? (text === 'NULL' ? '' : text)]);
+    const others = [...found].map(([, name = '', text = '', quoted]): [string, string] => [
+      name,
+      quoted ?? (text === 'NULL' ? '' : text),
+    ]);
+    return charset === '' ? others : [...set, ...others];
   }
 });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assess, sameTopology, type Observation } from '../../../src/topology/assess.js';
 import { RoundRobin } from '../../../src/topology/balance/round-robin.js';
@@ -61,7 +61,11 @@ describe('what a node is for', () => {
 describe('without just one primary nobody is trusted with writes, and it is said why', () => {
   test.each<readonly [string, readonly Observation[], RegExp]>([
     ['two take writes', [primary('a'), primary('b'), replica('c')], /^a and b all take writes/],
-    ['all are read-only', [replica('a'), replica('b')], /^no node is writable .*a is read-only and replicates.*name the primary too/],
+    [
+      'all are read-only',
+      [replica('a'), replica('b')],
+      /^no node is writable .*a is read-only and replicates.*name the primary too/,
+    ],
     ['one does not answer', [silent('a'), replica('b')], /a: ECONNREFUSED/],
   ])('%s', (_name, observations, problem) => {
     const snapshot = assess(observations, 1);
