@@ -39,19 +39,20 @@ class Reader {
     for (const { key, value } of node.items) {
       const name = isScalar(key) ? String(key.value) : '';
       if (!known.includes(name)) this.fail(key, `unknown key '${name}'${suggestion(name, known)}`);
-      entries.set(name, value);
+      // A key without a value says nothing.
+      if (!isScalar(value) || value.value !== null) entries.set(name, value);
     }
     return entries;
   }
 
   string(node: unknown, where: string): string | undefined {
-    if (node === undefined || node === null) return undefined;
+    if (node === undefined) return undefined;
     if (isScalar(node) && (typeof node.value === 'string' || typeof node.value === 'number')) return String(node.value);
     return this.fail(node, `${where} is not a text`);
   }
 
   count(node: unknown, where: string): number | undefined {
-    if (node === undefined || node === null) return undefined;
+    if (node === undefined) return undefined;
     if (isScalar(node) && typeof node.value === 'number' && Number.isInteger(node.value) && node.value > 0) {
       return node.value;
     }
@@ -59,7 +60,7 @@ class Reader {
   }
 
   strings(node: unknown, where: string): string[] | undefined {
-    if (node === undefined || node === null) return undefined;
+    if (node === undefined) return undefined;
     if (!isSeq(node)) return this.fail(node, `${where} is not a list`);
     return node.items.map((item, index) => {
       return this.string(item, `${where}[${index}]`) ?? this.fail(item, `${where}[${index}] is empty`);
@@ -112,7 +113,7 @@ function section(
   keys: readonly string[],
 ): Map<string, unknown> {
   const node = top.get(name);
-  return node === undefined || node === null ? new Map<string, unknown>() : reader.map(node, name, keys);
+  return node === undefined ? new Map<string, unknown>() : reader.map(node, name, keys);
 }
 
 function readText(path: string): string {

@@ -190,6 +190,8 @@ export class Session {
   reset(status: number): void {
     this.pins.clear();
     this.holds.clear();
+    this.lastInsertId = undefined;
+    this.previousLost = false;
     this.#status = status;
     this.foundRows = 0;
     this.rowCountIsUnset = false;
