@@ -1,5 +1,6 @@
 import { createConnection, type Connection } from 'mysql2/promise';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { asRoot, eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
@@ -89,20 +90,28 @@ describe('a server connection that is killed', () => {
   });
 });
 
-describe('a replica that dies', () => {
-  test('while a read waits there: the read is answered by another server, and reads go on', async () => {
-    const cluster = await startCluster({ fast: true, provider: clusterInfo().provider });
-    onTestFinished(() => cluster.stop());
-    const own = await startProxy({ nodes: cluster.nodes, accounts: cluster.accounts });
-    const client = await own.connect(cluster.accounts.app);
-    const observers = await Promise.all(
+describe('a server that dies', () => {
+  let cluster: Cluster;
+  let own: TestProxy;
+  let observers: Connection[];
+  beforeAll(async () => {
+    cluster = await startCluster({ fast: true, provider: clusterInfo().provider });
+    own = await startProxy({ nodes: cluster.nodes, accounts: cluster.accounts });
+    observers = await Promise.all(
       cluster.nodes.map(({ host, port }) => createConnection({ host, port, ...cluster.accounts.root })),
     );
     for (const observer of observers) observer.on('error', () => {});
-    onTestFinished(() => observers.forEach((observer) => observer.destroy()));
+  });
+  afterAll(async () => {
+    for (const observer of observers) observer.destroy();
+    await cluster.stop();
+  });
 
+  test('while a read waits on a replica: another server answers, and reads go on', async () => {
+    const client = await own.connect(cluster.accounts.app);
     const read = value(client, 'SELECT @@server_id + SLEEP(3)');
-    const running = await eventuallyRunning(observers);
+    const running = await nodeThatSleeps(observers);
+    expect(running).toBeGreaterThan(0);
     await cluster.nodes[running]?.kill();
     const answeredBy = await read;
     expect(answeredBy).not.toBe(running + 1);
@@ -112,11 +121,33 @@ describe('a replica that dies', () => {
     // It comes back, and gets its part of the reads again.
     await cluster.nodes[running]?.restart();
     await eventually(async () => expect(await value(client, 'SELECT @@server_id')).toBe(running + 1));
+    observers[running]?.destroy();
+  });
+
+  test('while a transaction reads on the primary: the session ends, and nobody else answers in its place', async () => {
+    const client = await own.connect(cluster.accounts.app);
+    await client.query('BEGIN');
+    const read = value(client, 'SELECT @@server_id + SLEEP(3)').then(String, (error: unknown) => error);
+    expect(await nodeThatSleeps(observers.slice(0, 1))).toBe(0);
+    await cluster.nodes[0].kill();
+    expect(await read).toMatchObject({
+      errno: 2013,
+      message: expect.stringMatching(/^rwsplit: lost the connection to /),
+    });
+    await expect(client.query('SELECT 1')).rejects.toThrow();
+
+    const reader = await own.connect(cluster.accounts.app);
+    await eventually(async () => expect([2, 3]).toContain(await value(reader, 'SELECT @@server_id')));
+    await expect(reader.query('CREATE DATABASE nowhere')).rejects.toMatchObject({
+      message: expect.stringMatching(/^rwsplit: /),
+    });
+    // A read does not need what a write lacks.
+    expect([2, 3]).toContain(await value(reader, 'SELECT @@server_id'));
   });
 });
 
-/** The index of the node on which the read sleeps. */
-async function eventuallyRunning(observers: readonly Connection[]): Promise<number> {
+/** The index of the server on which the read sleeps. */
+async function nodeThatSleeps(observers: readonly Connection[]): Promise<number> {
   let running = -1;
   await eventually(async () => {
     for (const [index, observer] of observers.entries()) {
@@ -126,7 +157,7 @@ async function eventuallyRunning(observers: readonly Connection[]): Promise<numb
       );
       if (sleeping === 1) running = index;
     }
-    expect(running).toBeGreaterThan(0);
+    expect(running).toBeGreaterThanOrEqual(0);
   });
   return running;
 }

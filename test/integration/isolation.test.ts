@@ -145,6 +145,42 @@ describe('many sessions on few connections', () => {
   }
 });
 
+describe('the first question of a session', () => {
+  const LEFT_BEHIND = [
+    'INSERT IGNORE INTO own_0 VALUES (1, 1), (2, 2)',
+    'INSERT INTO counted (v) VALUES (1), (2)',
+    'UPDATE own_0 SET v = v + 1',
+    'INSERT INTO own_0 VALUES (1, 1)',
+    'SELECT SQL_CALC_FOUND_ROWS id FROM fixed LIMIT 1',
+  ];
+  const ASKED = [
+    'SHOW WARNINGS',
+    'SHOW COUNT(*) ERRORS',
+    'SELECT @@warning_count',
+    'SELECT ROW_COUNT()',
+    'SELECT FOUND_ROWS()',
+    'SELECT LAST_INSERT_ID()',
+    'SELECT @@identity, 1',
+    'GET DIAGNOSTICS @n = NUMBER ;; SELECT @n',
+  ];
+  for (const question of ASKED) {
+    test(`is not answered with what another one has left: ${question}`, async () => {
+      const proxy = await startProxy({ poolMax: 1 });
+      for (const left of LEFT_BEHIND) {
+        const before = await newTwin(proxy, 1);
+        await outcome(before.proxied, left);
+        await before.proxied.end();
+        before.alone.destroy();
+        const twin = await newTwin(proxy, 1);
+        for (const statement of question.split(' ;; ')) {
+          expect(await outcome(twin.proxied, statement), left).toBe(await outcome(twin.alone, statement));
+        }
+        endTwin(twin);
+      }
+    });
+  }
+});
+
 interface Schedule {
   readonly seed: number;
   readonly clients: number;
