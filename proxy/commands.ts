@@ -88,7 +88,7 @@ export class Commands {
 
   ping(message: Message): void {
     // On a kept connection it also keeps the server from ending it for being idle.
-    if (this.#runner.hasPrimary) this.forward(message, 'ok', COMMAND_CLASS.session);
+    if (this.#runner.keepsConnection) this.forward(message, 'ok', COMMAND_CLASS.session);
     else this.#answerOk(message);
   }
 

@@ -5,12 +5,14 @@ import type { Session } from '../src/session/session.js';
  * The server connections that stay with a session between its statements:
  *
  * - **primary**: a transaction is open there, or a pin or hold needs it;
- * - **previous**: a replica's, when the previous statement left warnings or an error there.
+ * - **previous**: a replica's, when the previous statement left warnings or an error there;
+ * - **transaction**: a replica's, with an open read-only transaction.
  */
 export class KeptConnections {
   #primary: ServerConnection | undefined;
   #previous: ServerConnection | undefined;
-  /** Which of the two ran the previous statement. */
+  #transaction: ServerConnection | undefined;
+  /** Which of them ran the previous statement. */
   #last: ServerConnection | undefined;
   readonly #onClosed: (connection: ServerConnection) => void;
 
@@ -31,19 +33,32 @@ export class KeptConnections {
     return this.#previous;
   }
 
+  get transaction(): ServerConnection | undefined {
+    return this.#transaction;
+  }
+
   ranPrevious(connection: ServerConnection): boolean {
     return connection === this.#last;
   }
 
   has(connection: ServerConnection): boolean {
-    return connection === this.#primary || connection === this.#previous;
+    return connection === this.#primary || connection === this.#previous || connection === this.#transaction;
   }
 
   /** A statement has ended: its connection stays, or goes back. */
-  settle(connection: ServerConnection, role: 'primary' | 'replica', keeps: boolean): void {
+  settle(connection: ServerConnection, as: 'primary' | 'previous' | 'transaction', keeps: boolean): void {
+    this.#forget(connection);
     this.#last = keeps ? connection : undefined;
-    if (role === 'replica') this.#previous = this.#last;
-    else this.#primary = this.#last;
+    switch (as) {
+      case 'primary':
+        this.#primary = this.#last;
+        break;
+      case 'previous':
+        this.#previous = this.#last;
+        break;
+      case 'transaction':
+        this.#transaction = this.#last;
+    }
     if (keeps) connection.onClosed = this.#onClosed;
     else this.#giveBack(connection);
   }
@@ -81,6 +96,7 @@ export class KeptConnections {
     const primary = this.#primary;
     if (running !== undefined) this.discard(running);
     this.releasePrevious();
+    if (this.#transaction !== undefined) this.discard(this.#transaction);
     if (primary === undefined || primary === running) return;
     if (session.inTransaction || session.pins.size > 0 || session.holds.has('procedure-call')) {
       this.discard(primary);
@@ -93,6 +109,7 @@ export class KeptConnections {
   #forget(connection: ServerConnection): void {
     if (connection === this.#primary) this.#primary = undefined;
     if (connection === this.#previous) this.#previous = undefined;
+    if (connection === this.#transaction) this.#transaction = undefined;
     if (connection === this.#last) this.#last = undefined;
   }
 

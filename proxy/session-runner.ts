@@ -23,6 +23,7 @@ import type { CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
 import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
+import { ReplicaTransaction } from './replica-transaction.js';
 import { Relay, type RelayClient, type RelayEnd } from './relay.js';
 import { unsettled, type Question } from './settle.js';
 
@@ -46,6 +47,9 @@ export interface Cluster {
 }
 
 type Role = 'primary' | 'replica';
+
+/** What a read does first where `autocommit` is off and the session's transactions are read-only. */
+const OPEN_READ_ONLY = 'START TRANSACTION READ ONLY';
 
 /**
  * Runs a session's commands, one at a time, on the server connections that they belong on.
@@ -78,6 +82,7 @@ export class SessionRunner implements RelayEnd, Holder {
   #stale = false;
   /** The kept connection that gave the session's last rows: FOUND_ROWS() lives there, whatever ran since. */
   #rowsFrom: ServerConnection | undefined;
+  #transaction: ReplicaTransaction | undefined;
   /** Why the session cannot go on. */
   #lost: RwsplitError | undefined;
   #ended = false;
@@ -93,8 +98,8 @@ export class SessionRunner implements RelayEnd, Holder {
   }
 
   /** Whether commands that any server can answer have a connection of the session's own to go to. */
-  get hasPrimary(): boolean {
-    return this.#kept.primary !== undefined;
+  get keepsConnection(): boolean {
+    return this.#kept.primary !== undefined || this.#kept.transaction !== undefined;
   }
 
   run(run: CommandRun): void {
@@ -192,6 +197,11 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#fail(new RwsplitError('previous-lost', `what the previous statement left is gone: ${what}`));
       return;
     }
+    if (this.#transaction !== undefined && !run.resets) {
+      this.#connectInTransaction(this.#transaction, run);
+      return;
+    }
+    this.#abandonTransaction();
     const { previous } = this.#kept;
     if (previous !== undefined && asksReplica(run)) {
       this.#start(previous, 'replica');
@@ -200,6 +210,7 @@ export class SessionRunner implements RelayEnd, Holder {
     if (this.#rowsFrom === previous) this.#rowsFrom = undefined;
     this.#kept.releasePrevious();
     if (run.route.to === 'replica') {
+      this.#carryNextTransaction();
       if (!this.session.keepsPrimary) {
         if (this.#rowsFrom === this.#kept.primary) this.#rowsFrom = undefined;
         this.#kept.releasePrimary();
@@ -211,6 +222,40 @@ export class SessionRunner implements RelayEnd, Holder {
       }
     }
     this.#connectToPrimary();
+  }
+
+  #connectInTransaction(transaction: ReplicaTransaction, run: CommandRun): void {
+    const { transaction: connection } = this.#kept;
+    if (run.route.to === 'transaction' && connection !== undefined) {
+      this.#start(connection, 'replica');
+    } else if (connection === undefined && transaction.hasRead) {
+      // What it has read would not fit what it reads elsewhere.
+      this.#abandonTransaction();
+      const what = `the connection to ${transaction.node} with the read-only transaction is gone; begin it again`;
+      this.#fail(new RwsplitError('transaction-lost', what));
+    } else this.#connectToPrimary();
+  }
+
+  /** The read-only transaction on a replica is no longer the session's. */
+  #abandonTransaction(): void {
+    if (this.#transaction === undefined) return;
+    this.#transaction = undefined;
+    this.session.leftReplica(false);
+    this.#leaveReplica();
+  }
+
+  #leaveReplica(): void {
+    const { transaction } = this.#kept;
+    if (transaction === undefined) return;
+    rollBack(transaction);
+    this.#kept.release(transaction);
+  }
+
+  /** What the next transaction is to be was told to the primary: it goes along to a replica, and the primary is to forget it. */
+  #carryNextTransaction(): void {
+    if (!this.session.pins.delete('next-transaction')) return;
+    const { primary } = this.#kept;
+    if (primary !== undefined) endTransaction(primary, 'COMMIT');
   }
 
   #connectToPrimary(): void {
@@ -284,14 +329,31 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#replace(connection, run);
       return;
     }
-    // A read may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
-    if (restored === 'same' || run.classification.target === 'replica') this.#send(connection, run);
+    if (role === 'primary' && this.#transaction !== undefined) {
+      this.#moveTransaction(connection, this.#transaction, run);
+      return;
+    }
+    // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
+    const onlyReads = run.classification.target === 'replica' || role === 'replica';
+    if (restored === 'same' || onlyReads) this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
+  }
+
+  /** Opens the read-only transaction anew on the primary, and runs the statement when that has gone through. */
+  #moveTransaction(connection: ServerConnection, transaction: ReplicaTransaction, run: CommandRun): void {
+    connection.cork();
+    for (const command of transaction.commands) connection.send(command, 'result', 1, this.#swallow(connection));
+    this.#sendWhenRestored(connection, run, () => {
+      this.#transaction = undefined;
+      this.session.leftReplica(true);
+      this.#leaveReplica();
+    });
   }
 
   #send(connection: ServerConnection, run: CommandRun): void {
     this.#prepend(connection, run);
     if (this.#role === 'replica' && run.route.to === 'replica') this.#awaitOwnWrites(connection);
+    this.#tellNextTransaction(connection);
     const { message, statement } = run;
     let framed = message.raw;
     const server = this.#serverStatement;
@@ -311,10 +373,13 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#cluster.ran(connection.node.name, run);
   }
 
-  #sendWhenRestored(connection: ServerConnection, run: CommandRun): void {
+  /** @param then what to do first when all has gone through */
+  #sendWhenRestored(connection: ServerConnection, run: CommandRun, then?: () => void): void {
     const reply = this.#swallow(connection, () => {
-      if (this.#restoreFailure === undefined) this.#send(connection, run);
-      else this.#finishFailed(connection, this.#restoreFailure);
+      if (this.#restoreFailure === undefined) {
+        then?.();
+        this.#send(connection, run);
+      } else this.#finishFailed(connection, this.#restoreFailure);
     });
     connection.send(frameCommand(Command.PING, Buffer.alloc(0)), 'ok', 1, reply);
     connection.uncork();
@@ -363,6 +428,14 @@ export class SessionRunner implements RelayEnd, Holder {
     if (!restoresId) return;
     this.session.lastInsertId = undefined;
     this.session.holds.add('last-insert-id');
+  }
+
+  /** Writes what the client has told another connection of its next transaction. */
+  #tellNextTransaction(connection: ServerConnection): void {
+    const { nextTransaction, pins, inTransaction } = this.session;
+    if (nextTransaction.commands.length === 0 || inTransaction || pins.has('next-transaction')) return;
+    connection.cork();
+    for (const command of nextTransaction.commands) connection.send(command, 'result', 1, this.#swallow(connection));
   }
 
   /** Writes what makes a replica wait until it has what the session wrote, unless it is known to have it. */
@@ -456,7 +529,10 @@ export class SessionRunner implements RelayEnd, Holder {
     }
     if (this.#relay.refusedAsWrite || this.#stale) {
       this.#connection = undefined;
-      this.#kept.release(connection);
+      if (connection !== this.#kept.transaction) {
+        if (run.route.reason === 'read-only-transaction') rollBack(connection);
+        this.#kept.release(connection);
+      }
       this.#connectToPrimary();
       return;
     }
@@ -465,7 +541,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
     if (gaveRows) this.#rowsFrom = connection;
-    if (this.#role === 'replica' && gaveRows && changes.length === 0) {
+    if (this.#role === 'replica' && gaveRows && changes.length === 0 && run.route.to === 'replica' && !opens(run)) {
       this.session.readEnded(walker.rows);
       this.#finish(connection);
       return;
@@ -481,11 +557,30 @@ export class SessionRunner implements RelayEnd, Holder {
       warnings: walker.warnings,
       rows: walker.rows,
       changes,
+      command: run.statement.kind === 'none' ? run.message.raw : undefined,
     });
     if (changes.length > 0) connection.state = this.session.state;
-    const question = this.#role === 'primary' ? unsettled(run, connection, this.session, changes) : undefined;
+    if (this.#role === 'replica') this.#noteTransaction(connection, run, gaveRows);
+    const question =
+      this.#role === 'primary' || opens(run) ? unsettled(run, connection, this.session, changes) : undefined;
     if (question === undefined) this.#finish(connection);
     else this.#settle(connection, run, question);
+  }
+
+  /** Keeps what it takes to open the read-only transaction again elsewhere. */
+  #noteTransaction(connection: ServerConnection, run: CommandRun, gaveRows: boolean): void {
+    const { session } = this;
+    if (!session.inReplicaTransaction) {
+      this.#transaction = undefined;
+      return;
+    }
+    if (this.#transaction === undefined) {
+      const { transaction } = run.classification;
+      const opening = transaction === undefined ? connection.frameQuery(OPEN_READ_ONLY) : Buffer.from(run.message.raw);
+      const commands = [...session.nextTransaction.commands, opening];
+      this.#transaction = new ReplicaTransaction(connection.node.name, commands);
+    } else if (connection.walker.error === undefined) this.#transaction.ran(run);
+    if (gaveRows) this.#transaction.hasRead = true;
   }
 
   connectionLost(connection: ServerConnection, error: RwsplitError): void {
@@ -495,8 +590,9 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
     const { forwarded } = this.#relay;
-    if (!bound && !forwarded && run.classification.target === 'replica') {
-      // A read that has had no answer may be asked again, elsewhere.
+    const onlyReads = run.classification.target === 'replica' || this.#role === 'replica';
+    if (!bound && !forwarded && onlyReads) {
+      // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);
       return;
@@ -518,8 +614,9 @@ export class SessionRunner implements RelayEnd, Holder {
     const reply = new SwallowedReply(
       ({ changes, status }) => {
         if (this.#connection !== connection) return;
-        this.session.learn(changes, status);
+        this.session.learn(this.#role, changes, status);
         connection.state = this.session.state;
+        if (this.#role === 'replica') this.#noteTransaction(connection, run, false);
         this.#finish(connection);
       },
       // The statement has had its answer: where it matters, the next one is told that the session is gone.
@@ -539,14 +636,22 @@ export class SessionRunner implements RelayEnd, Holder {
     const { warnings, error } = connection.walker;
     // What asks for them does not clear them.
     const asked = connection === this.#kept.previous && this.#run?.classification.reason === 'diagnostics';
-    const keeps = this.#role === 'replica' ? warnings > 0 || error !== undefined || asked : this.session.keepsPrimary;
+    const replicaKeeps = warnings > 0 || error !== undefined || asked || this.session.inReplicaTransaction;
+    const keeps = this.#role === 'replica' ? replicaKeeps : this.session.keepsPrimary;
     if (!keeps && this.#rowsFrom === connection) this.#rowsFrom = undefined;
-    this.#kept.settle(connection, this.#role, keeps);
+    this.#kept.settle(connection, this.#place, keeps);
     const { pool } = connection;
-    const mayGiveUp = keeps && (this.#role === 'replica' || this.session.mayGiveUpPrimary);
+    const mayGiveUp =
+      keeps && (this.#place === 'previous' || (this.#role === 'primary' && this.session.mayGiveUpPrimary));
     if (mayGiveUp) pool?.hold(this);
     this.#done();
     if (mayGiveUp && pool?.awaited === true) this.giveUp(pool);
+  }
+
+  /** As what the connection of the command that ends is kept. */
+  get #place(): 'primary' | 'previous' | 'transaction' {
+    if (this.#role === 'primary') return 'primary';
+    return this.session.inReplicaTransaction ? 'transaction' : 'previous';
   }
 
   /** The server refused what had to come before the statement: the client gets that answer. */
@@ -599,6 +704,24 @@ function asksReplica({ route, classification }: CommandRun): boolean {
 /** Asks for what only the previous statement's connection has. */
 function asksLost({ classification: { reason, target } }: CommandRun): boolean {
   return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
+}
+
+/** Opens a read-only transaction on a replica where that goes through. */
+function opens({ route }: CommandRun): boolean {
+  return route.to === 'replica' && route.reason === 'read-only-transaction';
+}
+
+/** Ends the transaction that may be open on a connection, before anything else is sent there. */
+function endTransaction(connection: ServerConnection, sql: 'COMMIT' | 'ROLLBACK'): void {
+  const reply = new SwallowedReply(
+    () => {},
+    () => {},
+  );
+  connection.send(connection.frameQuery(sql), 'result', 1, reply);
+}
+
+function rollBack(connection: ServerConnection): void {
+  endTransaction(connection, 'ROLLBACK');
 }
 
 function sessionLost(connection: ServerConnection, why: string): RwsplitError {

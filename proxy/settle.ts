@@ -26,7 +26,11 @@ export function unsettled(
     // The trackers are reset too, and the character sets are no longer those of the login.
     return { framed: connection.frameQuery(TRACK_SESSION), shape: 'result' };
   }
-  if (error !== undefined && !session.inTransaction && run.classification.target !== 'replica') {
+  if (
+    error !== undefined &&
+    !session.inTransaction &&
+    (run.classification.target !== 'replica' || !session.autocommit)
+  ) {
     // An error does not tell whether a transaction is open; any OK does.
     return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
   }

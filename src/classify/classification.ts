@@ -20,7 +20,7 @@ export type ClassReason =
   | 'locking-read' // FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE
   | 'select-into'
   | 'transaction-control' // BEGIN, COMMIT, SAVEPOINT, XA, SET TRANSACTION, LOCK TABLES …
-  | 'read-only-transaction' // START TRANSACTION READ ONLY: the whole transaction could as well run on one replica
+  | 'read-only-transaction' // START TRANSACTION READ ONLY: the whole transaction runs on one replica
   | 'session-state' // SET, USE, PREPARE, HANDLER: what it changes lives on the session's own connection
   | 'user-variable' // reads or assigns @v
   | 'lock-function' // GET_LOCK and its family
@@ -62,6 +62,20 @@ export type PinReason =
   | 'resource-group' // SET RESOURCE GROUP
   | 'unknown-statement';
 
+/** What a statement does to transactions, where that decides about the server on which one is to run. */
+export type TransactionPart =
+  /** BEGIN, START TRANSACTION: as the session's own access mode says. */
+  | 'opens'
+  | 'opens-read-only'
+  | 'opens-read-write'
+  /** COMMIT, ROLLBACK, SAVEPOINT: belongs to the one that is open. */
+  | 'within'
+  /** SET TRANSACTION, for the next one only. */
+  | 'next-read-only'
+  | 'next-read-write'
+  /** Its isolation level, and that is not SERIALIZABLE. */
+  | 'next-isolation';
+
 /** The class of one statement. Values are frozen and shared: nothing is allocated for a repeated statement. */
 export interface Classification {
   readonly target: Target;
@@ -72,6 +86,7 @@ export interface Classification {
   readonly unpins: readonly PinReason[];
   /** The node that a `node=NAME` hint asks for. */
   readonly node?: string;
+  readonly transaction?: TransactionPart;
 }
 
 /** What of a session decides how its text is cut into tokens. */

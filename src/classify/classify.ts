@@ -1,4 +1,5 @@
 import type { Classification, LexMode } from './classification.js';
+import type { Hint } from './hint.js';
 import { BOUND_TO_CONNECTION, CALLS_STORED_FUNCTION, DOUBTS, outcomeOf, pinsOf, WRITES } from './finding.js';
 import { END, Lexer, SEPARATOR } from './lexer.js';
 import {
@@ -88,6 +89,7 @@ function resolve(scan: StatementScan): Outcome {
 function applyHint(scan: StatementScan, lexer: Lexer, pins: number): Classification {
   const outcome = resolve(scan);
   const { hint } = lexer;
+  if (hint !== undefined && scan.outcome.transaction !== undefined) return hintTransaction(scan, hint, pins);
   const isMovable = scan.outcome === READ && (scan.found & ~DOUBTS) === 0;
   if (hint === undefined || !isMovable) return outcome.classification(pins, scan.unpins);
   switch (hint.kind) {
@@ -97,6 +99,19 @@ function applyHint(scan: StatementScan, lexer: Lexer, pins: number): Classificat
       return HINT_REPLICA.classification(0, 0);
     case 'node':
       return Object.freeze({ target: 'replica', reason: 'hint-node', pins: NO_PINS, unpins: NO_PINS, node: hint.node });
+  }
+}
+
+/** A read-only transaction may be asked to the primary, or to a replica of one's own choice. */
+function hintTransaction(scan: StatementScan, hint: Hint, pins: number): Classification {
+  const found = scan.outcome.classification(pins, scan.unpins);
+  switch (hint.kind) {
+    case 'primary':
+      return HINT_PRIMARY.classification(pins, scan.unpins);
+    case 'replica':
+      return found;
+    case 'node':
+      return Object.freeze({ ...found, node: hint.node });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Classification, ClassReason, PinReason, Target } from './classification.js';
+import type { Classification, ClassReason, PinReason, Target, TransactionPart } from './classification.js';
 
 /** Each pin as a bit, so that a set of pins is a number while a statement is read. */
 export const PIN_BITS: Readonly<Record<PinReason, number>> = {
@@ -36,12 +36,14 @@ function pinsOf(bits: number): readonly PinReason[] {
 export class Outcome {
   readonly target: Target;
   readonly reason: ClassReason;
+  readonly transaction: TransactionPart | undefined;
   readonly #plain: Classification;
   readonly #variants = new Map<number, Classification>();
 
-  constructor(target: Target, reason: ClassReason) {
+  constructor(target: Target, reason: ClassReason, transaction?: TransactionPart) {
     this.target = target;
     this.reason = reason;
+    this.transaction = transaction;
     this.#plain = this.#make(0, 0);
   }
 
@@ -57,13 +59,21 @@ export class Outcome {
   }
 
   #make(pins: number, unpins: number): Classification {
-    return Object.freeze({ target: this.target, reason: this.reason, pins: pinsOf(pins), unpins: pinsOf(unpins) });
+    const { target, reason, transaction } = this;
+    const found = { target, reason, pins: pinsOf(pins), unpins: pinsOf(unpins) };
+    return Object.freeze(transaction === undefined ? found : { ...found, transaction });
   }
 }
 
 export const READ = new Outcome('replica', 'read');
 export const HINT_REPLICA = new Outcome('replica', 'hint-replica');
-export const READ_ONLY_TRANSACTION = new Outcome('primary', 'read-only-transaction');
+export const READ_ONLY_TRANSACTION = new Outcome('primary', 'read-only-transaction', 'opens-read-only');
+export const TRANSACTION_BEGIN = new Outcome('primary', 'transaction-control', 'opens');
+export const READ_WRITE_TRANSACTION = new Outcome('primary', 'transaction-control', 'opens-read-write');
+export const WITHIN_TRANSACTION = new Outcome('primary', 'transaction-control', 'within');
+export const NEXT_READ_ONLY = new Outcome('primary', 'transaction-control', 'next-read-only');
+export const NEXT_READ_WRITE = new Outcome('primary', 'transaction-control', 'next-read-write');
+export const NEXT_ISOLATION = new Outcome('primary', 'transaction-control', 'next-isolation');
 export const DIAGNOSTICS = new Outcome('last', 'diagnostics');
 export const LAST_INSERT_ID = new Outcome('last', 'last-insert-id');
 export const ROW_COUNT = new Outcome('last', 'row-count');

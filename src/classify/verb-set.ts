@@ -2,6 +2,7 @@ import * as finding from './finding.js';
 import { NAME, SYSTEM_VARIABLE, VARIABLE } from './lexer.js';
 import { ADMINISTRATION, PIN_BITS, SESSION_STATE, TRANSACTION_CONTROL } from './outcome.js';
 import type { StatementScan } from './statement-scan.js';
+import { readNextTransaction } from './verb-transaction.js';
 import { word, words } from './words.js';
 
 type Scope = 'global' | 'session' | 'none';
@@ -107,7 +108,9 @@ function readVariable(scan: StatementScan, scope: Scope): boolean {
 
 function setTransaction(scan: StatementScan, scope: Scope): void {
   scan.outcome = scope === 'global' ? ADMINISTRATION : TRANSACTION_CONTROL;
-  if (scope === 'none') scan.pins |= PIN_BITS['next-transaction'];
+  if (scope !== 'none') return;
+  scan.pins |= PIN_BITS['next-transaction'];
+  readNextTransaction(scan);
 }
 
 function goToNextAssignment(scan: StatementScan, depth: number): void {

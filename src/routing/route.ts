@@ -4,9 +4,12 @@ import type { Session } from '../session/session.js';
 /** Why a statement went where it went: its class, or what its session is in. */
 export type RouteReason = ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable';
 
-/** Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone. */
+/**
+ * Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone;
+ * `transaction` the replica's connection with the read-only transaction that is open there.
+ */
 export interface Route {
-  readonly to: 'primary' | 'replica' | 'previous';
+  readonly to: 'primary' | 'replica' | 'previous' | 'transaction';
   readonly reason: RouteReason;
 }
 
@@ -18,6 +21,11 @@ const ABOUT_ONE_SERVER: ReadonlySet<string> = new Set(['performance_schema', 'sy
  * nothing but a read that is certain to be one goes to a replica.
  */
 export function routeStatement(session: Session, classification: Classification): Route {
+  if (session.inReplicaTransaction) {
+    if (staysOnReplica(session, classification)) return { to: 'transaction', reason: 'in-transaction' };
+    return { to: 'primary', reason: session.pins.size > 0 ? 'pinned' : classification.reason };
+  }
+  if (opensOnReplica(session, classification)) return { to: 'replica', reason: 'read-only-transaction' };
   if (session.pins.size > 0) return { to: 'primary', reason: 'pinned' };
   if (session.inTransaction) return { to: 'primary', reason: 'in-transaction' };
   switch (classification.target) {
@@ -26,9 +34,35 @@ export function routeStatement(session: Session, classification: Classification)
     case 'last':
       return { to: 'previous', reason: classification.reason };
     case 'replica':
-      if (!session.autocommit) return { to: 'primary', reason: 'autocommit-off' };
       if (ABOUT_ONE_SERVER.has(session.state.schema)) return { to: 'primary', reason: 'server-specific' };
       if (session.serializable) return { to: 'primary', reason: 'serializable' };
-      return { to: 'replica', reason: classification.reason };
+      if (session.autocommit) return { to: 'replica', reason: classification.reason };
+      return session.readOnly
+        ? { to: 'replica', reason: 'read-only-transaction' }
+        : { to: 'primary', reason: 'autocommit-off' };
+  }
+}
+
+/** Whether a statement opens a transaction in which nothing can be written, and which a replica can serve. */
+function opensOnReplica(session: Session, { transaction }: Classification): boolean {
+  if (transaction !== 'opens-read-only' && transaction !== 'opens') return false;
+  if (session.inTransaction || session.serializable) return false;
+  const { nextTransaction, pins } = session;
+  if (pins.size > (pins.has('next-transaction') && nextTransaction.certain ? 1 : 0)) return false;
+  return transaction === 'opens-read-only' || (nextTransaction.readOnly ?? session.readOnly);
+}
+
+/** Whether a statement of a read-only transaction can run where that is open; else the transaction goes on at the primary. */
+function staysOnReplica(session: Session, { target, reason, transaction, pins }: Classification): boolean {
+  if (session.pins.size > 0 || pins.length > 0) return false;
+  switch (target) {
+    case 'replica':
+      return !ABOUT_ONE_SERVER.has(session.state.schema);
+    case 'last':
+      // What an INSERT before the transaction left is on the primary.
+      return reason !== 'last-insert-id' || !(session.holds.has(reason) || session.lastInsertId !== undefined);
+    case 'primary':
+      if (transaction === 'opens') return session.readOnly;
+      return reason === 'session-state' || transaction === 'within' || transaction === 'opens-read-only';
   }
 }

@@ -4,6 +4,7 @@ import type { OkPacket } from '../protocol/packets/ok.js';
 import { ServerStatus } from '../protocol/server-status.js';
 import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 import { lexModeOf } from './lex-mode.js';
+import { NextTransaction } from './next-transaction.js';
 import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
 import { changeState, freshState, type SessionState } from './session-state.js';
@@ -22,6 +23,8 @@ export interface StatementEnd {
   /** Rows of its last result set. */
   readonly rows: number;
   readonly changes: readonly SessionChange[];
+  /** The framed command, of a statement that came as text. */
+  readonly command: Buffer | undefined;
 }
 
 /** The classes whose statements may have left on their connection what no tracker reports. */
@@ -86,7 +89,10 @@ export class Session {
   lastInsertId: string | undefined;
   /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
   previousLost = false;
+  readonly nextTransaction = new NextTransaction();
   #status: number;
+  /** The open transaction is a read-only one, on a replica. */
+  #onReplica = false;
   readonly #baseline: ReadonlyMap<string, string>;
   readonly #serverVersion: string;
 
@@ -108,6 +114,17 @@ export class Session {
     return (this.#status & ServerStatus.IN_TRANS) !== 0;
   }
 
+  /** A read-only transaction is open, on a replica. */
+  get inReplicaTransaction(): boolean {
+    return this.#onReplica;
+  }
+
+  /** Transactions are read-only unless they ask for more. */
+  get readOnly(): boolean {
+    const name = 'transaction_read_only';
+    return (this.state.variables.get(name) ?? this.#baseline.get(name)) === 'ON';
+  }
+
   get autocommit(): boolean {
     return (this.#status & ServerStatus.AUTOCOMMIT) !== 0;
   }
@@ -118,14 +135,18 @@ export class Session {
     return (this.state.variables.get(name) ?? this.#baseline.get(name)) === 'SERIALIZABLE';
   }
 
+  get #inPrimaryTransaction(): boolean {
+    return !this.#onReplica && (this.inTransaction || !this.autocommit);
+  }
+
   /** Whether the primary connection stays with the session between statements. */
   get keepsPrimary(): boolean {
-    return this.inTransaction || !this.autocommit || this.pins.size > 0 || this.holds.size > 0;
+    return this.#inPrimaryTransaction || this.pins.size > 0 || this.holds.size > 0;
   }
 
   /** Whether something would be lost with the primary connection that the client was promised. */
   get boundToPrimary(): boolean {
-    return this.inTransaction || !this.autocommit || this.pins.size > 0 || this.holds.has('last-insert-id');
+    return this.#inPrimaryTransaction || this.pins.size > 0 || this.holds.has('last-insert-id');
   }
 
   /** A statement is about to run. @param asksPrevious it belongs to the statement before */
@@ -157,18 +178,24 @@ export class Session {
 
   end(end: StatementEnd): void {
     const wasInTransaction = this.inTransaction;
-    if (end.role === 'primary' && end.status !== undefined) this.#status = end.status;
+    this.#learnStatus(end.role, end.status);
+    if (wasInTransaction && !this.inTransaction) this.#transactionEnded();
     this.#changed(end);
     this.rowCountIsUnset = end.ok === undefined;
     if (this.rowCountIsUnset && end.error === undefined) this.foundRows = end.rows;
     if (end.role === 'replica') return;
 
-    if (wasInTransaction && !this.inTransaction) this.pins.delete('next-transaction');
+    const asksNext = end.classification.pins.includes('next-transaction');
+    if (!asksNext && this.pins.has('next-transaction')) this.nextTransaction.disturb();
     if (end.error === undefined) {
       for (const pin of end.classification.unpins) this.pins.delete(pin);
     }
     if (!refusedUnread(end)) {
       for (const pin of end.classification.pins) this.pins.add(pin);
+      if (asksNext) {
+        const said = end.error === undefined ? end.command : undefined;
+        this.nextTransaction.add(end.classification.transaction, said);
+      }
     }
     const opaque = OPAQUE.has(end.classification.reason);
     if (opaque) this.holds.add('procedure-call');
@@ -180,10 +207,18 @@ export class Session {
   }
 
   /** Changes that came with no statement of the client: what we asked for to know the session better. */
-  learn(changes: readonly SessionChange[], status: number | undefined): void {
-    if (status !== undefined) this.#status = status;
+  learn(role: 'primary' | 'replica', changes: readonly SessionChange[], status: number | undefined): void {
+    this.#learnStatus(role, status);
     for (const change of changes) if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
     this.#setState(changeState(this.state, changes.filter(isCarried), this.#baseline));
+  }
+
+  /** The read-only transaction is no more on its replica. @param goesOn it was opened anew on the primary */
+  leftReplica(goesOn: boolean): void {
+    this.#onReplica = false;
+    if (goesOn) return;
+    this.#status &= ~(ServerStatus.IN_TRANS | ServerStatus.IN_TRANS_READONLY);
+    this.#transactionEnded();
   }
 
   /** COM_RESET_CONNECTION went through: everything but the schema is as after a login. */
@@ -193,9 +228,25 @@ export class Session {
     this.lastInsertId = undefined;
     this.previousLost = false;
     this.#status = status;
+    this.#onReplica = false;
+    this.nextTransaction.clear();
     this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
+  }
+
+  /** Of a replica's flags only those of a transaction say more than is known. */
+  #learnStatus(role: 'primary' | 'replica', status: number | undefined): void {
+    if (status === undefined) return;
+    const opened = (status & ServerStatus.IN_TRANS) !== 0;
+    if (role === 'replica' && !opened && !this.#onReplica) return;
+    this.#status = status;
+    this.#onReplica = role === 'replica' && opened;
+  }
+
+  #transactionEnded(): void {
+    this.pins.delete('next-transaction');
+    this.nextTransaction.clear();
   }
 
   #changed(end: StatementEnd): void {

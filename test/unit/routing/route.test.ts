@@ -15,13 +15,17 @@ function sessionIn(situation: Situation): Session {
       session.pins.add('temporary-table');
       break;
     case 'in a transaction':
-      session.learn([], AUTOCOMMIT | IN_TRANS);
+      session.learn('primary', [], AUTOCOMMIT | IN_TRANS);
       break;
     case 'without autocommit':
-      session.learn([], 0);
+      session.learn('primary', [], 0);
       break;
     case 'SERIALIZABLE':
-      session.learn([{ kind: 'system-variable', name: 'transaction_isolation', value: 'SERIALIZABLE' }], undefined);
+      session.learn(
+        'primary',
+        [{ kind: 'system-variable', name: 'transaction_isolation', value: 'SERIALIZABLE' }],
+        undefined,
+      );
       break;
     case 'free':
     case 'in mysql':

@@ -30,6 +30,7 @@ function ends(session: Session, sql: string, end: Partial<StatementEnd> = {}): v
     warnings: 0,
     rows: 0,
     changes: [],
+    command: undefined,
     ...end,
   });
 }
