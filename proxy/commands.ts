@@ -5,14 +5,14 @@ import { errPacketOf, RwsplitError } from '../src/errors.js';
 import { Capability, hasCapability } from '../src/protocol/capabilities.js';
 import { Command } from '../src/protocol/commands.js';
 import type { Message } from '../src/protocol/framing.js';
-import { queryTextStart } from '../src/protocol/query-attributes.js';
+import { BARE_TEXT_OFFSET, findQueryText, hasAttributes } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import { routeStatement } from '../src/routing/route.js';
 import { statementIdOf, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
 import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
-import { opensCursor } from './execute.js';
+import { executeHint, opensCursor } from './execute.js';
 import type { RunnerClient, SessionRunner } from './session-runner.js';
 
 /** The client's side, as its commands need it. */
@@ -77,12 +77,19 @@ export class Commands {
   }
 
   query(message: Message): void {
-    const start = hasCapability(this.#client.capabilities, Capability.QUERY_ATTRIBUTES)
-      ? queryTextStart(message.body, message.start)
-      : message.start + 1;
+    const { body, start: from } = message;
+    let start: number | undefined = from + 1;
+    let hint = '';
+    if (this.#hasQueryAttributes) {
+      if (hasAttributes(body, from)) {
+        const text = findQueryText(body, from);
+        start = text?.start;
+        hint = text?.hint ?? '';
+      } else start = from + BARE_TEXT_OFFSET;
+    }
     // Attributes that we cannot read, a server may: it is the one to say so.
-    const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(message.body, start);
-    if (classification.reason === 'session-state') this.#runner.noteTrackers(message.body.toString('latin1', start));
+    const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(body, start, hint);
+    if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
     this.#run(message, 'result', classification, NO_STATEMENT);
   }
 
@@ -109,7 +116,9 @@ export class Commands {
     const cursor = opensCursor(message);
     if (cursor) this.#statements.cursorOpened(statement);
     const onEnd = !cursor && statement.bound ? () => this.#statements.settled(statement) : undefined;
-    this.#run(message, 'result', statement.classification, { kind: 'execute', statement }, onEnd);
+    const hint = this.#hasQueryAttributes ? executeHint(message, statement) : '';
+    const classification = hint === '' ? statement.classification : this.#classify(statement.sql, 0, hint);
+    this.#run(message, 'result', classification, { kind: 'execute', statement }, onEnd);
   }
 
   sendLongData(message: Message): void {
@@ -176,8 +185,16 @@ export class Commands {
     });
   }
 
-  #classify(payload: Buffer, start: number): Classification {
-    return this.#cache.classify(payload, start, payload.length, this.#runner.session.lexMode);
+  get #hasQueryAttributes(): boolean {
+    return hasCapability(this.#client.capabilities, Capability.QUERY_ATTRIBUTES);
+  }
+
+  /** @param hint of an attribute: it counts as a comment before the text does */
+  #classify(payload: Buffer, start: number, hint = ''): Classification {
+    const { lexMode } = this.#runner.session;
+    if (hint === '') return this.#cache.classify(payload, start, payload.length, lexMode);
+    const text = Buffer.concat([Buffer.from(`/* rwsplit: ${hint} */`, 'latin1'), payload.subarray(start)]);
+    return this.#cache.classify(text, 0, text.length, lexMode);
   }
 
   #run(

@@ -1,5 +1,6 @@
 import { ByteReader } from '../src/protocol/byte-reader.js';
 import { framePackets, HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES, type Message } from '../src/protocol/framing.js';
+import { readParameters } from '../src/protocol/query-attributes.js';
 import type { PreparedCache, ServerStatement } from '../src/runtime/prepared-cache.js';
 import { keyOnServer, type ClientStatement } from './client-statement.js';
 
@@ -35,6 +36,15 @@ function findBindFlag(message: Message, statement: ClientStatement, queryAttribu
   }
   at += (count + 7) >> 3;
   return count === 0 || at >= body.length ? undefined : { at, count };
+}
+
+/** What a query attribute of a COM_STMT_EXECUTE says of where it is to run; '' for nothing. */
+export function executeHint(message: Message, statement: ClientStatement): string {
+  if ((executeFlags(message) & PARAMETER_COUNT_AVAILABLE) === 0) return '';
+  const reader = new ByteReader(message.body, message.start + EXECUTE_HEAD_BYTES);
+  const count = Number(reader.lenencInt());
+  if (reader.failed || count <= statement.params || count > message.body.length) return '';
+  return readParameters(reader, count, (index) => index >= statement.params) ?? '';
 }
 
 /** @returns where the parameters' types, and with query attributes their names, end */

@@ -24,7 +24,7 @@ export class ReplicaTransaction {
     this.#commands = commands;
   }
 
-  /** The commands that lead to where it is, framed. */
+  /** The commands that lead to where it is, framed. None where `autocommit` is off: there, the first read opens it. */
   get commands(): readonly Buffer[] {
     return this.#commands;
   }
@@ -35,8 +35,8 @@ export class ReplicaTransaction {
     if (transaction === undefined || run.statement.kind !== 'none') return;
     const command = Buffer.from(run.message.raw);
     if (transaction === 'within') {
-      const [first, ...later] = this.#commands;
-      if (first !== undefined) this.#commands = [first, ...later.slice(1 - MAX_COMMANDS), command];
+      const [first, ...later] = [...this.#commands, command];
+      this.#commands = first === undefined ? [] : [first, ...later.slice(-MAX_COMMANDS)];
       return;
     }
     this.#commands = [command];

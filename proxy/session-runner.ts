@@ -48,9 +48,6 @@ export interface Cluster {
 
 type Role = 'primary' | 'replica';
 
-/** What a read does first where `autocommit` is off and the session's transactions are read-only. */
-const OPEN_READ_ONLY = 'START TRANSACTION READ ONLY';
-
 /**
  * Runs a session's commands, one at a time, on the server connections that they belong on.
  *
@@ -215,7 +212,15 @@ export class SessionRunner implements RelayEnd, Holder {
         if (this.#rowsFrom === this.#kept.primary) this.#rowsFrom = undefined;
         this.#kept.releasePrimary();
       }
-      const replica = this.#cluster.nextReplica(this.#failed);
+      const { primary, replicas } = this.#cluster.snapshot();
+      const { node } = run.classification;
+      if (node !== undefined && node === primary?.address.name) {
+        this.#connectToPrimary();
+        return;
+      }
+      // A node that is named and cannot be had is no reason to refuse a read.
+      const named = replicas.find(({ address }) => address.name === node && !this.#failed.has(address.name));
+      const replica = named ?? this.#cluster.nextReplica(this.#failed);
       if (replica !== undefined) {
         this.#acquire(replica, 'replica');
         return;
@@ -575,9 +580,8 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     if (this.#transaction === undefined) {
-      const { transaction } = run.classification;
-      const opening = transaction === undefined ? connection.frameQuery(OPEN_READ_ONLY) : Buffer.from(run.message.raw);
-      const commands = [...session.nextTransaction.commands, opening];
+      const opened = run.classification.transaction !== undefined;
+      const commands = opened ? [...session.nextTransaction.commands, Buffer.from(run.message.raw)] : [];
       this.#transaction = new ReplicaTransaction(connection.node.name, commands);
     } else if (connection.walker.error === undefined) this.#transaction.ran(run);
     if (gaveRows) this.#transaction.hasRead = true;

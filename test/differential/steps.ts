@@ -166,7 +166,7 @@ function text(command: number, body: string): Buffer {
 const OWN_WORDS: ReadonlySet<number> = new Set([1047, 1243, 1421]);
 
 /** An OK of a statement without rows: counts of 0, flags with SESSION_STATE_CHANGED, warnings, no text and no changes. */
-const EMPTY_CHANGES = /^(000000)(..)40(....)0000$/;
+const EMPTY_CHANGES = /^(000000..)([46])0(....)0000$/;
 
 /** Readable where it is text, and the same only for the same bytes. */
 function textOf({ sequenceId, payload }: RawPacket): string {
@@ -174,7 +174,10 @@ function textOf({ sequenceId, payload }: RawPacket): string {
     return `${sequenceId} ERR ${payload.readUInt16LE(1)}`;
   // A server may say that something of the session changed and then list nothing: the same as not saying so.
   const said = EMPTY_CHANGES.exec(payload.toString('hex'));
-  if (said !== null) return textOf({ sequenceId, payload: Buffer.from(`${said[1]}${said[2]}00${said[3]}`, 'hex') });
+  if (said !== null) {
+    const flags = said[2] === '6' ? '20' : '00';
+    return textOf({ sequenceId, payload: Buffer.from(`${said[1]}${flags}${said[3]}`, 'hex') });
+  }
   const shown = payload
     .subarray(0, 4096)
     .toString('latin1')

@@ -17,7 +17,7 @@ import { decodeErr, encodeErr } from '../../../src/protocol/packets/err.js';
 import { decodeHandshakeResponse, encodeHandshakeResponse } from '../../../src/protocol/packets/handshake-response.js';
 import { decodeHandshakeV10, encodeHandshakeV10 } from '../../../src/protocol/packets/handshake-v10.js';
 import { decodeOk, encodeOk } from '../../../src/protocol/packets/ok.js';
-import { queryTextStart } from '../../../src/protocol/query-attributes.js';
+import { findQueryText } from '../../../src/protocol/query-attributes.js';
 import {
   decodeSessionChanges,
   encodeSessionChanges,
@@ -113,7 +113,7 @@ describe('packets', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         for (const [, , decode] of PACKETS) decode(Buffer.from(bytes));
         decodeSessionChanges(Buffer.from(bytes));
-        queryTextStart(Buffer.from(bytes), 0);
+        findQueryText(Buffer.from(bytes), 0);
       }),
     );
   });
@@ -151,13 +151,13 @@ describe('query attributes', () => {
     .payload();
 
   test('are passed over, so that the text is found', () => {
-    expect(attributed.toString('latin1', queryTextStart(attributed, 0))).toBe(text);
+    expect(attributed.toString('latin1', findQueryText(attributed, 0)?.start)).toBe(text);
     const none = Buffer.from(`\x03\x00\x01${text}`, 'latin1');
-    expect(none.toString('latin1', queryTextStart(none, 0))).toBe(text);
+    expect(none.toString('latin1', findQueryText(none, 0)?.start)).toBe(text);
   });
 
   test('that are cut short are told apart', () => {
-    expect(queryTextStart(attributed.subarray(0, 12), 0)).toBeUndefined();
+    expect(findQueryText(attributed.subarray(0, 12), 0)).toBeUndefined();
   });
 });
 
