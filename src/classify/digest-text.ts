@@ -48,9 +48,10 @@ export class DigestText {
     else pieces.push(text);
   }
 
-  /** @param cut the statement goes on */
+  /** @param cut the statement goes on: how far what there is reached into its rows or lists is told by nothing */
   toString(cut: boolean): string {
     const pieces = this.#pieces;
+    if (cut) this.#dropRest();
     let text = '';
     let last = '';
     for (const piece of pieces) {
@@ -77,6 +78,19 @@ export class DigestText {
     }
     pieces.push(')');
     if (from !== undefined) this.#joinRow({ from, pieces: pieces.length - from, to: pieces.length - 1 });
+  }
+
+  #dropRest(): void {
+    const pieces = this.#pieces;
+    const row = this.#open.find((from, depth) => this.#closed[depth]?.to === from - 2 && pieces[from - 1] === ',');
+    const list = this.#open.at(-1);
+    if (row !== undefined) {
+      pieces.length = row;
+    } else if (list !== undefined && pieces.slice(list + 1).every((it) => it === LITERAL || it === ',')) {
+      pieces.length = list + 1;
+      pieces.push(LITERAL, ',', AND_SO_ON);
+    }
+    if (pieces.at(-1) === ',') pieces.pop();
   }
 
   /** A group like the one before it is told no second time. */

@@ -114,8 +114,12 @@ export class Session {
 
   /** Plain reads lock what they read. */
   get serializable(): boolean {
-    const name = 'transaction_isolation';
-    return (this.state.variables.get(name) ?? this.#baseline.get(name)) === 'SERIALIZABLE';
+    return this.#variable('transaction_isolation') === 'SERIALIZABLE';
+  }
+
+  /** Its transactions, single statements too, are to be read-only. */
+  get readOnly(): boolean {
+    return this.#variable('transaction_read_only') === 'ON';
   }
 
   /** Whether the primary connection stays with the session between statements. */
@@ -196,6 +200,10 @@ export class Session {
     this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
+  }
+
+  #variable(name: string): string | undefined {
+    return this.state.variables.get(name) ?? this.#baseline.get(name);
   }
 
   #changed(end: StatementEnd): void {

@@ -78,6 +78,24 @@ describe("a statement's digest", () => {
     }
   });
 
+  test.each([
+    ["INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')", "(1, 'a'), ", 'insert into t values (?, ...), ... …'],
+    ['SELECT * FROM t WHERE id IN (1, 2, 3, 4, 5)', 'IN ', 'select * from t where id in (?, ... …'],
+    [
+      "INSERT INTO t VALUES (NOW(), f(1), 'a'), (NOW(), f(2), 'b')",
+      "'a'), ",
+      'insert into t values (now(), f(?), ?) …',
+    ],
+  ])('of the beginning of %j does not tell where in its rows it ends', (sql, from, text) => {
+    const bytes = Buffer.from(sql);
+    const first = sql.indexOf(from) + from.length + 2;
+    // Where the second row has not begun, one row is as many as there are.
+    const texts = new Set(
+      Array.from({ length: sql.length - first }, (_, n) => digestOf(bytes, 0, first + n, MYSQL, true).text),
+    );
+    expect([...texts].filter((it) => it !== 'insert into t values (?, ...) …')).toEqual([text]);
+  });
+
   test('takes time in proportion to the length of the statement', () => {
     const deep = `SELECT ${'('.repeat(8000)}1${')'.repeat(8000)}`;
     const wide = `SELECT ${'(a,(1,2)),'.repeat(1600)}(1)`;
