@@ -12,16 +12,18 @@ import { encodeOk } from '../src/protocol/packets/ok.js';
 import { ServerStatus } from '../src/protocol/server-status.js';
 import type { Log } from '../src/runtime/log.js';
 import { Session } from '../src/session/session.js';
+import type { Admin } from './admin/admin.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientLogin, type RsaKey } from './client-login.js';
-import { Commands } from './commands.js';
-import { SessionRunner, type Cluster, type RunnerClient } from './session-runner.js';
+import { Commands, type CommandClient } from './commands.js';
+import { SessionRunner, type Cluster } from './session-runner.js';
 
 /** What all clients of a proxy share. */
 export interface ProxyContext {
   readonly cluster: Cluster;
   readonly backends: Backends;
   readonly statements: StatementCache;
+  readonly admin: Admin;
   readonly rsaKey: RsaKey;
   readonly log: Log;
 }
@@ -37,7 +39,7 @@ export interface ProxyContext {
 type Phase = 'login' | 'checking' | 'idle' | 'running' | 'file' | 'closed';
 
 /** A client's connection: takes its commands one by one, and hands their answers back. */
-export class ClientConnection implements RunnerClient {
+export class ClientConnection implements CommandClient {
   readonly id: number;
   readonly #socket: Socket;
   readonly #context: ProxyContext;
@@ -80,6 +82,10 @@ export class ClientConnection implements RunnerClient {
 
   get capabilities(): number {
     return this.#response?.capabilities ?? 0;
+  }
+
+  get user(): string {
+    return this.#response?.user ?? '';
   }
 
   /** Nothing of the client's is under way. */
@@ -272,7 +278,7 @@ export class ClientConnection implements RunnerClient {
     group.entered();
     this.#socket.once('close', () => group.left());
     this.#runner = new SessionRunner(session, group, this.#context.cluster, this);
-    this.#commands = new Commands(this.#runner, this, this.#context.statements);
+    this.#commands = new Commands(this.#runner, this, this.#context.statements, this.#context.admin);
     this.#phase = 'idle';
     this.writeOk(sequenceId);
     this.#pump();

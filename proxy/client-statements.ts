@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Classification } from '../src/classify/classification.js';
+import type { KnownStatement } from '../src/classify/known-statement.js';
 import type { Session } from '../src/session/session.js';
 import { statementKey, type ClientStatement } from './client-statement.js';
 
@@ -23,7 +23,7 @@ export class ClientStatements {
   }
 
   /** @param sql is kept */
-  add(sql: Buffer, classification: Classification): ClientStatement {
+  add(sql: Buffer, { classification, digest }: KnownStatement): ClientStatement {
     this.#lastId = (this.#lastId + 1) >>> 0;
     const { state } = this.#session;
     const key = statementKey(state, sql);
@@ -31,6 +31,7 @@ export class ClientStatements {
       id: this.#lastId,
       sql,
       classification,
+      digest,
       state,
       key,
       serverKey: key,

@@ -1,4 +1,5 @@
 import type { Classification } from '../src/classify/classification.js';
+import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { Message } from '../src/protocol/framing.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import type { Route } from '../src/routing/route.js';
@@ -11,6 +12,8 @@ export interface CommandRun {
   readonly shape: ResponseShape | 'none';
   readonly classification: Classification;
   readonly route: Route;
+  /** Where a statement that is to run is counted. */
+  readonly digest: DigestEntry | undefined;
   /** What its answer or its text has to do with a prepared statement. */
   readonly statement:
     | { readonly kind: 'none' }
@@ -24,6 +27,11 @@ export interface CommandRun {
   readonly onEnd: (() => void) | undefined;
   /** COM_RESET_CONNECTION: the session begins anew when it went through. */
   readonly resets: boolean;
+}
+
+/** A statement that writes may not be sent twice, whatever its class says. */
+export function isRead({ classification, route }: CommandRun): boolean {
+  return classification.target === 'replica' && route.reason !== 'replica-refused';
 }
 
 export const NO_STATEMENT = { kind: 'none' } as const;

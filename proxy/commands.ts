@@ -1,4 +1,6 @@
 import type { Classification } from '../src/classify/classification.js';
+import type { DigestEntry } from '../src/classify/digest-table.js';
+import type { KnownStatement } from '../src/classify/known-statement.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
@@ -8,6 +10,7 @@ import type { Message } from '../src/protocol/framing.js';
 import { BARE_TEXT_OFFSET, findQueryText, hasAttributes } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import { routeStatement } from '../src/routing/route.js';
+import type { Admin, AdminClient } from './admin/admin.js';
 import { statementIdOf, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
 import { COMMAND_CLASS } from './command-classes.js';
@@ -16,10 +19,13 @@ import { executeHint, opensCursor } from './execute.js';
 import type { RunnerClient, SessionRunner } from './session-runner.js';
 
 /** The client's side, as its commands need it. */
-export interface CommandClient extends RunnerClient {
+export interface CommandClient extends RunnerClient, AdminClient {
   /** Answers with an OK of our own making. */
   writeOk(sequenceId: number): void;
 }
+
+/** A COM_QUERY whose text cannot be found. */
+const UNREADABLE: KnownStatement = { classification: COMMAND_CLASS.unreadable, digest: undefined, own: undefined };
 
 type Handler = (commands: Commands, message: Message) => void;
 
@@ -52,11 +58,13 @@ export class Commands {
   readonly #client: CommandClient;
   readonly #cache: StatementCache;
   readonly #statements: ClientStatements;
+  readonly #admin: Admin;
 
-  constructor(runner: SessionRunner, client: CommandClient, cache: StatementCache) {
+  constructor(runner: SessionRunner, client: CommandClient, cache: StatementCache, admin: Admin) {
     this.#runner = runner;
     this.#client = client;
     this.#cache = cache;
+    this.#admin = admin;
     this.#statements = new ClientStatements(runner.session);
   }
 
@@ -88,9 +96,14 @@ export class Commands {
       } else start = from + BARE_TEXT_OFFSET;
     }
     // Attributes that we cannot read, a server may: it is the one to say so.
-    const classification = start === undefined ? COMMAND_CLASS.unreadable : this.#classify(body, start, hint);
+    const { classification, digest, own } = start === undefined ? UNREADABLE : this.#lookup(body, start, hint);
+    if (own !== undefined) {
+      this.#client.write(this.#admin.answer(own, this.#client, this.#runner.session.status, message.nextSequenceId));
+      this.#client.commandEnded();
+      return;
+    }
     if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
-    this.#run(message, 'result', classification, NO_STATEMENT);
+    this.#run(message, 'result', classification, NO_STATEMENT, digest);
   }
 
   ping(message: Message): void {
@@ -106,7 +119,7 @@ export class Commands {
       return;
     }
     const sql = message.body.subarray(message.start + 1);
-    const statement = this.#statements.add(sql, this.#classify(message.body, message.start + 1));
+    const statement = this.#statements.add(sql, this.#lookup(message.body, message.start + 1));
     this.#run(message, 'prepare', statement.classification, { kind: 'prepare', statement });
   }
 
@@ -117,8 +130,8 @@ export class Commands {
     if (cursor) this.#statements.cursorOpened(statement);
     const onEnd = !cursor && statement.bound ? () => this.#statements.settled(statement) : undefined;
     const hint = this.#hasQueryAttributes ? executeHint(message, statement) : '';
-    const classification = hint === '' ? statement.classification : this.#classify(statement.sql, 0, hint);
-    this.#run(message, 'result', classification, { kind: 'execute', statement }, onEnd);
+    const { classification } = hint === '' ? statement : this.#lookup(statement.sql, 0, hint);
+    this.#run(message, 'result', classification, { kind: 'execute', statement }, statement.digest, onEnd);
   }
 
   sendLongData(message: Message): void {
@@ -135,6 +148,7 @@ export class Commands {
       shape: 'none',
       classification: COMMAND_CLASS.session,
       route: routeStatement(this.#runner.session, COMMAND_CLASS.session),
+      digest: undefined,
       statement: { kind: 'use', statement },
       resets: false,
       onEnd: undefined,
@@ -159,7 +173,7 @@ export class Commands {
       return;
     }
     const onEnd = (): void => this.#statements.settled(statement);
-    this.#run(message, 'ok', COMMAND_CLASS.session, { kind: 'use', statement }, onEnd);
+    this.#run(message, 'ok', COMMAND_CLASS.session, { kind: 'use', statement }, undefined, onEnd);
   }
 
   fetch(message: Message): void {
@@ -179,6 +193,7 @@ export class Commands {
       shape: 'ok',
       classification: COMMAND_CLASS.session,
       route: { to: 'primary', reason: 'session-state' },
+      digest: undefined,
       statement: NO_STATEMENT,
       resets: true,
       onEnd: undefined,
@@ -190,11 +205,11 @@ export class Commands {
   }
 
   /** @param hint of an attribute: it counts as a comment before the text does */
-  #classify(payload: Buffer, start: number, hint = ''): Classification {
+  #lookup(payload: Buffer, start: number, hint = ''): KnownStatement {
     const { lexMode } = this.#runner.session;
-    if (hint === '') return this.#cache.classify(payload, start, payload.length, lexMode);
+    if (hint === '') return this.#cache.lookup(payload, start, payload.length, lexMode);
     const text = Buffer.concat([Buffer.from(`/* rwsplit: ${hint} */`, 'latin1'), payload.subarray(start)]);
-    return this.#cache.classify(text, 0, text.length, lexMode);
+    return this.#cache.lookup(text, 0, text.length, lexMode);
   }
 
   #run(
@@ -202,10 +217,11 @@ export class Commands {
     shape: ResponseShape,
     classification: Classification,
     statement: CommandRun['statement'],
+    digest?: DigestEntry,
     onEnd?: () => void,
   ): void {
-    const route = routeStatement(this.#runner.session, classification);
-    this.#runner.run({ message, shape, classification, route, statement, resets: false, onEnd });
+    const route = routeStatement(this.#runner.session, classification, digest?.refusedByReplica);
+    this.#runner.run({ message, shape, classification, route, digest, statement, resets: false, onEnd });
   }
 
   /** The statement whose id a command begins with; answers for the command when there is none. */

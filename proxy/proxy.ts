@@ -1,17 +1,19 @@
 import { generateKeyPair } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { promisify } from 'node:util';
+import { DigestTable } from '../src/classify/digest-table.js';
 import { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
 import { framePackets } from '../src/protocol/framing.js';
-import { encodeErr } from '../src/protocol/packets/err.js';
+import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import type { MonitorAccount } from '../src/runtime/node-probe.js';
 import type { Consistency } from '../src/session/consistency.js';
 import { RoundRobin } from '../src/topology/balance/round-robin.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
+import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
 import { ClientConnection, type ProxyContext } from './client-connection.js';
 import type { RsaKey } from './client-login.js';
@@ -37,6 +39,7 @@ export class Proxy {
   readonly #balance = new RoundRobin();
   /** Statements by node, then by reason. */
   readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
+  readonly #digests = new DigestTable(DEFAULTS.digests);
   #server: Server | undefined;
   #lastClientId = 0;
   #stopping = false;
@@ -76,12 +79,15 @@ export class Proxy {
         snapshot: () => this.#monitor.snapshot,
         nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
         ran: (node, run) => this.#count(node, run),
+        refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
       backends: this.#backends,
       statements: new StatementCache({
         maxBytes: DEFAULTS.statementCacheBytes,
         maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
+        digests: this.#digests,
       }),
+      admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
       rsaKey,
       log: this.#log,
     };
@@ -149,12 +155,22 @@ export class Proxy {
     socket.on('close', () => this.#clients.delete(client));
   }
 
-  #count(node: string, { route }: CommandRun): void {
+  #count(node: string, { route, digest }: CommandRun): void {
+    digest?.ran(node, route.to, route.reason);
     const reasons = this.#counts.get(node);
     const count = reasons?.get(route.reason);
     if (count !== undefined) count.statements++;
     else if (reasons !== undefined) reasons.set(route.reason, { target: route.to, statements: 1 });
     else this.#counts.set(node, new Map([[route.reason, { target: route.to, statements: 1 }]]));
+  }
+
+  #refused(node: string, { route, digest }: CommandRun, { errno }: ErrPacket, ofStatement: boolean): void {
+    if (digest === undefined) return;
+    digest.refused(node, route.to, route.reason);
+    if (!ofStatement || digest.refusedByReplica || !this.#digests.isSingle(digest)) return;
+    digest.refusedByReplica = true;
+    const what = 'a replica refused a statement as a write: from now on its like goes to the primary';
+    this.#log.warn({ digest: digest.hash, statement: digest.text, node, errno }, what);
   }
 
   #topologyChanged(snapshot: Snapshot): void {

@@ -42,8 +42,8 @@ export class Relay implements ReplyOwner {
   readonly #trackersAskedFor = new Set<string>();
   /** The client has had a part of the answer. */
   forwarded = false;
-  /** A replica refused the statement because it writes. The client has not seen that. */
-  refusedAsWrite = false;
+  /** With which error a replica refused the statement because it writes. The client has not seen that. */
+  refusedAsWrite: ErrPacket | undefined;
   /** The answer is not the client's: the connection was not in the session's state. */
   dropped = false;
 
@@ -58,7 +58,7 @@ export class Relay implements ReplyOwner {
     this.#onReplica = onReplica;
     this.#prepares = prepares;
     this.forwarded = false;
-    this.refusedAsWrite = false;
+    this.refusedAsWrite = undefined;
     this.dropped = false;
     if (this.#changes.length > 0) this.#changes = [];
   }
@@ -111,7 +111,7 @@ export class Relay implements ReplyOwner {
 
   forwardErr(error: ErrPacket): boolean {
     if (this.#onReplica && !this.forwarded && REFUSED_AS_WRITE.has(error.errno)) {
-      this.refusedAsWrite = true;
+      this.refusedAsWrite = error;
       return false;
     }
     return !this.dropped;

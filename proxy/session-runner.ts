@@ -19,12 +19,13 @@ import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
-import type { CommandRun } from './command-run.js';
+import { isRead, type CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
 import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
 import { ReplicaTransaction } from './replica-transaction.js';
 import { Relay, type RelayClient, type RelayEnd } from './relay.js';
+import { rerunOnPrimary } from './refusal.js';
 import { unsettled, type Question } from './settle.js';
 
 /** The client's side, as the runner needs it. */
@@ -44,6 +45,8 @@ export interface Cluster {
   nextReplica(except: ReadonlySet<string>): Node | undefined;
   /** A statement was sent. */
   ran(node: string, run: CommandRun): void;
+  /** A replica refused a statement as a write. @param ofStatement it would refuse it from any session */
+  refused(node: string, run: CommandRun, error: ErrPacket, ofStatement: boolean): void;
 }
 
 type Role = 'primary' | 'replica';
@@ -339,8 +342,7 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
-    const onlyReads = run.classification.target === 'replica' || role === 'replica';
-    if (restored === 'same' || onlyReads) this.#send(connection, run);
+    if (restored === 'same' || isRead(run) || role === 'replica') this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
   }
 
@@ -532,7 +534,11 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#finishFailed(connection, this.#restoreFailure);
       return;
     }
-    if (this.#relay.refusedAsWrite || this.#stale) {
+    const { refusedAsWrite } = this.#relay;
+    if (refusedAsWrite !== undefined || this.#stale) {
+      if (refusedAsWrite !== undefined) {
+        this.#run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, this.session, this.#cluster);
+      }
       this.#connection = undefined;
       if (connection !== this.#kept.transaction) {
         if (run.route.reason === 'read-only-transaction') rollBack(connection);
@@ -594,8 +600,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
     const { forwarded } = this.#relay;
-    const onlyReads = run.classification.target === 'replica' || this.#role === 'replica';
-    if (!bound && !forwarded && onlyReads) {
+    if (!bound && !forwarded && (isRead(run) || this.#role === 'replica')) {
       // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);

@@ -29,6 +29,8 @@ export const DEFAULTS = {
   /** Classes of statements remembered. */
   statementCacheBytes: 16 * 1024 * 1024,
   statementCacheEntryBytes: 16 * 1024,
+  /** Digests that are counted each for itself, from the start of the process on. */
+  digests: 5_000,
   /** How long a read waits for a replica to have what its session wrote, before it goes to the primary. */
   ownWritesWaitMs: 100,
   /** How often the state of each node is looked at. */

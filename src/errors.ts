@@ -46,6 +46,8 @@ const ERRORS = {
   'unknown-statement-id': { errno: 1243, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'debug' },
   'too-many-statements': { errno: 1461, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   'access-denied': { errno: 1045, sqlState: '28000', outcome: 'not-executed', logLevel: 'info' },
+  /** What other users run is shown to the monitor's account only. */
+  'admin-only': { errno: 1227, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   'too-many-clients': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
   'shutting-down': { errno: 1053, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
 } as const satisfies Record<string, ErrorKind>;

@@ -1,4 +1,4 @@
-import type { Classification } from './classification.js';
+import type { KnownStatement } from './known-statement.js';
 
 /** What an entry takes beside its text, roughly. */
 const ENTRY_BYTES = 128;
@@ -8,7 +8,7 @@ interface Entry {
   /** Of its text in the arena. */
   readonly start: number;
   readonly stop: number;
-  readonly found: Classification;
+  readonly found: KnownStatement;
 }
 
 /**
@@ -33,14 +33,14 @@ export class CacheGeneration {
     return this.#textBytes + this.#entries.size * ENTRY_BYTES;
   }
 
-  find(hash: number, mode: number, sql: Buffer, start: number, end: number): Classification | undefined {
+  find(hash: number, mode: number, sql: Buffer, start: number, end: number): KnownStatement | undefined {
     const entry = this.#entries.get(hash);
     if (entry === undefined || entry.mode !== mode || this.#arena === undefined) return undefined;
     return this.#arena.compare(sql, start, end, entry.start, entry.stop) === 0 ? entry.found : undefined;
   }
 
   /** Returns whether there was room. */
-  add(hash: number, mode: number, sql: Buffer, start: number, end: number, found: Classification): boolean {
+  add(hash: number, mode: number, sql: Buffer, start: number, end: number, found: KnownStatement): boolean {
     if (this.sizeBytes + end - start + ENTRY_BYTES > this.#maxBytes) return false;
     this.#arena ??= Buffer.allocUnsafeSlow(this.#maxBytes);
     const at = this.#textBytes;

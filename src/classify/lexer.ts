@@ -99,17 +99,17 @@ export class Lexer extends TextReader {
           pos += 1;
           break;
         case 2 /* LETTER */:
-          return this.#name(pos, before, skipped);
+          return this.takeName(pos, before, skipped);
         case 3 /* DIGIT */: {
-          const stop = this.#digits(pos);
-          if (stop < 0) return this.#name(pos, before, skipped);
+          const stop = this.digitsEnd(pos);
+          if (stop < 0) return this.takeName(pos, before, skipped);
           pos = stop;
           before = NUMBER;
           skipped += 1;
           continue;
         }
         case 4 /* APOSTROPHE */:
-          pos = this.#string(pos, byte);
+          pos = this.stringEnd(pos, byte);
           break;
         case 5 /* OPEN */:
           this.depth += 1;
@@ -122,7 +122,7 @@ export class Lexer extends TextReader {
           break;
         case 7 /* DOT */:
           if (isDigit(this.byteAt(pos + 1)) && !(this.token === NAME && skipped === 0 && this.stop === pos)) {
-            pos = this.#number(pos);
+            pos = this.numberEndAt(pos);
             before = NUMBER;
             skipped += 1;
             continue;
@@ -130,15 +130,15 @@ export class Lexer extends TextReader {
           pos += 1;
           break;
         case 8 /* DOUBLE_QUOTE */:
-          if (this.mode.ansiQuotes) return this.#quotedName(pos, byte, before, skipped);
-          pos = this.#string(pos, byte);
+          if (this.mode.ansiQuotes) return this.takeQuotedName(pos, byte, before, skipped);
+          pos = this.stringEnd(pos, byte);
           break;
         case 9 /* BACKTICK */:
-          return this.#quotedName(pos, byte, before, skipped);
+          return this.takeQuotedName(pos, byte, before, skipped);
         case 10 /* AT */:
-          return this.#variable(pos, before, skipped);
+          return this.takeVariable(pos, before, skipped);
         case 11 /* SEMICOLON */:
-          return this.#tell(SEPARATOR, pos + 1, before, skipped);
+          return this.tell(SEPARATOR, pos + 1, before, skipped);
         case 12 /* SLASH */:
           if (this.byteAt(pos + 1) === 0x2a) {
             pos = this.blockComment(pos);
@@ -166,10 +166,10 @@ export class Lexer extends TextReader {
           continue;
         case 16 /* COLON */:
           pos += 1;
-          if (this.byteAt(pos) === 0x3d) return this.#tell(ASSIGN, pos + 1, before, skipped);
+          if (this.byteAt(pos) === 0x3d) return this.tell(ASSIGN, pos + 1, before, skipped);
           break;
         case 17 /* HIGH */:
-          if (this.#nameStep(pos) > 0) return this.#name(pos, before, skipped);
+          if (this.nameStep(pos) > 0) return this.takeName(pos, before, skipped);
           // A single-byte character set's no-break space is white space to the server.
           this.malformed = true;
           pos += 1;
@@ -186,10 +186,10 @@ export class Lexer extends TextReader {
       skipped += 1;
     }
     if (this.inExecutableComment) this.broken = true;
-    return this.#tell(END, pos, before, skipped);
+    return this.tell(END, pos, before, skipped);
   }
 
-  #tell(token: number, pos: number, before: number, skipped: number): number {
+  protected tell(token: number, pos: number, before: number, skipped: number): number {
     this.token = token;
     this.position = pos;
     this.before = before;
@@ -205,7 +205,7 @@ export class Lexer extends TextReader {
     return CALL;
   }
 
-  #name(start: number, before: number, skipped: number): number {
+  protected takeName(start: number, before: number, skipped: number): number {
     const { sql, end } = this;
     let hash = 0;
     let pos = start;
@@ -214,7 +214,7 @@ export class Lexer extends TextReader {
       if (nameByte === 0) break;
       hash = hashStep(hash, nameByte);
       if (nameByte === HIGH_NAME_BYTE) {
-        const step = this.#nameStep(pos);
+        const step = this.nameStep(pos);
         if (step === 0) {
           this.malformed = true;
           if (sql[pos] === NO_BREAK_SPACE) break;
@@ -237,7 +237,7 @@ export class Lexer extends TextReader {
     return NAME;
   }
 
-  #quotedName(open: number, quote: number, before: number, skipped: number): number {
+  protected takeQuotedName(open: number, quote: number, before: number, skipped: number): number {
     const { sql, end } = this;
     let hash = 0;
     let pos = open + 1;
@@ -252,7 +252,7 @@ export class Lexer extends TextReader {
       if (byte < 0x80) {
         pos += 1;
       } else {
-        const step = this.#nameStep(pos);
+        const step = this.nameStep(pos);
         if (step === 0) this.malformed = true;
         pos += Math.max(step, 1);
       }
@@ -270,24 +270,24 @@ export class Lexer extends TextReader {
     return QUOTED;
   }
 
-  #variable(at: number, before: number, skipped: number): number {
+  protected takeVariable(at: number, before: number, skipped: number): number {
     const first = this.byteAt(at + 1);
     if (first === 0x40) return this.#systemVariable(at + 2, before, skipped);
     if (first === 0x27 || (first === 0x22 && !this.mode.ansiQuotes)) {
-      return this.#tell(VARIABLE, this.#string(at + 1, first), before, skipped);
+      return this.tell(VARIABLE, this.stringEnd(at + 1, first), before, skipped);
     }
     if (first === 0x60 || first === 0x22) {
-      this.#quotedName(at + 1, first, before, skipped);
-      return this.#tell(VARIABLE, this.position, before, skipped);
+      this.takeQuotedName(at + 1, first, before, skipped);
+      return this.tell(VARIABLE, this.position, before, skipped);
     }
     let pos = at + 1;
     while (pos < this.end && (NAME_BYTE[this.sql[pos] ?? 0] !== 0 || this.sql[pos] === DOT_BYTE)) pos += 1;
-    return this.#tell(VARIABLE, pos, before, skipped);
+    return this.tell(VARIABLE, pos, before, skipped);
   }
 
   #systemVariable(start: number, before: number, skipped: number): number {
-    if (this.byteAt(start) === 0x60) this.#quotedName(start, 0x60, before, skipped);
-    else this.#name(start, before, skipped);
+    if (this.byteAt(start) === 0x60) this.takeQuotedName(start, 0x60, before, skipped);
+    else this.takeName(start, before, skipped);
     if (this.stop === this.start) this.broken = true;
     this.token = SYSTEM_VARIABLE;
     this.keyword = false;
@@ -295,15 +295,15 @@ export class Lexer extends TextReader {
   }
 
   /** The end of what begins with a digit, mostly a short number; -1 where it is a name. */
-  #digits(start: number): number {
+  protected digitsEnd(start: number): number {
     const { sql, end } = this;
     let pos = start + 1;
     while (pos < end && BYTE_CLASS[sql[pos] ?? 0] === DIGIT) pos += 1;
     const after = this.byteAt(pos);
-    return after !== DOT_BYTE && NAME_BYTE[after] === 0 ? pos : this.#number(start);
+    return after !== DOT_BYTE && NAME_BYTE[after] === 0 ? pos : this.numberEndAt(start);
   }
 
-  #number(start: number): number {
+  protected numberEndAt(start: number): number {
     const stop = numberEnd(this.sql, start, this.end);
     const last = this.byteAt(stop - 1);
     // `1.e` has no digits after the mark of the exponent.
@@ -311,7 +311,7 @@ export class Lexer extends TextReader {
     return stop;
   }
 
-  #string(open: number, quote: number): number {
+  protected stringEnd(open: number, quote: number): number {
     const stop = quotedEnd(this.sql, open + 1, this.end, quote, !this.mode.noBackslashEscapes, this.mode.charset);
     if (stop >= 0) return stop;
     this.broken = true;
@@ -319,7 +319,7 @@ export class Lexer extends TextReader {
   }
 
   /** The length of the character beyond ASCII in a name at `pos`; 0 where it is not valid. */
-  #nameStep(pos: number): number {
+  protected nameStep(pos: number): number {
     const { charset } = this.mode;
     if (charset === 'other') return utf8Length(this.sql, pos, this.end);
     const length = characterLength(charset, this.sql, pos, this.end);

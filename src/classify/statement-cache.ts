@@ -1,6 +1,10 @@
 import { CacheGeneration, hashText } from './cache-generation.js';
-import type { Classification, LexMode } from './classification.js';
+import type { LexMode } from './classification.js';
 import { classify } from './classify.js';
+import { digestOf } from './digest.js';
+import type { DigestTable } from './digest-table.js';
+import type { KnownStatement } from './known-statement.js';
+import { ownStatementOf } from './own-statement.js';
 import type { KnownFunctions } from './statement-scan.js';
 
 const CHARSETS: Readonly<Record<LexMode['charset'], number>> = {
@@ -22,13 +26,14 @@ export interface StatementCacheStats {
 }
 
 /**
- * Remembers the classes of statements by their full text and mode. When the young one of two generations is full, the old
+ * Remembers the classes and digests of statements by their full text and mode. When the young one of two generations is full, the old
  * one is emptied and becomes the young one; a statement found in the old one is taken over into the young one. So what is
  * asked for stays, in bounded memory.
  */
 export class StatementCache {
   readonly #maxStatementBytes: number;
   readonly #functions: KnownFunctions | undefined;
+  readonly #digests: DigestTable;
   #young: CacheGeneration;
   #old: CacheGeneration;
   #hits = 0;
@@ -37,21 +42,28 @@ export class StatementCache {
 
   /**
    * @param options.maxBytes of all statements kept
-   * @param options.maxStatementBytes longer ones are classified each time
+   * @param options.maxStatementBytes longer ones are classified each time, and their digest is that of so much of them
+   * @param options.digests where each statement that is asked for gets an entry
    * @param options.functions stored functions that are known to read only
    */
-  constructor(options: { maxBytes: number; maxStatementBytes: number; functions?: KnownFunctions }) {
+  constructor(options: {
+    maxBytes: number;
+    maxStatementBytes: number;
+    digests: DigestTable;
+    functions?: KnownFunctions;
+  }) {
     const generationBytes = Math.floor(options.maxBytes / 2);
     this.#young = new CacheGeneration(generationBytes);
     this.#old = new CacheGeneration(generationBytes);
     this.#maxStatementBytes = options.maxStatementBytes;
     this.#functions = options.functions;
+    this.#digests = options.digests;
   }
 
-  classify(sql: Buffer, start: number, end: number, mode: LexMode): Classification {
+  lookup(sql: Buffer, start: number, end: number, mode: LexMode): KnownStatement {
     if (end - start > this.#maxStatementBytes) {
       this.#skipped += 1;
-      return classify(sql, start, end, mode, this.#functions);
+      return this.#read(sql, start, end, mode);
     }
     const modeKey = modeNumber(mode);
     const hash = hashText(modeKey, sql, start, end);
@@ -63,7 +75,7 @@ export class StatementCache {
     const old = this.#old.find(hash, modeKey, sql, start, end);
     if (old === undefined) this.#misses += 1;
     else this.#hits += 1;
-    const found = old ?? classify(sql, start, end, mode, this.#functions);
+    const found = old ?? this.#read(sql, start, end, mode);
     if (!this.#young.add(hash, modeKey, sql, start, end, found)) {
       this.#renew();
       this.#young.add(hash, modeKey, sql, start, end, found);
@@ -85,6 +97,14 @@ export class StatementCache {
       statements: this.#young.statements + this.#old.statements,
       sizeBytes: this.#young.sizeBytes + this.#old.sizeBytes,
     };
+  }
+
+  #read(sql: Buffer, start: number, end: number, mode: LexMode): KnownStatement {
+    const classification = classify(sql, start, end, mode, this.#functions);
+    const stop = Math.min(end, start + this.#maxStatementBytes);
+    const digest = digestOf(sql, start, stop, mode, stop < end);
+    const own = ownStatementOf(digest.text);
+    return { classification, digest: own === undefined ? this.#digests.entryOf(digest) : undefined, own };
   }
 
   #renew(): void {

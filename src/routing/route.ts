@@ -2,7 +2,8 @@ import type { ClassReason, Classification } from '../classify/classification.js'
 import type { Session } from '../session/session.js';
 
 /** Why a statement went where it went: its class, or what its session is in. */
-export type RouteReason = ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable';
+export type RouteReason =
+  ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable' | 'replica-refused';
 
 /**
  * Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone;
@@ -13,16 +14,20 @@ export interface Route {
   readonly reason: RouteReason;
 }
 
+/** A replica said that the statement writes. */
+export const REPLICA_REFUSED: Route = { to: 'primary', reason: 'replica-refused' };
+
 /** Schemas whose tables tell of the server that is asked. Where a statement names them itself, its class says so. */
 const ABOUT_ONE_SERVER: ReadonlySet<string> = new Set(['performance_schema', 'sys', 'mysql']);
 
 /**
  * Decides for one statement. A session that has to stay where it is outweighs the statement's class;
  * nothing but a read that is certain to be one goes to a replica.
+ * @param refused a replica has refused the like of it as a write
  */
-export function routeStatement(session: Session, classification: Classification): Route {
+export function routeStatement(session: Session, classification: Classification, refused = false): Route {
   if (session.inReplicaTransaction) {
-    if (staysOnReplica(session, classification)) return { to: 'transaction', reason: 'in-transaction' };
+    if (!refused && staysOnReplica(session, classification)) return { to: 'transaction', reason: 'in-transaction' };
     return { to: 'primary', reason: session.pins.size > 0 ? 'pinned' : classification.reason };
   }
   if (opensOnReplica(session, classification)) return { to: 'replica', reason: 'read-only-transaction' };
@@ -36,6 +41,7 @@ export function routeStatement(session: Session, classification: Classification)
     case 'replica':
       if (ABOUT_ONE_SERVER.has(session.state.schema)) return { to: 'primary', reason: 'server-specific' };
       if (session.serializable) return { to: 'primary', reason: 'serializable' };
+      if (refused) return REPLICA_REFUSED;
       if (session.autocommit) return { to: 'replica', reason: classification.reason };
       return session.readOnly
         ? { to: 'replica', reason: 'read-only-transaction' }

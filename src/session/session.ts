@@ -119,20 +119,18 @@ export class Session {
     return this.#onReplica;
   }
 
-  /** Transactions are read-only unless they ask for more. */
-  get readOnly(): boolean {
-    const name = 'transaction_read_only';
-    return (this.state.variables.get(name) ?? this.#baseline.get(name)) === 'ON';
-  }
-
   get autocommit(): boolean {
     return (this.#status & ServerStatus.AUTOCOMMIT) !== 0;
   }
 
   /** Plain reads lock what they read. */
   get serializable(): boolean {
-    const name = 'transaction_isolation';
-    return (this.state.variables.get(name) ?? this.#baseline.get(name)) === 'SERIALIZABLE';
+    return this.#variable('transaction_isolation') === 'SERIALIZABLE';
+  }
+
+  /** Its transactions, single statements too, are to be read-only. */
+  get readOnly(): boolean {
+    return this.#variable('transaction_read_only') === 'ON';
   }
 
   get #inPrimaryTransaction(): boolean {
@@ -247,6 +245,10 @@ export class Session {
   #transactionEnded(): void {
     this.pins.delete('next-transaction');
     this.nextTransaction.clear();
+  }
+
+  #variable(name: string): string | undefined {
+    return this.state.variables.get(name) ?? this.#baseline.get(name);
   }
 
   #changed(end: StatementEnd): void {

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import parser from 'node-sql-parser';
 import type { LexMode } from '../../src/classify/classification.js';
 import { classify } from '../../src/classify/classify.js';
+import { DigestTable } from '../../src/classify/digest-table.js';
 import { StatementCache } from '../../src/classify/statement-cache.js';
 
 const MODE: LexMode = {
@@ -56,7 +57,11 @@ function classifyText(sql: Buffer): void {
 /** Prints how long classification takes, beside a parser that builds a tree. */
 export async function benchClassify(): Promise<void> {
   const sqlParser = new parser.Parser();
-  const cache = new StatementCache({ maxBytes: 32 * MIB, maxStatementBytes: 16 * 1024 });
+  const cache = new StatementCache({
+    maxBytes: 32 * MIB,
+    maxStatementBytes: 16 * 1024,
+    digests: new DigestTable(5000),
+  });
   const repeated = Buffer.from(select(1));
   const selects = Array.from({ length: 8192 }, (_, n) => Buffer.from(select(n)));
   const inserted = Buffer.from(insert(10_000));
@@ -65,13 +70,11 @@ export async function benchClassify(): Promise<void> {
   const fresh = (round: number): Buffer => selects[round % selects.length] ?? repeated;
 
   const rows: Row[] = [
-    row('repeated SELECT, from the cache', repeated.toString(), () =>
-      cache.classify(repeated, 0, repeated.length, MODE),
-    ),
+    row('repeated SELECT, from the cache', repeated.toString(), () => cache.lookup(repeated, 0, repeated.length, MODE)),
     row('new SELECT', repeated.toString(), (round) => classifyText(fresh(round))),
     row('new SELECT, through a cache it never hits', repeated.toString(), (round) => {
       const sql = Buffer.from(select(round));
-      cache.classify(sql, 0, sql.length, MODE);
+      cache.lookup(sql, 0, sql.length, MODE);
     }),
     row('making that text', repeated.toString(), (round) => void Buffer.from(select(round))),
     row('new INSERT of 10 kB', inserted.toString(), () => classifyText(inserted)),

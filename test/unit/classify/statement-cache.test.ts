@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { hashText } from '../../../src/classify/cache-generation.js';
+import { DigestTable } from '../../../src/classify/digest-table.js';
 import { StatementCache } from '../../../src/classify/statement-cache.js';
 import { ALL_STATEMENTS } from './corpus.js';
 import { classOf, MARIADB, MYSQL } from './modes.js';
@@ -8,12 +9,16 @@ const KIB = 1024;
 
 function ask(cache: StatementCache, text: string, mode = MYSQL) {
   const sql = Buffer.from(text);
-  return cache.classify(sql, 0, sql.length, mode);
+  return cache.lookup(sql, 0, sql.length, mode).classification;
 }
 
 describe('the cache of statements', () => {
   test('gives what there is without a cache, the first time and again', () => {
-    const cache = new StatementCache({ maxBytes: 1024 * KIB, maxStatementBytes: 4 * KIB });
+    const cache = new StatementCache({
+      digests: new DigestTable(100),
+      maxBytes: 1024 * KIB,
+      maxStatementBytes: 4 * KIB,
+    });
     for (const round of [1, 2]) {
       for (const sql of ALL_STATEMENTS) expect(ask(cache, sql), `round ${round}: ${sql}`).toEqual(classOf(sql));
     }
@@ -22,13 +27,21 @@ describe('the cache of statements', () => {
   });
 
   test('allocates nothing for a repeated statement', () => {
-    const cache = new StatementCache({ maxBytes: 1024 * KIB, maxStatementBytes: 4 * KIB });
+    const cache = new StatementCache({
+      digests: new DigestTable(100),
+      maxBytes: 1024 * KIB,
+      maxStatementBytes: 4 * KIB,
+    });
     const first = ask(cache, '/* rwsplit: node=a */ SELECT 1');
     expect(ask(cache, '/* rwsplit: node=a */ SELECT 1')).toBe(first);
   });
 
   test('tells modes apart', () => {
-    const cache = new StatementCache({ maxBytes: 1024 * KIB, maxStatementBytes: 4 * KIB });
+    const cache = new StatementCache({
+      digests: new DigestTable(100),
+      maxBytes: 1024 * KIB,
+      maxStatementBytes: 4 * KIB,
+    });
     const sql = 'SELECT "a\\" FOR UPDATE -- "';
     const modes = [
       MYSQL,
@@ -43,16 +56,20 @@ describe('the cache of statements', () => {
   });
 
   test('tells bytes apart that are no UTF-8', () => {
-    const cache = new StatementCache({ maxBytes: 1024 * KIB, maxStatementBytes: 4 * KIB });
+    const cache = new StatementCache({
+      digests: new DigestTable(100),
+      maxBytes: 1024 * KIB,
+      maxStatementBytes: 4 * KIB,
+    });
     const texts = [0xe9, 0xe8, 0xa0].map((byte) =>
       Buffer.concat([Buffer.from("SELECT '"), Buffer.of(byte), Buffer.from("'")]),
     );
-    for (const sql of texts) cache.classify(sql, 0, sql.length, MYSQL);
+    for (const sql of texts) cache.lookup(sql, 0, sql.length, MYSQL);
     expect(cache.stats.misses).toBe(texts.length);
   });
 
   test('tells two statements of one hash apart', () => {
-    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: KIB });
+    const cache = new StatementCache({ digests: new DigestTable(100), maxBytes: 64 * KIB, maxStatementBytes: KIB });
     const seed = MYSQL.serverVersion * 128;
     const texts = ['SELECT 1 FROM t   /*....*/', 'DELETE FROM t     /*....*/'].map((text) => Buffer.from(text));
     for (const sql of texts) {
@@ -62,22 +79,26 @@ describe('the cache of statements', () => {
       expect(hashText(seed, sql, 0, 24)).toBe(0x41414141);
     }
     for (const round of [1, 2]) {
-      const targets = texts.map((sql) => cache.classify(sql, 0, sql.length, MYSQL).target);
+      const targets = texts.map((sql) => cache.lookup(sql, 0, sql.length, MYSQL).classification.target);
       expect(targets, `round ${round}`).toEqual(['replica', 'primary']);
     }
     expect(cache.stats).toMatchObject({ statements: 1, hits: 0 });
   });
 
   test('reads only the part of the buffer that it is told', () => {
-    const cache = new StatementCache({ maxBytes: 1024 * KIB, maxStatementBytes: 4 * KIB });
+    const cache = new StatementCache({
+      digests: new DigestTable(100),
+      maxBytes: 1024 * KIB,
+      maxStatementBytes: 4 * KIB,
+    });
     const sql = Buffer.from("junk'SELECT 1 FOR UPDATE");
-    expect(cache.classify(sql, 5, 13, MYSQL).target).toBe('replica');
-    expect(cache.classify(sql, 5, sql.length, MYSQL).target).toBe('primary');
+    expect(cache.lookup(sql, 5, 13, MYSQL).classification.target).toBe('replica');
+    expect(cache.lookup(sql, 5, sql.length, MYSQL).classification.target).toBe('primary');
   });
 
   test('never holds more than its bytes', () => {
     const maxBytes = 64 * KIB;
-    const cache = new StatementCache({ maxBytes, maxStatementBytes: KIB });
+    const cache = new StatementCache({ digests: new DigestTable(100), maxBytes, maxStatementBytes: KIB });
     for (let n = 0; n < 5000; n += 1) {
       ask(cache, `SELECT ${n}, '${'x'.repeat(n % 700)}'`);
       expect(cache.stats.sizeBytes).toBeLessThanOrEqual(maxBytes);
@@ -86,7 +107,7 @@ describe('the cache of statements', () => {
   });
 
   test('keeps what is asked for again and again', () => {
-    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: KIB });
+    const cache = new StatementCache({ digests: new DigestTable(100), maxBytes: 64 * KIB, maxStatementBytes: KIB });
     const hot = 'SELECT * FROM hot';
     const first = ask(cache, hot);
     let misses = 0;
@@ -101,20 +122,64 @@ describe('the cache of statements', () => {
   });
 
   test('does not keep a long statement', () => {
-    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100 });
+    const cache = new StatementCache({ digests: new DigestTable(100), maxBytes: 64 * KIB, maxStatementBytes: 100 });
     ask(cache, `SELECT '${'x'.repeat(200)}'`);
     expect(cache.stats).toMatchObject({ skipped: 1, misses: 0, statements: 0 });
   });
 
   test('keeps nothing where it has no room', () => {
-    const cache = new StatementCache({ maxBytes: 0, maxStatementBytes: 100 });
+    const cache = new StatementCache({ digests: new DigestTable(100), maxBytes: 0, maxStatementBytes: 100 });
     expect(ask(cache, 'SELECT 1').target).toBe('replica');
     expect(cache.stats.statements).toBe(0);
   });
 
+  test('hands out the digest beside the class: one entry for all that differ in literals only, kept or not', () => {
+    const digests = new DigestTable(100);
+    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, digests });
+    const texts = ['SELECT 1', 'SELECT 2', 'select /* again */ 1', `SELECT '${'x'.repeat(50)}'`].map((it) =>
+      Buffer.from(it),
+    );
+    const known = texts.map((sql) => cache.lookup(sql, 0, sql.length, MYSQL));
+    expect(new Set(known.map((it) => it.digest)).size).toBe(1);
+    expect(cache.lookup(Buffer.from('SELECT 1'), 0, 8, MYSQL)).toBe(known[0]);
+    cache.clear();
+    expect(cache.lookup(Buffer.from('SELECT 1'), 0, 8, MYSQL).digest).toBe(known[0]?.digest);
+  });
+
+  test('gives a long statement the digest of its beginning', () => {
+    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, digests: new DigestTable(100) });
+    const digestOf = (rows: number) => {
+      const sql = Buffer.from(`INSERT INTO t VALUES ${Array.from({ length: rows }, () => `(1, 'secret')`).join()}`);
+      return cache.lookup(sql, 0, sql.length, MYSQL).digest;
+    };
+    expect(digestOf(50)?.text).toMatch(/^insert into t values \(\?, \.\.\.\).* …$/);
+    expect(digestOf(50)).toBe(digestOf(500));
+  });
+
+  test.each([
+    ['SHOW RWSPLIT DIGESTS', 'digests'],
+    [' show /* all */ Rwsplit\nROUTES -- c\n ; ', 'routes'],
+    ['SHOW RWSPLIT', undefined],
+    ['SHOW RWSPLIT ROUTES LIMIT 1', undefined],
+    ['SHOW RWSPLIT ROUTES; SELECT 1', undefined],
+    ["SHOW RWSPLIT 'ROUTES'", undefined],
+    ['SHOW `rwsplit` routes', undefined],
+  ])('knows what rwsplit itself answers: %j', (text, own) => {
+    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, digests: new DigestTable(100) });
+    const sql = Buffer.from(text);
+    const known = cache.lookup(sql, 0, sql.length, MYSQL);
+    expect(known.own).toBe(own);
+    expect(known.digest === undefined).toBe(own !== undefined);
+  });
+
   test('can forget', () => {
     const functions = new Set<string>();
-    const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, functions });
+    const cache = new StatementCache({
+      digests: new DigestTable(100),
+      maxBytes: 64 * KIB,
+      maxStatementBytes: 100,
+      functions,
+    });
     expect(ask(cache, 'SELECT f(1)').target).toBe('primary');
     functions.add('f');
     cache.clear();
