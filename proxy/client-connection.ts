@@ -10,6 +10,7 @@ import { encodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import { encodeOk } from '../src/protocol/packets/ok.js';
 import { ServerStatus } from '../src/protocol/server-status.js';
+import type { Rules } from '../src/routing/rules.js';
 import type { Log } from '../src/runtime/log.js';
 import { Session } from '../src/session/session.js';
 import type { Admin } from './admin/admin.js';
@@ -24,6 +25,7 @@ export interface ProxyContext {
   readonly backends: Backends;
   readonly statements: StatementCache;
   readonly admin: Admin;
+  readonly rules: Rules;
   readonly rsaKey: RsaKey;
   readonly log: Log;
 }
@@ -278,7 +280,7 @@ export class ClientConnection implements CommandClient {
     group.entered();
     this.#socket.once('close', () => group.left());
     this.#runner = new SessionRunner(session, group, this.#context.cluster, this);
-    this.#commands = new Commands(this.#runner, this, this.#context.statements, this.#context.admin);
+    this.#commands = new Commands(this.#runner, this, { ...this.#context, user: this.user });
     this.#phase = 'idle';
     this.writeOk(sequenceId);
     this.#pump();

@@ -9,7 +9,9 @@ import { Command } from '../src/protocol/commands.js';
 import type { Message } from '../src/protocol/framing.js';
 import { BARE_TEXT_OFFSET, findQueryText, hasAttributes } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
+import { namesIn } from '../src/classify/names.js';
 import { routeStatement } from '../src/routing/route.js';
+import { isRuled, type Rules } from '../src/routing/rules.js';
 import type { Admin, AdminClient } from './admin/admin.js';
 import { statementIdOf, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
@@ -22,6 +24,14 @@ import type { RunnerClient, SessionRunner } from './session-runner.js';
 export interface CommandClient extends RunnerClient, AdminClient {
   /** Answers with an OK of our own making. */
   writeOk(sequenceId: number): void;
+}
+
+/** With what a client's commands are decided about. */
+export interface CommandsContext {
+  readonly user: string;
+  readonly statements: StatementCache;
+  readonly admin: Admin;
+  readonly rules: Rules;
 }
 
 /** A COM_QUERY whose text cannot be found. */
@@ -59,12 +69,16 @@ export class Commands {
   readonly #cache: StatementCache;
   readonly #statements: ClientStatements;
   readonly #admin: Admin;
+  readonly #user: string;
+  readonly #rules: Rules;
 
-  constructor(runner: SessionRunner, client: CommandClient, cache: StatementCache, admin: Admin) {
+  constructor(runner: SessionRunner, client: CommandClient, { user, statements, admin, rules }: CommandsContext) {
     this.#runner = runner;
     this.#client = client;
-    this.#cache = cache;
+    this.#cache = statements;
     this.#admin = admin;
+    this.#user = user;
+    this.#rules = rules;
     this.#statements = new ClientStatements(runner.session);
   }
 
@@ -207,9 +221,29 @@ export class Commands {
   /** @param hint of an attribute: it counts as a comment before the text does */
   #lookup(payload: Buffer, start: number, hint = ''): KnownStatement {
     const { lexMode } = this.#runner.session;
-    if (hint === '') return this.#cache.lookup(payload, start, payload.length, lexMode);
-    const text = Buffer.concat([Buffer.from(`/* rwsplit: ${hint} */`, 'latin1'), payload.subarray(start)]);
-    return this.#cache.lookup(text, 0, text.length, lexMode);
+    if (hint !== '') return this.#lookupHinted(payload, start, hint);
+    const known = this.#cache.lookup(payload, start, payload.length, lexMode);
+    if (this.#rules.isEmpty || !isRuled(known.classification)) return known;
+    return this.#applyRules(known, payload, start);
+  }
+
+  #lookupHinted(payload: Buffer, start: number, hint: string): KnownStatement {
+    const text = Buffer.concat([Buffer.from(`/* rwsplit: ${hint} */`, 'utf8'), payload.subarray(start)]);
+    return this.#cache.lookup(text, 0, text.length, this.#runner.session.lexMode);
+  }
+
+  #applyRules(known: KnownStatement, payload: Buffer, start: number): KnownStatement {
+    const { lexMode, state } = this.#runner.session;
+    const to = this.#rules.find({
+      user: this.#user,
+      schema: state.schema,
+      digest: known.digest?.hash,
+      names: () => namesIn(payload, start, payload.length, lexMode),
+    });
+    if (to === undefined) return known;
+    const hinted = this.#lookupHinted(payload, start, to);
+    if (!hinted.classification.reason.startsWith('hint-')) return hinted;
+    return { ...hinted, classification: { ...hinted.classification, reason: 'rule' } };
   }
 
   #run(

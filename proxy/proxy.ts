@@ -10,6 +10,7 @@ import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import type { MonitorAccount } from '../src/runtime/node-probe.js';
+import { Rules, type Rule } from '../src/routing/rules.js';
 import type { Consistency } from '../src/session/consistency.js';
 import { RoundRobin } from '../src/topology/balance/round-robin.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
@@ -27,6 +28,8 @@ export interface ProxyOptions {
   readonly poolMax: number;
   /** `session` when absent. */
   readonly consistency?: Consistency | undefined;
+  /** Where reads go, beside what their own text says; none needed. */
+  readonly rules?: readonly Rule[] | undefined;
 }
 
 /** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
@@ -87,6 +90,7 @@ export class Proxy {
         maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
         digests: this.#digests,
       }),
+      rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
       rsaKey,
       log: this.#log,

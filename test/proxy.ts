@@ -2,6 +2,7 @@ import { createConnection, type Connection, type ConnectionOptions, type RowData
 import { afterAll, afterEach, beforeEach, vi } from 'vitest';
 import { Proxy } from '../proxy/proxy.js';
 import { createLog } from '../src/runtime/log.js';
+import type { Rule } from '../src/routing/rules.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
 import { clusterInfo, connectDirect, untilReplicated } from './cluster.js';
 
@@ -20,6 +21,7 @@ export interface TestProxy {
 export interface TestProxyOptions {
   readonly nodes?: readonly { readonly host: string; readonly port: number }[];
   readonly poolMax?: number;
+  readonly rules?: readonly Rule[];
   readonly accounts?: { readonly monitor: { user: string; password: string } };
 }
 
@@ -51,6 +53,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       nodes: (options.nodes ?? nodes).map(addressOf),
       monitor: (options.accounts ?? accounts).monitor,
       poolMax: options.poolMax ?? 20,
+      rules: options.rules ?? [],
     },
     createLog('silent'),
   );

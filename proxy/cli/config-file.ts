@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import leven from 'leven';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, isNode } from 'yaml';
+import type { Rule } from '../../src/routing/rules.js';
 import { UsageError } from './usage-error.js';
 
 /** What a configuration file may say. Everything is optional: flags say it too, and win. */
@@ -12,9 +13,12 @@ export interface ConfigFile {
   readonly logLevel?: string | undefined;
   readonly consistency?: string | undefined;
   readonly poolMax?: number | undefined;
+  readonly rules?: readonly Rule[] | undefined;
 }
 
-const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool', 'consistency'] as const;
+const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool', 'consistency', 'rules'] as const;
+const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
+const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
 
 /** Reads the one place where an error is. */
 class Reader {
@@ -59,10 +63,13 @@ class Reader {
     return this.fail(node, `${where} is not a whole number above 0`);
   }
 
-  strings(node: unknown, where: string): string[] | undefined {
+  items(node: unknown, where: string): readonly unknown[] | undefined {
     if (node === undefined) return undefined;
-    if (!isSeq(node)) return this.fail(node, `${where} is not a list`);
-    return node.items.map((item, index) => {
+    return isSeq(node) ? node.items : this.fail(node, `${where} is not a list`);
+  }
+
+  strings(node: unknown, where: string): string[] | undefined {
+    return this.items(node, where)?.map((item, index) => {
       return this.string(item, `${where}[${index}]`) ?? this.fail(item, `${where}[${index}] is empty`);
     });
   }
@@ -77,6 +84,8 @@ class Reader {
  * monitor: { user: rwsplit_monitor, password_env: RWSPLIT_MONITOR_PASSWORD }
  * pool: { max: 100 }
  * consistency: session
+ * rules:
+ *   - { user: reports, to: node=db3:3306 }
  * log: { level: info }
  * ```
  * @throws UsageError with line and column
@@ -103,7 +112,26 @@ export function readConfigFile(path: string): ConfigFile {
     logLevel: reader.string(log.get('level'), 'log.level'),
     consistency: reader.string(top.get('consistency'), 'consistency'),
     poolMax: reader.count(pool.get('max'), 'pool.max'),
+    rules: reader.items(top.get('rules'), 'rules')?.map((node, index) => readRule(reader, node, `rules[${index}]`)),
   };
+}
+
+function readRule(reader: Reader, node: unknown, where: string): Rule {
+  const entries = reader.map(node, where, RULE_KEYS);
+  const to = reader.string(entries.get('to'), `${where}.to`)?.replaceAll(' ', '');
+  if (to === undefined || !RULE_TARGET.test(to)) {
+    return reader.fail(entries.get('to') ?? node, `${where}.to is one of primary, replica, node=HOST:PORT`);
+  }
+  const rule = {
+    user: reader.string(entries.get('user'), `${where}.user`),
+    schema: reader.string(entries.get('schema'), `${where}.schema`),
+    table: reader.string(entries.get('table'), `${where}.table`),
+    digest: reader.string(entries.get('digest'), `${where}.digest`),
+  };
+  if (Object.values(rule).every((it) => it === undefined)) {
+    reader.fail(node, `${where} fits every read: say for which user, schema, table or digest it is`);
+  }
+  return { ...rule, to };
 }
 
 function section(

@@ -19,7 +19,7 @@ Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER
   --pool-max N                  server connections for each node and user (${DEFAULTS.poolMax})
   --consistency LEVEL           session: reads see all that their session wrote (default); eventual: any replica
   --config FILE                 the same in YAML: listen, nodes, monitor.user, monitor.password_env, pool.max, log.level,
-                                consistency
+                                consistency, rules
   --log-level LEVEL             trace, debug, info, warn, error or fatal (info)
 
 Example:
@@ -71,6 +71,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       nodes: readNodes(flags.node ?? file.nodes ?? []),
       monitor: { user, password },
       consistency: readConsistency(flags.consistency ?? file.consistency),
+      rules: file.rules ?? [],
       poolMax: readCount(flags['pool-max']) ?? file.poolMax ?? DEFAULTS.poolMax,
     },
     logLevel,

@@ -37,6 +37,7 @@ export type ClassReason =
   | 'temporary-table'
   | 'hint-primary'
   | 'hint-node'
+  | 'rule' // a rule of the configuration
   | 'unknown-statement'
   | 'unparsable';
 

@@ -37,6 +37,7 @@ export const REASON_TEXT: Readonly<Record<ClassReason, string>> = {
   'temporary-table': 'it is about a temporary table',
   'hint-primary': 'a hint asks for the primary',
   'hint-node': 'a hint asks for one node',
+  rule: 'a rule of the configuration says so',
   'unknown-statement': 'its first word is not known',
   unparsable: 'it ends inside a quote or comment, or has bytes that no statement has',
 };
