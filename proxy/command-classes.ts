@@ -14,6 +14,8 @@ export const COMMAND_CLASS = {
   fieldList: toPrimary('session-state'),
   /** COM_PROCESS_KILL. */
   administration: toPrimary('administration'),
+  /** A read of a temporary table. */
+  temporaryTable: toPrimary('temporary-table'),
   /** A COM_QUERY whose attributes cannot be read. */
   unreadable: toPrimary('unparsable'),
 } as const;

@@ -9,6 +9,8 @@ import type { ClientStatement } from './client-statement.js';
 export interface CommandRun {
   readonly message: Message;
   /** `none` for what has no answer. */
+  /** Where in the message's body a COM_QUERY's text begins. */
+  readonly textStart?: number | undefined;
   readonly shape: ResponseShape | 'none';
   readonly classification: Classification;
   readonly route: Route;
@@ -32,6 +34,12 @@ export interface CommandRun {
 /** A statement that writes may not be sent twice, whatever its class says. */
 export function isRead({ classification, route }: CommandRun): boolean {
   return classification.target === 'replica' && route.reason !== 'replica-refused';
+}
+
+/** The text of a statement that runs. */
+export function textOf({ message, textStart, statement }: CommandRun): Buffer | undefined {
+  if (statement.kind === 'execute') return statement.statement.sql;
+  return textStart === undefined ? undefined : message.body.subarray(textStart);
 }
 
 export const NO_STATEMENT = { kind: 'none' } as const;

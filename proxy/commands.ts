@@ -110,14 +110,16 @@ export class Commands {
       } else start = from + BARE_TEXT_OFFSET;
     }
     // Attributes that we cannot read, a server may: it is the one to say so.
-    const { classification, digest, own } = start === undefined ? UNREADABLE : this.#lookup(body, start, hint);
+    const known = start === undefined ? UNREADABLE : this.#lookup(body, start, hint);
+    const { digest, own } = known;
     if (own !== undefined) {
       this.#client.write(this.#admin.answer(own, this.#client, this.#runner.session.status, message.nextSequenceId));
       this.#client.commandEnded();
       return;
     }
+    const classification = this.#minded(known.classification, body, start);
     if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
-    this.#run(message, 'result', classification, NO_STATEMENT, digest);
+    this.#run(message, 'result', classification, NO_STATEMENT, digest, undefined, start);
   }
 
   ping(message: Message): void {
@@ -134,7 +136,7 @@ export class Commands {
     }
     const sql = message.body.subarray(message.start + 1);
     const statement = this.#statements.add(sql, this.#lookup(message.body, message.start + 1));
-    this.#run(message, 'prepare', statement.classification, { kind: 'prepare', statement });
+    this.#run(message, 'prepare', this.#minded(statement.classification, sql), { kind: 'prepare', statement });
   }
 
   execute(message: Message): void {
@@ -144,7 +146,8 @@ export class Commands {
     if (cursor) this.#statements.cursorOpened(statement);
     const onEnd = !cursor && statement.bound ? () => this.#statements.settled(statement) : undefined;
     const hint = this.#hasQueryAttributes ? executeHint(message, statement) : '';
-    const { classification } = hint === '' ? statement : this.#lookup(statement.sql, 0, hint);
+    const known = hint === '' ? statement : this.#lookup(statement.sql, 0, hint);
+    const classification = this.#minded(known.classification, statement.sql);
     this.#run(message, 'result', classification, { kind: 'execute', statement }, statement.digest, onEnd);
   }
 
@@ -227,6 +230,13 @@ export class Commands {
     return this.#applyRules(known, payload, start);
   }
 
+  /** A read of a temporary table of the session is none of its class: the table is on one connection. */
+  #minded(classification: Classification, body: Buffer, start = 0): Classification {
+    const { temporaryTables, lexMode } = this.#runner.session;
+    if (temporaryTables.isEmpty || classification.target !== 'replica') return classification;
+    return temporaryTables.isNamedIn(body.subarray(start), lexMode) ? COMMAND_CLASS.temporaryTable : classification;
+  }
+
   #lookupHinted(payload: Buffer, start: number, hint: string): KnownStatement {
     const text = Buffer.concat([Buffer.from(`/* rwsplit: ${hint} */`, 'utf8'), payload.subarray(start)]);
     return this.#cache.lookup(text, 0, text.length, this.#runner.session.lexMode);
@@ -253,9 +263,10 @@ export class Commands {
     statement: CommandRun['statement'],
     digest?: DigestEntry,
     onEnd?: () => void,
+    textStart?: number,
   ): void {
     const route = routeStatement(this.#runner.session, classification, digest?.refusedByReplica);
-    this.#runner.run({ message, shape, classification, route, digest, statement, resets: false, onEnd });
+    this.#runner.run({ message, textStart, shape, classification, route, digest, statement, resets: false, onEnd });
   }
 
   /** The statement whose id a command begins with; answers for the command when there is none. */

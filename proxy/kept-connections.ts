@@ -98,7 +98,7 @@ export class KeptConnections {
     this.releasePrevious();
     if (this.#transaction !== undefined) this.discard(this.#transaction);
     if (primary === undefined || primary === running) return;
-    if (session.inTransaction || session.pins.size > 0 || session.holds.has('procedure-call')) {
+    if (session.inTransaction || session.pins.size > 0 || session.leavesMore) {
       this.discard(primary);
       return;
     }

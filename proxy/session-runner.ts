@@ -19,7 +19,7 @@ import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
-import { isRead, type CommandRun } from './command-run.js';
+import { isRead, textOf, type CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
 import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
@@ -569,6 +569,7 @@ export class SessionRunner implements RelayEnd, Holder {
       rows: walker.rows,
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
+      text: this.session.wantsText(run.classification) ? textOf(run) : undefined,
     });
     if (changes.length > 0) connection.state = this.session.state;
     if (this.#role === 'replica') this.#noteTransaction(connection, run, gaveRows);

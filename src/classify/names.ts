@@ -5,8 +5,8 @@ import { latin1Text } from './text.js';
 const DOT = 0x2e;
 
 /**
- * Every name and word that stands in a text, in lower case, and each `a.b` as such too. What is a table among them only a parser can
- * say; what is not among them is no table of the statement.
+ * Every name and word that stands in a text, in lower case; what follows a dot only as `a.b`. What is a table among them only a parser
+ * can say; what is not among them is no table of the statement.
  */
 export function namesIn(sql: Uint8Array, start: number, end: number, mode: LexMode): ReadonlySet<string> {
   const lexer = new Lexer(sql, start, end, mode);
@@ -16,8 +16,7 @@ export function namesIn(sql: Uint8Array, start: number, end: number, mode: LexMo
     if (token === CALL) continue;
     const name = token === NAME || token === QUOTED ? latin1Text(sql, lexer.start, lexer.stop).toLowerCase() : '';
     if (name !== '') {
-      names.add(name);
-      if (lexer.before === DOT && previous !== '') names.add(`${previous}.${name}`);
+      names.add(lexer.before === DOT && previous !== '' ? `${previous}.${name}` : name);
     }
     previous = name;
   }

@@ -53,7 +53,8 @@ export function routeStatement(session: Session, classification: Classification,
 function opensOnReplica(session: Session, { transaction }: Classification): boolean {
   if (transaction !== 'opens-read-only' && transaction !== 'opens') return false;
   if (session.inTransaction || session.serializable) return false;
-  const { nextTransaction, pins } = session;
+  const { nextTransaction, pins, temporaryTables } = session;
+  if (!temporaryTables.isEmpty) return false;
   if (pins.size > (pins.has('next-transaction') && nextTransaction.certain ? 1 : 0)) return false;
   return transaction === 'opens-read-only' || (nextTransaction.readOnly ?? session.readOnly);
 }

@@ -7,6 +7,7 @@ import { lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
 import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
+import { TemporaryTables } from './temporary-tables.js';
 import { changeState, freshState, type SessionState } from './session-state.js';
 
 /** How a statement ended, as far as its session is concerned. */
@@ -25,6 +26,8 @@ export interface StatementEnd {
   readonly changes: readonly SessionChange[];
   /** The framed command, of a statement that came as text. */
   readonly command: Buffer | undefined;
+  /** The statement's text, where {@link Session.wantsText}. */
+  readonly text: Buffer | undefined;
 }
 
 /** The classes whose statements may have left on their connection what no tracker reports. */
@@ -90,6 +93,7 @@ export class Session {
   /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
   previousLost = false;
   readonly nextTransaction = new NextTransaction();
+  readonly temporaryTables = new TemporaryTables();
   #status: number;
   /** The open transaction is a read-only one, on a replica. */
   #onReplica = false;
@@ -144,7 +148,12 @@ export class Session {
 
   /** Whether something would be lost with the primary connection that the client was promised. */
   get boundToPrimary(): boolean {
-    return this.#inPrimaryTransaction || this.pins.size > 0 || this.holds.has('last-insert-id');
+    return (
+      this.#inPrimaryTransaction ||
+      this.pins.size > 0 ||
+      this.holds.has('last-insert-id') ||
+      this.holds.has('temporary-table')
+    );
   }
 
   /** A statement is about to run. @param asksPrevious it belongs to the statement before */
@@ -156,7 +165,18 @@ export class Session {
 
   /** Whether others may have the primary connection that is kept: all that would be missed can be set again, or is hardly asked for. */
   get mayGiveUpPrimary(): boolean {
-    return !this.inTransaction && this.autocommit && this.pins.size === 0 && !this.holds.has('procedure-call');
+    return !this.inTransaction && this.autocommit && this.pins.size === 0 && !this.leavesMore;
+  }
+
+  /** Whether something is on the primary connection that nobody can set again, although no pin says so. */
+  get leavesMore(): boolean {
+    return this.holds.has('procedure-call') || this.holds.has('temporary-table');
+  }
+
+  /** Whether {@link end} is to be told the text of a statement: where temporary tables may come, go or change their names. */
+  wantsText({ reason }: Classification): boolean {
+    if (reason === 'temporary-table') return true;
+    return !this.temporaryTables.isEmpty && (reason === 'ddl' || reason === 'multi-statement');
   }
 
   /** The kept primary connection is given up. @param changes with which the server told LAST_INSERT_ID() */
@@ -189,7 +209,8 @@ export class Session {
       for (const pin of end.classification.unpins) this.pins.delete(pin);
     }
     if (!refusedUnread(end)) {
-      for (const pin of end.classification.pins) this.pins.add(pin);
+      const known = this.#noteTemporaryTables(end);
+      for (const pin of end.classification.pins) if (pin !== 'temporary-table' || !known) this.pins.add(pin);
       if (asksNext) {
         const said = end.error === undefined ? end.command : undefined;
         this.nextTransaction.add(end.classification.transaction, said);
@@ -228,6 +249,7 @@ export class Session {
     this.#status = status;
     this.#onReplica = false;
     this.nextTransaction.clear();
+    this.temporaryTables.clear();
     this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
@@ -242,6 +264,21 @@ export class Session {
     this.#onReplica = role === 'replica' && opened;
   }
 
+  /** @returns whether all temporary tables are known by their names */
+  #noteTemporaryTables({ classification, text, error }: StatementEnd): boolean {
+    const { temporaryTables, lexMode } = this;
+    // What was only prepared has not run.
+    if (text === undefined || !this.wantsText(classification)) return false;
+    const known =
+      classification.reason === 'multi-statement'
+        ? !temporaryTables.mayRename(text, lexMode)
+        : temporaryTables.ran(text, lexMode, this.state.schema, error !== undefined);
+    if (!known) this.pins.add('temporary-table');
+    if (temporaryTables.isEmpty) this.holds.delete('temporary-table');
+    else this.holds.add('temporary-table');
+    return known && classification.reason !== 'multi-statement';
+  }
+
   #transactionEnded(): void {
     this.pins.delete('next-transaction');
     this.nextTransaction.clear();
@@ -253,7 +290,9 @@ export class Session {
 
   #changed(end: StatementEnd): void {
     if (end.changes.length === 0) return;
-    let explained = end.classification.pins.length > 0 || end.classification.unpins.length > 0;
+    const { pins, unpins, reason } = end.classification;
+    const isOfTables = this.wantsText(end.classification) && reason !== 'multi-statement';
+    let explained = pins.length > 0 || unpins.length > 0 || isOfTables;
     let changed = false;
     for (const change of end.changes) {
       if (change.kind === 'schema') explained = true;

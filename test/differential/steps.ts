@@ -1,3 +1,4 @@
+import { ServerStatus } from '../../src/protocol/server-status.js';
 import { ByteWriter } from '../../src/protocol/byte-writer.js';
 import { Capability, hasCapability } from '../../src/protocol/capabilities.js';
 import { Command } from '../../src/protocol/commands.js';
@@ -168,6 +169,17 @@ const OWN_WORDS: ReadonlySet<number> = new Set([1047, 1243, 1421]);
 /** An OK of a statement without rows: counts of 0, flags with SESSION_STATE_CHANGED, warnings, no text and no changes. */
 const EMPTY_CHANGES = /^(000000..)([46])0(....)0000$/;
 
+/**
+ * The end of rows without SERVER_STATUS_METADATA_CHANGED: a server connection that has prepared the same text before says that the
+ * number of columns is another one than then, where a fresh one says nothing.
+ */
+function withoutMetadataChanged(payload: Buffer): Buffer {
+  if (payload[0] !== 0xfe || payload.length < 5 || payload.length > 9) return payload;
+  const masked = Buffer.from(payload);
+  masked.writeUInt8(masked.readUInt8(4) & ~(ServerStatus.METADATA_CHANGED >> 8), 4);
+  return masked;
+}
+
 /** Readable where it is text, and the same only for the same bytes. */
 function textOf({ sequenceId, payload }: RawPacket): string {
   if (payload[0] === 0xff && OWN_WORDS.has(payload.readUInt16LE(1)))
@@ -178,7 +190,7 @@ function textOf({ sequenceId, payload }: RawPacket): string {
     const flags = said[2] === '6' ? '20' : '00';
     return textOf({ sequenceId, payload: Buffer.from(`${said[1]}${flags}${said[3]}`, 'hex') });
   }
-  const shown = payload
+  const shown = withoutMetadataChanged(payload)
     .subarray(0, 4096)
     .toString('latin1')
     .replaceAll(/[^ -~]|\\/g, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`);

@@ -7,8 +7,8 @@ import { MYSQL } from '../unit/classify/modes.js';
 beforeAll(async () => {
   await freshSchema('rules');
   await freshSchema('rules_2');
-  const { connect } = await startProxy();
-  const writer = await connect({ database: 'rules' });
+  const own = await startProxy();
+  const writer = await own.connect({ database: 'rules' });
   await writer.query('CREATE TABLE cart (id INT PRIMARY KEY)');
   await writer.query('CREATE TABLE item (id INT PRIMARY KEY)');
   await writer.query('CREATE TABLE rules_2.cart (id INT PRIMARY KEY)');
@@ -23,8 +23,8 @@ function nodeName(index: number): string {
 
 describe('a rule', () => {
   test('for a table sends the reads that name it where it says, and no others', async () => {
-    const { connect } = await startProxy({ rules: [{ table: 'rules.cart', to: 'primary' }] });
-    const client = await connect({ database: 'rules' });
+    const own = await startProxy({ rules: [{ table: 'rules.cart', to: 'primary' }] });
+    const client = await own.connect({ database: 'rules' });
     for (const from of ['cart', 'item JOIN `cart` USING (id)', '(SELECT * FROM rules.cart) AS x']) {
       expect(await ranOn(client, `FROM (SELECT 1) AS a LEFT JOIN ${from} ON 1`)).toBe(PRIMARY_ID);
     }
@@ -37,14 +37,14 @@ describe('a rule', () => {
 
   test('for a user or a schema can name a node, also for read-only transactions; the first that fits counts', async () => {
     const { user } = clusterInfo().accounts.app;
-    const { connect } = await startProxy({
+    const own = await startProxy({
       rules: [
         { user: 'somebody', to: 'primary' },
         { schema: 'rules_2', to: `node=${nodeName(1)}` },
         { user, to: `node=${nodeName(2)}` },
       ],
     });
-    const client = await connect({ database: 'rules' });
+    const client = await own.connect({ database: 'rules' });
     for (let i = 0; i < 3; i++) expect(await ranOn(client)).toBe(3);
     await client.query('START TRANSACTION READ ONLY');
     expect(await ranOn(client)).toBe(3);
@@ -57,22 +57,22 @@ describe('a rule', () => {
   test('for a digest holds for all statements of that digest', async () => {
     const sql = Buffer.from('SELECT @@server_id FROM (SELECT 1) AS x WHERE 1 = 1');
     const digest = digestOf(sql, 0, sql.length, MYSQL).hash;
-    const { connect, proxy } = await startProxy({ rules: [{ digest, to: 'primary' }] });
-    const client = await connect();
+    const own = await startProxy({ rules: [{ digest, to: 'primary' }] });
+    const client = await own.connect();
     for (let i = 0; i < 3; i++) expect(await ranOn(client, `FROM (SELECT ${i}) AS x WHERE 1 = ${i} OR 1`)).not.toBe(1);
     for (let i = 0; i < 3; i++) await client.query(`SELECT @@server_id FROM (SELECT ${i}) AS x WHERE 1 = ${i}`);
-    expect(proxy.counts()).toContainEqual({ node: nodeName(0), target: 'primary', reason: 'rule', statements: 3 });
+    expect(own.proxy.counts()).toContainEqual({ node: nodeName(0), target: 'primary', reason: 'rule', statements: 3 });
   });
 
   test('never sends a write to a replica', async () => {
     const { user } = clusterInfo().accounts.app;
-    const { connect, proxy } = await startProxy({ rules: [{ user, to: 'replica' }] });
-    const client = await connect({ database: 'rules' });
+    const own = await startProxy({ rules: [{ user, to: 'replica' }] });
+    const client = await own.connect({ database: 'rules' });
     await client.query('INSERT INTO item VALUES (1)');
     await client.query('SELECT * FROM item FOR UPDATE');
     await client.query('BEGIN');
     await client.query('DELETE FROM item');
     await client.query('COMMIT');
-    expect(proxy.counts().filter(({ target }) => target !== 'primary')).toEqual([]);
+    expect(own.proxy.counts().filter(({ target }) => target !== 'primary')).toEqual([]);
   });
 });

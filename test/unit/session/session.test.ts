@@ -31,6 +31,7 @@ function ends(session: Session, sql: string, end: Partial<StatementEnd> = {}): v
     rows: 0,
     changes: [],
     command: undefined,
+    text: Buffer.from(sql),
     ...end,
   });
 }
@@ -44,7 +45,7 @@ const FAILED = { ok: undefined, status: undefined, error: { errno: 1205, sqlStat
 
 describe('a session is bound to its primary connection', () => {
   const CASES: readonly (readonly [begin: string, pin: string, end: string])[] = [
-    ['CREATE TEMPORARY TABLE t (a INT)', 'temporary-table', ''],
+    ['CREATE OR REPLACE TEMPORARY TABLE t (a INT)', 'temporary-table', ''],
     ['LOCK TABLES t READ', 'table-lock', 'UNLOCK TABLES'],
     ['FLUSH TABLES WITH READ LOCK', 'table-lock', 'UNLOCK TABLES'],
     ['LOCK INSTANCE FOR BACKUP', 'instance-lock', 'UNLOCK INSTANCE'],
