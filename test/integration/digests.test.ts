@@ -1,8 +1,8 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Capability } from '../../src/protocol/capabilities.js';
-import { clusterInfo, freshSchema, nodeInfo } from '../cluster.js';
-import { asRoot, ranOn, startProxy, value, type Row, type TestProxy } from '../proxy.js';
+import { clusterInfo, connectDirect, freshSchema, nodeInfo } from '../cluster.js';
+import { asRoot, eventually, ranOn, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 import { RawClient } from '../raw-client.js';
 
 let proxy: TestProxy;
@@ -16,6 +16,7 @@ beforeAll(async () => {
     'CREATE FUNCTION digests.writes(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN n; END',
     'CREATE FUNCTION digests.writes_too(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN n; END',
     'CREATE FUNCTION digests.writes_once(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN n; END',
+    'CREATE FUNCTION digests.writes_slowly(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN SLEEP(n); END',
     'SET GLOBAL log_bin_trust_function_creators = DEFAULT',
   );
 });
@@ -168,6 +169,26 @@ describe('a statement that a replica refuses as a write', () => {
     await other.query('/* rwsplit: replica */ SELECT writes_too(2)');
     await other.execute('/* rwsplit: replica */ SELECT writes_too(?)', [3]);
     expect(await digests('select writes_too(?)')).toEqual(refusedOnce(3));
+  });
+
+  test('is sent to the primary once: should that be lost, nobody knows what became of it', async () => {
+    const root = await connectDirect(0, clusterInfo().accounts.root);
+    for (let n = 0; n < 2; n++) {
+      const error = client.query('/* rwsplit: replica */ SELECT writes_slowly(30)').then(
+        () => 'done',
+        (failure: unknown) => failure,
+      );
+      await eventually(async () => {
+        const [rows] = await root.query<Row[]>(
+          "SELECT ID AS id FROM performance_schema.processlist WHERE STATE = 'User sleep'",
+        );
+        const [row] = rows;
+        expect(row).toBeDefined();
+        await root.query('KILL ?', [row?.['id']]);
+      });
+      expect(await error).toMatchObject({ errno: 2013 });
+    }
+    expect(await digests('select writes_slowly(?)')).toEqual(refusedOnce(2));
   });
 
   test('is not remembered where the session itself asked to read only', async () => {

@@ -82,12 +82,13 @@ test.runIf(isLocal)('explain --general-log reads what a real server wrote', asyn
 });
 
 test('explain --proxy shows what a running proxy has been asked', async () => {
-  const { host, port, connect } = await startProxy();
+  const proxy = await startProxy();
+  const { host, port } = proxy;
   const { user, password } = clusterInfo().accounts.monitor;
   vi.stubEnv('MONITOR_PASSWORD', password);
   const args = ['--proxy', `${host}:${port}`, '--user', user, '--password-env', 'MONITOR_PASSWORD'];
   expect(await run(...args)).toBe('The proxy has not been asked anything yet.\n');
-  const client = await connect();
+  const client = await proxy.connect();
   await client.query('SELECT 1');
   expect(await json(...args)).toEqual([
     {
