@@ -29,9 +29,4 @@ export interface CommandRun {
   readonly resets: boolean;
 }
 
-/** A statement that writes may not be sent twice, whatever its class says. */
-export function isRead({ classification, route }: CommandRun): boolean {
-  return classification.target === 'replica' && route.reason !== 'replica-refused';
-}
-
 export const NO_STATEMENT = { kind: 'none' } as const;

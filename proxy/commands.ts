@@ -198,12 +198,13 @@ export class Commands {
   #run(
     message: Message,
     shape: ResponseShape,
-    classification: Classification,
+    text: Classification,
     statement: CommandRun['statement'],
     digest?: DigestEntry,
     onEnd?: () => void,
   ): void {
-    const route = routeStatement(this.#runner.session, classification, digest?.refusedByReplica);
+    const route = routeStatement(this.#runner.session, text, digest?.refusedByReplica);
+    const classification = route.reason === 'replica-refused' ? COMMAND_CLASS.refused : text;
     this.#runner.run({ message, shape, classification, route, digest, statement, resets: false, onEnd });
   }
 

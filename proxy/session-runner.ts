@@ -19,7 +19,7 @@ import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
-import { isRead, type CommandRun } from './command-run.js';
+import type { CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
 import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
@@ -288,7 +288,7 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     // A read may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
-    if (restored === 'same' || isRead(run)) this.#send(connection, run);
+    if (restored === 'same' || run.classification.target === 'replica') this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
   }
 
@@ -502,7 +502,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
     const { forwarded } = this.#relay;
-    if (!bound && !forwarded && isRead(run)) {
+    if (!bound && !forwarded && run.classification.target === 'replica') {
       // A read that has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);

@@ -157,24 +157,35 @@ describe('a statement that a replica refuses as a write', () => {
 
   test('runs on the primary, and from then on goes there at once', async () => {
     for (let n = 1; n <= 3; n++) {
-      expect(await value(client, `/* rwsplit: replica */ SELECT writes(${7000 + n})`)).toBe(7000 + n);
+      const session = await proxy.connect({ database: 'digests' });
+      expect(await value(session, `/* rwsplit: replica */ SELECT writes(${7000 + n})`)).toBe(7000 + n);
+      expect(await value(session, 'SELECT GROUP_CONCAT(v ORDER BY v) FROM t WHERE v > 7000')).toContain(`${7000 + n}`);
     }
     expect(await digests('select writes(?)')).toEqual(refusedOnce(3));
-    expect(await value(client, 'SELECT GROUP_CONCAT(v ORDER BY v) FROM t WHERE v > 7000')).toBe('7001,7002,7003');
+    expect(await value(client, 'SELECT COUNT(*) FROM t WHERE v > 7000 FOR UPDATE')).toBe(3);
+  });
+
+  test('binds its session, as any function does that may write', async () => {
+    await client.query('/* rwsplit: replica */ SELECT writes(1)');
+    expect(await ranOn(client)).toBe(1);
   });
 
   test('goes to the primary at once for other sessions, too, prepared or not', async () => {
     await client.query('/* rwsplit: replica */ SELECT writes_too(1)');
-    const other = await proxy.connect({ database: 'digests' });
-    await other.query('/* rwsplit: replica */ SELECT writes_too(2)');
-    await other.execute('/* rwsplit: replica */ SELECT writes_too(?)', [3]);
+    const [second, third] = [
+      await proxy.connect({ database: 'digests' }),
+      await proxy.connect({ database: 'digests' }),
+    ];
+    await second.query('/* rwsplit: replica */ SELECT writes_too(2)');
+    await third.execute('/* rwsplit: replica */ SELECT writes_too(?)', [3]);
     expect(await digests('select writes_too(?)')).toEqual(refusedOnce(3));
   });
 
   test('is sent to the primary once: should that be lost, nobody knows what became of it', async () => {
     const root = await connectDirect(0, clusterInfo().accounts.root);
     for (let n = 0; n < 2; n++) {
-      const error = client.query('/* rwsplit: replica */ SELECT writes_slowly(30)').then(
+      const session = await proxy.connect({ database: 'digests' });
+      const error = session.query('/* rwsplit: replica */ SELECT writes_slowly(30)').then(
         () => 'done',
         (failure: unknown) => failure,
       );
@@ -195,8 +206,8 @@ describe('a statement that a replica refuses as a write', () => {
     await client.query('SET SESSION TRANSACTION READ ONLY');
     const sql = '/* rwsplit: replica */ SELECT writes_once(1)';
     await expect(client.query(sql)).rejects.toMatchObject({ errno: 1792 });
-    await client.query('SET SESSION TRANSACTION READ WRITE');
-    await client.query(sql);
+    const other = await proxy.connect({ database: 'digests' });
+    await other.query(sql);
     const found = await digests('select writes_once(?)');
     const total = (name: string): number =>
       found.filter((it) => it['reason'] === 'hint-replica').reduce((sum, it) => sum + Number(it[name]), 0);
