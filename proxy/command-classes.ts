@@ -1,10 +1,10 @@
-import type { Classification, ClassReason } from '../src/classify/classification.js';
+import type { Classification, ClassReason, PinReason } from '../src/classify/classification.js';
 
-function toPrimary(reason: ClassReason): Classification {
-  return Object.freeze({ target: 'primary', reason, pins: [], unpins: [] });
+function toPrimary(reason: ClassReason, pins: readonly PinReason[] = []): Classification {
+  return Object.freeze({ target: 'primary', reason, pins, unpins: [] });
 }
 
-/** The classes of commands that are no statements. */
+/** The classes of commands that are no statements, and of statements that are not what they seem. */
 export const COMMAND_CLASS = {
   /** What changes or asks for the session's own connection. */
   session: toPrimary('session-state'),
@@ -18,4 +18,6 @@ export const COMMAND_CLASS = {
   temporaryTable: toPrimary('temporary-table'),
   /** A COM_QUERY whose attributes cannot be read. */
   unreadable: toPrimary('unparsable'),
+  /** What a replica refused as a write is no read, whatever its text says: it is taken for what most such statements are. */
+  refused: toPrimary('stored-function', ['stored-function']),
 } as const;

@@ -8,9 +8,9 @@ import type { ClientStatement } from './client-statement.js';
 /** A client's command on its way through a server. */
 export interface CommandRun {
   readonly message: Message;
-  /** `none` for what has no answer. */
   /** Where in the message's body a COM_QUERY's text begins. */
   readonly textStart?: number | undefined;
+  /** `none` for what has no answer. */
   readonly shape: ResponseShape | 'none';
   readonly classification: Classification;
   readonly route: Route;
@@ -29,11 +29,6 @@ export interface CommandRun {
   readonly onEnd: (() => void) | undefined;
   /** COM_RESET_CONNECTION: the session begins anew when it went through. */
   readonly resets: boolean;
-}
-
-/** A statement that writes may not be sent twice, whatever its class says. */
-export function isRead({ classification, route }: CommandRun): boolean {
-  return classification.target === 'replica' && route.reason !== 'replica-refused';
 }
 
 /** The text of a statement that runs. */

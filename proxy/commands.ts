@@ -259,13 +259,14 @@ export class Commands {
   #run(
     message: Message,
     shape: ResponseShape,
-    classification: Classification,
+    text: Classification,
     statement: CommandRun['statement'],
     digest?: DigestEntry,
     onEnd?: () => void,
     textStart?: number,
   ): void {
-    const route = routeStatement(this.#runner.session, classification, digest?.refusedByReplica);
+    const route = routeStatement(this.#runner.session, text, digest?.refusedByReplica);
+    const classification = route.reason === 'replica-refused' ? COMMAND_CLASS.refused : text;
     this.#runner.run({ message, textStart, shape, classification, route, digest, statement, resets: false, onEnd });
   }
 

@@ -1,6 +1,7 @@
 import type { ErrPacket } from '../src/protocol/packets/err.js';
 import { REPLICA_REFUSED } from '../src/routing/route.js';
 import type { Session } from '../src/session/session.js';
+import { COMMAND_CLASS } from './command-classes.js';
 import type { CommandRun } from './command-run.js';
 import type { Cluster } from './session-runner.js';
 
@@ -20,7 +21,7 @@ export function rerunOnPrimary(
   cluster: Cluster,
 ): CommandRun {
   cluster.refused(node, run, error, isOfStatement(error, session));
-  return { ...run, route: REPLICA_REFUSED };
+  return { ...run, classification: COMMAND_CLASS.refused, route: REPLICA_REFUSED };
 }
 
 /** Whether the statement was refused for what it is, not for what its session asked for. */

@@ -19,7 +19,7 @@ import type { Session } from '../src/session/session.js';
 import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
-import { isRead, textOf, type CommandRun } from './command-run.js';
+import { textOf, type CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
 import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
@@ -342,7 +342,8 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
-    if (restored === 'same' || isRead(run) || role === 'replica') this.#send(connection, run);
+    const onlyReads = role === 'replica' || run.classification.target === 'replica';
+    if (restored === 'same' || onlyReads) this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
   }
 
@@ -601,7 +602,8 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
     const { forwarded } = this.#relay;
-    if (!bound && !forwarded && (isRead(run) || this.#role === 'replica')) {
+    const onlyReads = this.#role === 'replica' || run.classification.target === 'replica';
+    if (!bound && !forwarded && onlyReads) {
       // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);

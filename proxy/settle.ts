@@ -3,7 +3,7 @@ import type { ResponseShape } from '../src/protocol/response-walker.js';
 import type { SessionChange } from '../src/protocol/session-changes.js';
 import { frameCommand, TRACK_SESSION, type ServerConnection } from '../src/runtime/server-connection.js';
 import type { Session } from '../src/session/session.js';
-import { isRead, type CommandRun } from './command-run.js';
+import type { CommandRun } from './command-run.js';
 
 /** A command of ours, whose answer tells what the session is in. */
 export interface Question {
@@ -26,7 +26,8 @@ export function unsettled(
     // The trackers are reset too, and the character sets are no longer those of the login.
     return { framed: connection.frameQuery(TRACK_SESSION), shape: 'result' };
   }
-  if (error !== undefined && !session.inTransaction && (!isRead(run) || !session.autocommit)) {
+  const reads = run.classification.target === 'replica' && session.autocommit;
+  if (error !== undefined && !session.inTransaction && !reads) {
     // An error does not tell whether a transaction is open; any OK does.
     return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
   }

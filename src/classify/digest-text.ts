@@ -26,10 +26,10 @@ export class DigestText {
 
   literal(): void {
     const pieces = this.#pieces;
+    const last = pieces.at(-1);
     // Strings beside each other are one.
-    if (pieces.at(-1) === LITERAL) return;
-    const sign = pieces.at(-1);
-    if ((sign === '-' || sign === '+') && SIGNED_AFTER.test(pieces.at(-2) ?? '')) pieces.pop();
+    if (last === LITERAL) return;
+    if ((last === '-' || last === '+') && SIGNED_AFTER.test(pieces.at(-2) ?? '')) pieces.pop();
     pieces.push(LITERAL);
   }
 
@@ -41,11 +41,13 @@ export class DigestText {
   /** @param joins it follows the piece before without a gap, and may be part of the same operator */
   operator(text: string, joins: boolean): void {
     const pieces = this.#pieces;
-    const last = pieces.at(-1) ?? '';
-    if (text === '(') this.#opens();
+    // Of a long statement, nearly all are one of these three.
+    if (text === ',') pieces.push(text);
+    else if (text === '(') this.#opens();
     else if (text === ')') this.#closes();
-    else if (joins && /^[<>=!|&:-]/.test(last) && /^[<>=|&]/.test(text)) pieces[pieces.length - 1] = last + text;
-    else pieces.push(text);
+    else if (joins && /^[<>=|&]/.test(text) && /^[<>=!|&:-]/.test(pieces.at(-1) ?? '')) {
+      pieces.push(`${pieces.pop() ?? ''}${text}`);
+    } else pieces.push(text);
   }
 
   /** @param cut the statement goes on: how far what there is reached into its rows or lists is told by nothing */

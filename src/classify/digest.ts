@@ -12,6 +12,8 @@ export interface Digest {
   readonly text: string;
 }
 
+/** Made once: a long statement has thousands of operators and commas. */
+const CHARACTERS = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
 const MAX_SHOWN = 1024;
 const HASH_DIGITS = 16;
 /** Of all texts that no server reads as we do: what is a literal in them cannot be told. */
@@ -66,7 +68,7 @@ function normalise(sql: Buffer, start: number, end: number, mode: LexMode, cut: 
         break;
       default:
         if (sql[lexer.from] === 0x3f /* ? */) text.literal();
-        else text.operator(String.fromCharCode(sql[lexer.from] ?? 0), lexer.from === before);
+        else text.operator(CHARACTERS[sql[lexer.from] ?? 0] ?? '', lexer.from === before);
     }
   }
 }
@@ -75,7 +77,7 @@ function normalise(sql: Buffer, start: number, end: number, mode: LexMode, cut: 
 function wordAt(lexer: PieceLexer, sql: Buffer, start: number, stop: number): string {
   const text = sql.toString(lexer.mode.charset === 'other' ? 'utf8' : 'latin1', start, stop);
   // A name in quotes may have anything in it, and the text comes to be seen on terminals.
-  return text.replace(/\p{Cc}/gu, ' ');
+  return /[^ -~]/.test(text) ? text.replace(/\p{Cc}/gu, ' ') : text;
 }
 
 function variableAt(lexer: PieceLexer, sql: Buffer): string {

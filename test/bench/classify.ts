@@ -65,12 +65,17 @@ export async function benchClassify(): Promise<void> {
   const repeated = Buffer.from(select(1));
   const selects = Array.from({ length: 8192 }, (_, n) => Buffer.from(select(n)));
   const inserted = Buffer.from(insert(10_000));
+  const tooLong = Buffer.from(insert(20_000));
   const literals = Buffer.from(insert(64 * MIB));
   const oneLiteral = Buffer.from(`INSERT INTO t VALUES ('${'x'.repeat(64 * MIB)}')`);
   const fresh = (round: number): Buffer => selects[round % selects.length] ?? repeated;
 
   const rows: Row[] = [
     row('repeated SELECT, from the cache', repeated.toString(), () => cache.lookup(repeated, 0, repeated.length, MODE)),
+    row('counting it by its digest, on two nodes in turn', repeated.toString(), (round) => {
+      const { digest } = cache.lookup(repeated, 0, repeated.length, MODE);
+      digest?.ran(round % 2 === 0 ? '127.0.0.1:3306' : '127.0.0.1:3307', 'replica', 'read');
+    }),
     row('new SELECT', repeated.toString(), (round) => classifyText(fresh(round))),
     row('new SELECT, through a cache it never hits', repeated.toString(), (round) => {
       const sql = Buffer.from(select(round));
@@ -78,6 +83,9 @@ export async function benchClassify(): Promise<void> {
     }),
     row('making that text', repeated.toString(), (round) => void Buffer.from(select(round))),
     row('new INSERT of 10 kB', inserted.toString(), () => classifyText(inserted)),
+    row('INSERT of 20 kB, too long for the cache', tooLong.toString(), () => {
+      cache.lookup(tooLong, 0, tooLong.length, MODE);
+    }),
     row('new INSERT of 64 MiB, rows of short literals', literals.toString(), () => classifyText(literals)),
     row('new INSERT of 64 MiB, one literal', oneLiteral.toString(), () => classifyText(oneLiteral)),
     row(

@@ -104,6 +104,16 @@ describe('rwsplit explain', () => {
     ['no text', [], 'explain needs a SQL text or --file; see rwsplit explain --help'],
     ['two texts', ['SELECT', '1'], 'explain takes one SQL text: put it in quotes'],
     ['a text and a file', ['--file', 'x', 'SELECT 1'], 'explain takes a SQL text or --file, not both'],
+    ['two forms', ['--file', 'x', '--general-log', 'y'], 'explain takes one of --file, --general-log and --proxy'],
+    ['a text and a log', ['--general-log', 'x', 'SELECT 1'], 'explain takes a SQL text alone'],
+    ['a log that is not there', ['--general-log', '/nowhere'], "--general-log '/nowhere' cannot be read"],
+    ['a proxy without its user', ['--proxy', 'localhost:1'], "name the proxy's monitor user with --user"],
+    ['a proxy without an address', ['--proxy', 'a:b:c', '--user', 'u'], "--proxy takes HOST:PORT, not 'a:b:c'"],
+    [
+      'a password that is not there',
+      ['--proxy', ':1', '--user', 'u', '--password-env', 'RWSPLIT_NO_SUCH_VARIABLE'],
+      'the environment variable RWSPLIT_NO_SUCH_VARIABLE, named with --password-env, is not set',
+    ],
     ['a file that is not there', ['--file', '/nowhere'], "--file '/nowhere' cannot be read"],
     [
       'an odd version',

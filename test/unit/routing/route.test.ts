@@ -152,3 +152,10 @@ describe('a statement of a session', () => {
     }
   });
 });
+
+test('a read whose like a replica refused as a write goes to the primary, where nothing else sends it there', () => {
+  const read = classOf('SELECT 1');
+  expect(routeStatement(sessionIn('free'), read, true)).toEqual({ to: 'primary', reason: 'replica-refused' });
+  expect(routeStatement(sessionIn('in a transaction'), read, true).reason).toBe('in-transaction');
+  expect(routeStatement(sessionIn('free'), classOf('SHOW WARNINGS'), true).to).toBe('previous');
+});
