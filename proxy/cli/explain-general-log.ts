@@ -75,7 +75,7 @@ class ExplainedLog {
     const to = this.#session(connection).take(command, argument);
     if (to === undefined) return;
     this.statements++;
-    if (to === 'replica') this.toReplicas++;
+    if (to === 'replica' || to === 'transaction') this.toReplicas++;
   }
 
   #session(connection: number): LogSession {

@@ -1,6 +1,6 @@
 import type { StatementCache } from '../../src/classify/statement-cache.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
-import { routeStatement } from '../../src/routing/route.js';
+import { routeStatement, type Route } from '../../src/routing/route.js';
 import { Session } from '../../src/session/session.js';
 import { textEffects } from './text-effects.js';
 
@@ -20,7 +20,7 @@ export class LogSession {
   }
 
   /** @param argument of a command in the log @returns where the statement goes, if it is one */
-  take(command: string, argument: Buffer): 'primary' | 'replica' | 'previous' | undefined {
+  take(command: string, argument: Buffer): Route['to'] | undefined {
     switch (command) {
       case 'Connect':
         this.#use(/ on (\S+) using /.exec(argument.toString('latin1'))?.[1]);
@@ -42,10 +42,10 @@ export class LogSession {
   }
 
   #use(schema: string | undefined): void {
-    if (schema !== undefined) this.#session.learn([{ kind: 'schema', name: schema }], undefined);
+    if (schema !== undefined) this.#session.learn('primary', [{ kind: 'schema', name: schema }], undefined);
   }
 
-  #run(sql: Buffer): 'primary' | 'replica' | 'previous' | undefined {
+  #run(sql: Buffer): Route['to'] | undefined {
     const session = this.#session;
     const { classification, digest } = this.#cache.lookup(sql, 0, sql.length, session.lexMode);
     if (digest === undefined) return undefined;
@@ -55,7 +55,9 @@ export class LogSession {
     const { status, changes } = textEffects(sql, classification, session);
     const unknown = { ok: undefined, insertsId: false, error: undefined, warnings: 0, rows: 0 };
     session.begin(route.to === 'previous');
-    session.end({ role: route.to === 'replica' ? 'replica' : 'primary', classification, status, changes, ...unknown });
+    if (session.inReplicaTransaction && route.to !== 'transaction') session.leftReplica(true);
+    const role = route.to === 'replica' || route.to === 'transaction' ? 'replica' : 'primary';
+    session.end({ role, classification, status, changes, command: sql, text: sql, ...unknown });
     return route.to;
   }
 }

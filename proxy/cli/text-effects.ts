@@ -69,6 +69,11 @@ function afterSet(text: string, raw: string, status: number): TextEffects {
     const value = level.toUpperCase().replace(' ', '-');
     changes.push({ kind: 'system-variable', name: 'transaction_isolation', value });
   }
+  const access = /^set session transaction\b.*\bread (only|write)\b/.exec(text)?.[1] ?? set('transaction_read_only');
+  if (access !== undefined) {
+    const value = /^(?:only|1|on|true)$/i.test(access) ? 'ON' : 'OFF';
+    changes.push({ kind: 'system-variable', name: 'transaction_read_only', value });
+  }
   const autocommit = set('autocommit');
   if (autocommit === undefined) return { status, changes };
   // Turning it on commits; turning it off begins nothing yet.
