@@ -342,8 +342,7 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
-    const onlyReads = role === 'replica' || run.classification.target === 'replica';
-    if (restored === 'same' || onlyReads) this.#send(connection, run);
+    if (restored === 'same' || onlyReads(run, role)) this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
   }
 
@@ -602,8 +601,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
     const { forwarded } = this.#relay;
-    const onlyReads = this.#role === 'replica' || run.classification.target === 'replica';
-    if (!bound && !forwarded && onlyReads) {
+    if (!bound && !forwarded && onlyReads(run, this.#role)) {
       // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);
@@ -716,6 +714,11 @@ function asksReplica({ route, classification }: CommandRun): boolean {
 /** Asks for what only the previous statement's connection has. */
 function asksLost({ classification: { reason, target } }: CommandRun): boolean {
   return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
+}
+
+/** A replica refuses what writes. On the primary nothing but the class is to be relied on, and a hint may be mistaken. */
+function onlyReads({ classification }: CommandRun, role: Role): boolean {
+  return role === 'replica' || classification.reason === 'read';
 }
 
 /** Opens a read-only transaction on a replica where that goes through. */

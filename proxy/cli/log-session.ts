@@ -2,6 +2,7 @@ import type { StatementCache } from '../../src/classify/statement-cache.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import { routeStatement, type Route } from '../../src/routing/route.js';
 import { Session } from '../../src/session/session.js';
+import { COMMAND_CLASS } from '../command-classes.js';
 import { textEffects } from './text-effects.js';
 
 /**
@@ -47,8 +48,10 @@ export class LogSession {
 
   #run(sql: Buffer): Route['to'] | undefined {
     const session = this.#session;
-    const { classification, digest } = this.#cache.lookup(sql, 0, sql.length, session.lexMode);
+    const { classification: text, digest } = this.#cache.lookup(sql, 0, sql.length, session.lexMode);
     if (digest === undefined) return undefined;
+    const isTemporary = text.target === 'replica' && session.temporaryTables.isNamedIn(sql, session.lexMode);
+    const classification = isTemporary ? COMMAND_CLASS.temporaryTable : text;
     const route = routeStatement(session, classification);
     digest.ran('', route.to, route.reason);
     this.#ranByName = classification.reason === 'text-prepared-statement';

@@ -13,7 +13,7 @@ beforeAll(async () => {
   await writer.query('CREATE TABLE t (id INT PRIMARY KEY, v INT)');
   await writer.query('INSERT INTO t VALUES (1, 10), (2, 20)');
   await writer.query(
-    'CREATE FUNCTION writes() RETURNS INT MODIFIES SQL DATA BEGIN UPDATE t SET v = v + 1; RETURN 1; END',
+    'CREATE FUNCTION writes() RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN UPDATE t SET v = v + 1; RETURN 1; END',
   );
   await untilReplicated();
 });

@@ -153,7 +153,10 @@ describe('rwsplit explain --general-log', () => {
       'A T R',
     ],
     ['a word in a literal', ["SET time_zone = 'autocommit=0'", 'SELECT a'], 'R'],
-    ['what stays on a connection', ['SELECT a', 'CREATE TEMPORARY TABLE t (i INT)', 'SELECT b'], 'R P'],
+    ['what stays on a connection', ['SELECT a', 'SET @x = 1', 'SELECT b'], 'R P'],
+    ['temporary tables', ['CREATE TEMPORARY TABLE t (i INT)', 'SELECT b', 'SELECT c FROM t'], 'R M'],
+    ['read-only transactions', ['START TRANSACTION READ ONLY', 'SELECT b', 'COMMIT', 'SELECT c'], 'K R'],
+    ['read-only sessions', ['SET SESSION TRANSACTION READ ONLY', 'BEGIN', 'SELECT b', 'COMMIT', 'BEGIN'], 'K'],
     ['SERIALIZABLE', ['SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE', 'SELECT a'], 'S'],
     ['another sql_mode', ["SET sql_mode='ANSI_QUOTES'", 'SELECT "f"(a)'], 'F'],
     ['a schema about the server', ['USE performance_schema', 'SELECT a', 'USE `shop`', 'SELECT b'], 'O R'],
@@ -166,6 +169,8 @@ describe('rwsplit explain --general-log', () => {
       S: 'primary serializable',
       F: 'primary stored-function',
       O: 'primary server-specific',
+      M: 'primary temporary-table',
+      K: 'transaction in-transaction',
     };
     const routes = await routesOf(statements.map((sql) => `8 Query\t${sql}`));
     expect(routes).toEqual(expected.split(' ').map((it) => names[it]));
