@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
-import { PRIMARY_ID, ranOn, startProxy, value, type Row, type TestProxy } from '../proxy.js';
+import { asRoot, PRIMARY_ID, ranOn, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 let proxy: TestProxy;
 let client: Connection;
@@ -12,8 +12,9 @@ beforeAll(async () => {
   const writer = await proxy.connect({ database: 'read_only' });
   await writer.query('CREATE TABLE t (id INT PRIMARY KEY, v INT)');
   await writer.query('INSERT INTO t VALUES (1, 10), (2, 20)');
-  await writer.query(
-    'CREATE FUNCTION writes() RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN UPDATE t SET v = v + 1; RETURN 1; END',
+  await asRoot(
+    'CREATE FUNCTION read_only.writes() RETURNS INT DETERMINISTIC MODIFIES SQL DATA ' +
+      'BEGIN UPDATE read_only.t SET v = v + 1; RETURN 1; END',
   );
   await untilReplicated();
 });
