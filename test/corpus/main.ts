@@ -111,7 +111,7 @@ async function showServer(files: readonly TestFile[], seconds: number): Promise<
     const server = { host: node.host, port: node.port, ...cluster.accounts.root };
     const report = await checkOnServer(files, server, seconds, say);
     say(
-      `${report.files} of ${files.length} files; ${report.ran} reads were run, ${report.succeeded} of them without an error`,
+      `${report.files} of ${files.length} files (${report.brokenOff} not to their ends); ${report.ran} reads were run, ${report.succeeded} of them without an error`,
     );
     showAll(
       'WRONG',

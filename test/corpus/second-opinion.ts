@@ -38,9 +38,9 @@ export interface SecondOpinion {
   readonly explained: ReadonlyMap<string, number>;
   /** Nobody has explained them yet. */
   readonly unexplained: readonly string[];
-  /** The parser finds a write or lock in what would go to a replica, in a text that it misreads. */
+  /** They disagree about a text that the parser misreads. */
   readonly misread: number;
-  /** The same, in a text that it reads. */
+  /** The parser finds a write or lock in what would go to a replica. */
   readonly dangerous: readonly string[];
 }
 
@@ -61,9 +61,9 @@ export function askParser(statements: Iterable<string>): SecondOpinion {
     const { target, reason } = classify(bytes, 0, bytes.length, MYSQL);
     const treeReads = reads(tree);
     if (treeReads === (target === 'replica')) agreed++;
+    else if (MISREAD.test(sql)) misread++;
     else if (!treeReads) {
-      if (MISREAD.test(sql)) misread++;
-      else dangerous.push(sql);
+      dangerous.push(sql);
     } else if (reason === 'unparsable' && !isUtf8(bytes)) {
       explained.set(OTHER_CHARSET, (explained.get(OTHER_CHARSET) ?? 0) + 1);
     } else if (BEYOND_TREES.has(reason)) explained.set(reason, (explained.get(reason) ?? 0) + 1);

@@ -22,6 +22,8 @@ export interface Violation {
 
 export interface ServerReport {
   readonly files: number;
+  /** How many of them ended early: a session was ended, or the driver could not read an answer. */
+  readonly brokenOff: number;
   /** Statements of the class `replica` that were run. */
   readonly ran: number;
   /** Of them, how many the server took without an error. */
@@ -61,13 +63,17 @@ export async function checkOnServer(
   let done = 0;
   let ran = 0;
   let succeeded = 0;
+  let brokenOff = 0;
   for (const file of files) {
     if (Date.now() > deadline) break;
     const sessions = await open(server);
     for (const sql of file.statements) {
       if (Date.now() > deadline) break;
-      const outcome = await check(sql, sessions);
-      if (outcome === 'broken') break;
+      const outcome = await check(sql, sessions).catch(() => 'broken' as const);
+      if (outcome === 'broken') {
+        brokenOff++;
+        break;
+      }
       if (outcome === 'skipped') continue;
       ran++;
       if (outcome === 'succeeded') succeeded++;
@@ -77,7 +83,7 @@ export async function checkOnServer(
     done++;
     if (done % 100 === 0) onProgress(`${done} of ${files.length} files, ${ran} reads, ${violations.length} violations`);
   }
-  return { files: done, ran, succeeded, violations };
+  return { files: done, brokenOff, ran, succeeded, violations };
 }
 
 async function open(server: ServerAddress): Promise<Sessions> {

@@ -21,6 +21,10 @@ const PREFIX = /^(?:eval|evalp|query|query_vertical|query_horizontal|send)\s+/i;
 /** A text in the test's own language goes on to a line of its own. */
 const INLINE_TEXT = /^(?:--\s*)?(?:perl|write_file|append_file)\b[^\n]*?(?:\s(\w+))?;?\s*$/i;
 
+/** `--` without a space begins no comment of SQL. */
+const COMMAND_LINE = /^\s*(?:#|--[a-z])/i;
+const ONLY_COMMENT = /^\/\*[^!+][^*]*\*\/$/;
+
 /** Cuts a test file into its SQL statements: those that have variables of the test language in them are left out. */
 export function statementsOf(file: Buffer, mode: LexMode): string[] {
   const script = Buffer.from(withoutCommands(file.toString('latin1')), 'latin1');
@@ -29,10 +33,18 @@ export function statementsOf(file: Buffer, mode: LexMode): string[] {
     const sql = script
       .toString('latin1', start, stop)
       .replace(/^[\s}]+/, '')
+      .replace(/^(?:#[^\n]*(?:\n\s*|$))+/, '')
       .replace(PREFIX, '')
       .trim();
     const [word = ''] = /^[\w-]*/.exec(sql) ?? [];
-    if (sql === '' || COMMANDS.has(word.toLowerCase()) || /\$\w/.test(sql) || /^[{}]/.test(sql)) continue;
+    if (
+      sql === '' ||
+      ONLY_COMMENT.test(sql) ||
+      COMMANDS.has(word.toLowerCase()) ||
+      /\$\w/.test(sql) ||
+      /^[{}]/.test(sql)
+    )
+      continue;
     statements.push(sql);
   }
   return statements;
@@ -49,8 +61,9 @@ function withoutCommands(text: string): string {
       continue;
     }
     if (inStatement) {
-      kept.push(line);
-      inStatement = !line.trimEnd().endsWith(delimiter);
+      // Commands for the statement may stand in the middle of it.
+      if (!COMMAND_LINE.test(line)) kept.push(line);
+      inStatement = !endsWith(line, delimiter);
       continue;
     }
     const inline = INLINE_TEXT.exec(line);
@@ -64,8 +77,13 @@ function withoutCommands(text: string): string {
       kept.push(`DELIMITER ${delimiter}`);
     } else if (!/^\s*(?:#|--|[{}]|$|(?:if|while)\b.*\{?\s*$)/i.test(line)) {
       kept.push(line);
-      inStatement = !line.trimEnd().endsWith(delimiter);
+      inStatement = !endsWith(line, delimiter);
     }
   }
   return kept.join('\n');
+}
+
+/** Whether a statement ends on the line, before a comment. */
+function endsWith(line: string, delimiter: string): boolean {
+  return [line, line.replace(/\s*(?:#|-- ).*$/, '')].some((it) => it.trimEnd().endsWith(delimiter));
 }
