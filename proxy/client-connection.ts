@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { KnownFunctions } from '../src/classify/statement-scan.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, LoginRefused, RwsplitError } from '../src/errors.js';
@@ -24,6 +25,7 @@ export interface ProxyContext {
   readonly cluster: Cluster;
   readonly backends: Backends;
   readonly statements: StatementCache;
+  readonly functions: KnownFunctions;
   readonly admin: Admin;
   readonly rules: Rules;
   readonly rsaKey: RsaKey;

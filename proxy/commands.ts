@@ -1,6 +1,7 @@
 import type { Classification } from '../src/classify/classification.js';
 import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { KnownStatement } from '../src/classify/known-statement.js';
+import type { KnownFunctions } from '../src/classify/statement-scan.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
@@ -32,6 +33,8 @@ export interface CommandsContext {
   readonly statements: StatementCache;
   readonly admin: Admin;
   readonly rules: Rules;
+  /** Stored functions that only read: they may read a temporary table, too. */
+  readonly functions: KnownFunctions;
 }
 
 /** A COM_QUERY whose text cannot be found. */
@@ -71,14 +74,20 @@ export class Commands {
   readonly #admin: Admin;
   readonly #user: string;
   readonly #rules: Rules;
+  readonly #functions: KnownFunctions;
 
-  constructor(runner: SessionRunner, client: CommandClient, { user, statements, admin, rules }: CommandsContext) {
+  constructor(
+    runner: SessionRunner,
+    client: CommandClient,
+    { user, statements, admin, rules, functions }: CommandsContext,
+  ) {
     this.#runner = runner;
     this.#client = client;
     this.#cache = statements;
     this.#admin = admin;
     this.#user = user;
     this.#rules = rules;
+    this.#functions = functions;
     this.#statements = new ClientStatements(runner.session);
   }
 
@@ -234,7 +243,9 @@ export class Commands {
   #minded(classification: Classification, body: Buffer, start = 0): Classification {
     const { temporaryTables, lexMode } = this.#runner.session;
     if (temporaryTables.isEmpty || classification.target !== 'replica') return classification;
-    return temporaryTables.isNamedIn(body.subarray(start), lexMode) ? COMMAND_CLASS.temporaryTable : classification;
+    return temporaryTables.isNamedIn(body.subarray(start), lexMode, this.#functions)
+      ? COMMAND_CLASS.temporaryTable
+      : classification;
   }
 
   #lookupHinted(payload: Buffer, start: number, hint: string): KnownStatement {

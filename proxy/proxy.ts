@@ -9,6 +9,7 @@ import { framePackets } from '../src/protocol/framing.js';
 import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
+import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import type { MonitorAccount } from '../src/runtime/node-probe.js';
 import { Rules, type Rule } from '../src/routing/rules.js';
 import type { Consistency } from '../src/session/consistency.js';
@@ -18,7 +19,7 @@ import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
 import { ClientConnection, type ProxyContext } from './client-connection.js';
 import type { RsaKey } from './client-login.js';
-import type { CommandRun } from './command-run.js';
+import { textOf, type CommandRun } from './command-run.js';
 
 export interface ProxyOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -43,6 +44,8 @@ export class Proxy {
   /** Statements by node, then by reason. */
   readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
   readonly #digests = new DigestTable(DEFAULTS.digests);
+  readonly #functions: StoredFunctions;
+  #statements: StatementCache | undefined;
   #server: Server | undefined;
   #lastClientId = 0;
   #stopping = false;
@@ -51,6 +54,12 @@ export class Proxy {
     this.#options = options;
     this.#log = log;
     this.#monitor = new Monitor(options.nodes, options.monitor, (snapshot) => this.#topologyChanged(snapshot));
+    this.#functions = new StoredFunctions(
+      options.monitor,
+      () => this.#monitor.snapshot.primary,
+      () => this.#statements?.clear(),
+      log,
+    );
     this.#backends = new Backends(() => this.#monitor.snapshot, {
       max: options.poolMax,
       queueMax: DEFAULTS.poolQueueMax,
@@ -76,20 +85,25 @@ export class Proxy {
       await this.stop();
       throw new Error(this.snapshot.problem);
     }
+    const statements = new StatementCache({
+      maxBytes: DEFAULTS.statementCacheBytes,
+      maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
+      digests: this.#digests,
+      functions: this.#functions.known,
+    });
+    this.#statements = statements;
+    await this.#functions.start();
     const context: ProxyContext = {
       cluster: {
         consistency: this.#options.consistency ?? 'session',
         snapshot: () => this.#monitor.snapshot,
         nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
-        ran: (node, run) => this.#count(node, run),
+        ran: (node, run) => this.#ran(node, run),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
       backends: this.#backends,
-      statements: new StatementCache({
-        maxBytes: DEFAULTS.statementCacheBytes,
-        maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
-        digests: this.#digests,
-      }),
+      statements,
+      functions: this.#functions.known,
       rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
       rsaKey,
@@ -117,6 +131,7 @@ export class Proxy {
     }
     for (const client of this.#clients) client.destroy();
     this.#monitor.stop();
+    this.#functions.stop();
     await this.#backends.end();
   }
 
@@ -159,6 +174,11 @@ export class Proxy {
     socket.on('close', () => this.#clients.delete(client));
   }
 
+  #ran(node: string, run: CommandRun): void {
+    if (this.#functions.known.size > 0 && mayChangeFunctions(run)) this.#functions.forget();
+    this.#count(node, run);
+  }
+
   #count(node: string, { route, digest }: CommandRun): void {
     digest?.ran(node, route.to, route.reason);
     const reasons = this.#counts.get(node);
@@ -182,6 +202,14 @@ export class Proxy {
     if (snapshot.problem === undefined) this.#log.info({ nodes }, `the primary is ${snapshot.primary?.address.name}`);
     else this.#log.error({ nodes }, snapshot.problem);
   }
+}
+
+const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;
+
+function mayChangeFunctions(run: CommandRun): boolean {
+  const { reason } = run.classification;
+  if (reason !== 'ddl' && reason !== 'multi-statement') return false;
+  return ROUTINES.test(textOf(run)?.toString('latin1') ?? '');
 }
 
 async function makeRsaKey(): Promise<RsaKey> {

@@ -36,6 +36,11 @@ export const DEFAULTS = {
   /** How often the state of each node is looked at. */
   probeIntervalMs: 1_000,
   probeTimeoutMs: 1_000,
+  /** How often it is looked whether stored functions have changed. */
+  storedFunctionsIntervalMs: 5_000,
+  /** With more of them, or larger ones, calls go to the primary. */
+  storedFunctions: 5_000,
+  storedFunctionBytes: 65_536,
   /** How long running statements get when the proxy is asked to stop. */
   drainTimeoutMs: 10_000,
   /** What a server connection reads at once. */

@@ -38,8 +38,8 @@ export function accountStatements({ monitor, app, replication }: AllAccounts): s
 
     createUser(monitor),
     // REPLICATION CLIENT: SHOW REPLICA STATUS and SHOW BINARY LOG STATUS. REPLICATION SLAVE: SHOW REPLICAS, which finds a primary's
-    // replicas. PROCESS: who is connected, and from where.
-    `GRANT REPLICATION CLIENT, REPLICATION SLAVE, PROCESS ON *.* TO ${monitor.user}`,
+    // replicas. PROCESS: who is connected, and from where. SHOW_ROUTINE: which stored functions only read.
+    `GRANT REPLICATION CLIENT, REPLICATION SLAVE, PROCESS, SHOW_ROUTINE ON *.* TO ${monitor.user}`,
     // The state of each replication channel, worker and applied transaction, with times in microseconds.
     `GRANT SELECT ON performance_schema.* TO ${monitor.user}`,
 

@@ -35,11 +35,12 @@ export class TemporaryTables {
     return this.isNamedIn(sql, mode) && namesIn(sql, 0, sql.length, mode).has('rename');
   }
 
-  /** Whether a statement may be about one of them. */
-  isNamedIn(sql: Uint8Array, mode: LexMode): boolean {
+  /** Whether a statement may be about one of them. @param readers names of what may read one unseen */
+  isNamedIn(sql: Uint8Array, mode: LexMode, readers?: ReadonlySet<string>): boolean {
     if (this.isEmpty) return false;
     const names = namesIn(sql, 0, sql.length, mode);
     for (const named of names) {
+      if (readers?.has(named) === true) return true;
       if (this.#names.has(named) || this.#names.has(named.slice(named.indexOf('.') + 1))) return true;
     }
     return false;
