@@ -12,7 +12,7 @@ const SUMMARY = `SELECT COUNT(*) AS n, COALESCE(MAX(LAST_ALTERED), '') AS altere
   (SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE IN ('SHOW_ROUTINE', 'SELECT')) AS sees
   FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION'`;
 const BODIES = `SELECT ROUTINE_SCHEMA AS \`schema\`, ROUTINE_NAME AS name, IF(ROUTINE_BODY = 'SQL', ROUTINE_DEFINITION, NULL) AS body,
-  SQL_MODE AS mode, SQL_DATA_ACCESS = 'MODIFIES SQL DATA' AS modifies
+  SQL_MODE AS mode, SQL_DATA_ACCESS = 'MODIFIES SQL DATA' AS is_writer
   FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION' LIMIT ${DEFAULTS.storedFunctions + 1}`;
 const LOADABLE = 'SELECT UDF_NAME AS name FROM performance_schema.user_defined_functions';
 
@@ -102,7 +102,7 @@ export class StoredFunctions {
           name: String(row['name']),
           body: typeof body === 'string' && body.length <= DEFAULTS.storedFunctionBytes ? body : undefined,
           mode: lexModeOf(freshState(''), baseline, primary.serverVersion),
-          modifies: row['modifies'] === 1,
+          modifies: row['is_writer'] === 1,
         };
       }),
       loadable,

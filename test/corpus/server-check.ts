@@ -11,7 +11,6 @@ const REFUSED: ReadonlySet<number> = new Set([1290, 1792, 1836]);
 const TOO_LONG = /\b(?:sleep|benchmark)\s*\(/i;
 const HARMFUL =
   /\b(?:mysql|sys|performance_schema)\s*[.`]|\bglobal\b|@@global|\bpersist|\bsecondary_|\bdebug\b|\bkill\b|\bshutdown\b|\brestart\b/i;
-const SCHEMA = 'corpus';
 const STATEMENT_TIMEOUT_MS = 3000;
 
 export interface Violation {
@@ -66,7 +65,7 @@ export async function checkOnServer(
   let brokenOff = 0;
   for (const file of files) {
     if (Date.now() > deadline) break;
-    const sessions = await open(server);
+    const sessions = await open(server, `corpus_${done}`);
     for (const sql of file.statements) {
       if (Date.now() > deadline) break;
       const outcome = await check(sql, sessions).catch(() => 'broken' as const);
@@ -79,6 +78,7 @@ export async function checkOnServer(
       if (outcome === 'succeeded') succeeded++;
       else if (outcome !== 'failed') violations.push({ file: file.name, sql, what: outcome.what });
     }
+    await run(sessions.writer, `DROP DATABASE corpus_${done}`);
     for (const session of [sessions.writer, sessions.reader, sessions.observer]) session.destroy();
     done++;
     if (done % 100 === 0) onProgress(`${done} of ${files.length} files, ${ran} reads, ${violations.length} violations`);
@@ -86,7 +86,7 @@ export async function checkOnServer(
   return { files: done, brokenOff, ran, succeeded, violations };
 }
 
-async function open(server: ServerAddress): Promise<Sessions> {
+async function open(server: ServerAddress, schema: string): Promise<Sessions> {
   const connect = async (): Promise<Connection> => {
     const connection = await createConnection({ ...server, charset: 'latin1' });
     // A test may make the server end its connection.
@@ -95,10 +95,10 @@ async function open(server: ServerAddress): Promise<Sessions> {
     return connection;
   };
   const [writer, reader, observer] = await Promise.all([connect(), connect(), connect()]);
-  await writer.query(`DROP DATABASE IF EXISTS ${SCHEMA}`);
-  await writer.query(`CREATE DATABASE ${SCHEMA}`);
-  await writer.query(`USE ${SCHEMA}`);
-  await reader.query(`USE ${SCHEMA}`);
+  // What the file before has left locked may take a while to be let go of: each gets a schema of its own.
+  await writer.query('CREATE DATABASE ??', [schema]);
+  await writer.query('USE ??', [schema]);
+  await reader.query('USE ??', [schema]);
   const [[row]] = await reader.query<RowDataPacket[]>('SELECT PS_CURRENT_THREAD_ID() AS thread');
   return { writer, reader, observer, readerThread: Number(row?.['thread']) };
 }
