@@ -117,7 +117,7 @@ async function showServer(files: readonly TestFile[], seconds: number): Promise<
       'WRONG',
       report.violations.map(({ file, sql, what }) => `${file}: ${what}: ${sql}`),
     );
-    say(`${report.violations.length} violations`);
+    say(`${report.violations.length} violations; ${report.hidden} refused for what a view calls`);
     return report.violations.length === 0;
   } finally {
     await cluster.stop();
