@@ -2,7 +2,7 @@ import { createConnection, type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
-import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
+import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
 import { asRoot, eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 const VICTIM = { user: 'loss_victim', password: 'x' };
@@ -88,6 +88,24 @@ describe('a server connection that is killed', () => {
     const next = await proxy.connect({ ...VICTIM, database: 'loss' });
     await next.query('DELETE FROM t');
   });
+});
+
+test('a hinted read that may write, and that runs on the primary as there is no replica, is not sent again', async () => {
+  await asRoot(
+    'DROP FUNCTION IF EXISTS loss.lingers',
+    'CREATE FUNCTION loss.lingers() RETURNS INT DETERMINISTIC BEGIN INSERT INTO loss.t VALUES (78); RETURN SLEEP(4); END',
+  );
+  const alone = await startProxy({ nodes: [nodeInfo(0)] });
+  const client = await alone.connect({ ...VICTIM, database: 'loss' });
+  const call = client.query('SELECT /* rwsplit: replica */ lingers()').then(
+    () => 'it succeeded',
+    (error: unknown) => String(error),
+  );
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  const running = 'SELECT COUNT(*) FROM performance_schema.processlist WHERE USER = ? AND COMMAND = "Query"';
+  await eventually(async () => expect(await value(root, running, [VICTIM.user])).toBe(1));
+  await killVictims(0);
+  expect(await call).toMatch(/lost the connection|gone|Query execution was interrupted/);
 });
 
 describe('a server that dies', () => {
