@@ -38,6 +38,7 @@ export const DEFAULTS = {
   probeTimeoutMs: 1_000,
   /** How often it is looked whether stored functions have changed. */
   storedFunctionsIntervalMs: 5_000,
+  storedFunctionsTimeoutMs: 10_000,
   /** With more of them, or larger ones, calls go to the primary. */
   storedFunctions: 5_000,
   storedFunctionBytes: 65_536,

@@ -72,7 +72,7 @@ export class StoredFunctions {
       // Without a primary nobody can say what the functions are.
       if (primary === undefined) throw new Error('there is no primary');
       const session = await this.#connect(primary);
-      const [[row]] = await session.query<RowDataPacket[]>(SUMMARY);
+      const [[row]] = await session.query<RowDataPacket[]>(bounded(SUMMARY));
       const summary = JSON.stringify([primary.address.name, row]);
       if (summary === this.#summary || this.#stopped) return;
       const known =
@@ -86,10 +86,10 @@ export class StoredFunctions {
   }
 
   async #read(session: Connection, primary: Node): Promise<ReadonlySet<string>> {
-    const [rows] = await session.query<RowDataPacket[]>(BODIES);
+    const [rows] = await session.query<RowDataPacket[]>(bounded(BODIES));
     // Of more it could not be said whether a name is one function's only.
     if (rows.length > DEFAULTS.storedFunctions) return new Set();
-    const loadable = await session.query<RowDataPacket[]>(LOADABLE).then(
+    const loadable = await session.query<RowDataPacket[]>(bounded(LOADABLE)).then(
       ([names]) => names.map(({ name }) => String(name)),
       () => undefined,
     );
@@ -148,4 +148,9 @@ export class StoredFunctions {
     this.#connection?.session.destroy();
     this.#connection = undefined;
   }
+}
+
+/** A server that does not answer must not keep this waiting for ever. */
+function bounded(sql: string): { sql: string; timeout: number } {
+  return { sql, timeout: DEFAULTS.storedFunctionsTimeoutMs };
 }
