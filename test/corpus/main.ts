@@ -17,6 +17,7 @@ The statements of MySQL's own test suite (Debian's package mysql-testsuite, fetc
 
 All of them when none is named. Ends with 1 when something is wrong.
   --seconds N   (300)  for server, and for fuzz
+  --skip N      (0)    files that server leaves out at the beginning
   --seed N             of fuzz, to do it again
 `;
 
@@ -30,6 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
     allowPositionals: true,
     options: {
       seconds: { type: 'string', default: '300' },
+      skip: { type: 'string', default: '0' },
       seed: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -44,7 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const checks: Readonly<Record<string, () => boolean | Promise<boolean>>> = {
     classes: () => showClasses(files, distinct),
     parser: () => showParser(distinct),
-    server: async () => showServer(files, seconds),
+    server: async () => showServer(files.slice(Number(values.skip)), seconds),
     fuzz: () => showFuzz([...distinct], seconds, Number(values.seed ?? Date.now() % 1_000_000)),
   };
   let right = true;
@@ -112,10 +114,6 @@ async function showServer(files: readonly TestFile[], seconds: number): Promise<
     const report = await checkOnServer(files, server, seconds, say);
     say(
       `${report.files} of ${files.length} files (${report.brokenOff} not to their ends); ${report.ran} reads were run, ${report.succeeded} of them without an error`,
-    );
-    showAll(
-      'WRONG',
-      report.violations.map(({ file, sql, what }) => `${file}: ${what}: ${sql}`),
     );
     say(`${report.violations.length} violations; ${report.hidden} refused for what a view calls`);
     return report.violations.length === 0;

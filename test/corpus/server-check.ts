@@ -13,6 +13,7 @@ const TOO_LONG = /\b(?:sleep|benchmark)\s*\(/i;
 const HARMFUL =
   /\b(?:mysql|sys|performance_schema)\s*[.`]|\bglobal\b|@@global|\bpersist|\bsecondary_|\bdebug\b|\bkill\b|\bshutdown\b|\brestart\b/i;
 const STATEMENT_TIMEOUT_MS = 3000;
+const GIVE_UP_MS = 10_000;
 
 export interface Violation {
   readonly file: string;
@@ -72,7 +73,7 @@ export async function checkOnServer(
     const sessions = await open(server, `corpus_${done}`);
     for (const sql of file.statements) {
       if (Date.now() > deadline) break;
-      const outcome = await check(sql, sessions).catch(() => 'broken' as const);
+      const outcome = await inTime(check(sql, sessions)).catch(() => 'broken' as const);
       if (outcome === 'broken') {
         brokenOff++;
         break;
@@ -81,9 +82,12 @@ export async function checkOnServer(
       ran++;
       if (outcome === 'succeeded') succeeded++;
       else if (outcome === 'hidden') hidden++;
-      else if (outcome !== 'failed') violations.push({ file: file.name, sql, what: outcome.what });
+      else if (outcome !== 'failed') {
+        violations.push({ file: file.name, sql, what: outcome.what });
+        onProgress(`WRONG: ${file.name}: ${outcome.what}: ${sql.slice(0, 300)}`);
+      }
     }
-    await run(sessions.writer, `DROP DATABASE corpus_${done}`);
+    await inTime(run(sessions.writer, `DROP DATABASE corpus_${done}`)).catch(() => {});
     for (const session of [sessions.writer, sessions.reader, sessions.observer]) session.destroy();
     done++;
     if (done % 100 === 0) onProgress(`${done} of ${files.length} files, ${ran} reads, ${violations.length} violations`);
@@ -124,6 +128,15 @@ async function check(sql: string, sessions: Sessions): Promise<Outcome> {
   if ((await run(reader, sql)) === 'gone') return 'broken';
 
   return 'skipped';
+}
+
+/** Rejects where a server does not answer: what one session holds, another may wait for. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer')), GIVE_UP_MS);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** The reader's modes are asked for anew only after a statement that may have changed them. */
