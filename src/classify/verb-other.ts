@@ -14,6 +14,7 @@ import type { StatementScan } from './statement-scan.js';
 import { latin1Text } from './text.js';
 import { word, words } from './words.js';
 
+const QUERIES: ReadonlySet<number> = new Set(words('SELECT TABLE'));
 const IMMEDIATE = word('IMMEDIATE');
 const INDEX = word('INDEX');
 const OPEN = word('OPEN');
@@ -30,13 +31,25 @@ export function readSelect(scan: StatementScan): void {
 
 export function readDo(scan: StatementScan): void {
   scan.outcome = READ;
-  readReleaseOfLocks(scan);
+  readReleaseOfLocks(scan, true);
 }
 
-function readReleaseOfLocks(scan: StatementScan): void {
+/**
+ * Reads to the end of a statement that is no SELECT: InnoDB locks the rows that its sub-queries read. Source: `store_lock` of
+ * ha_innobase.
+ */
+export function takeLockingRest(scan: StatementScan): void {
+  const { lexer } = scan;
+  for (; !scan.atEnd; scan.take()) {
+    if (lexer.keyword && QUERIES.has(lexer.word)) scan.found |= finding.LOCKS_ROWS;
+  }
+}
+
+function readReleaseOfLocks(scan: StatementScan, locks = false): void {
   const { lexer } = scan;
   const { start } = lexer;
-  scan.takeRest();
+  if (locks) takeLockingRest(scan);
+  else scan.takeRest();
   if ((scan.found & finding.CALLS_LOCK_FUNCTION) === 0) return;
   const stop = scan.textStop;
   if (stop - start <= MAX_RELEASE_LENGTH && RELEASES_ALL_LOCKS.test(latin1Text(lexer.sql, start, stop))) {

@@ -2,6 +2,7 @@ import * as finding from './finding.js';
 import { NAME } from './lexer.js';
 import { READ } from './outcome.js';
 import type { StatementScan } from './statement-scan.js';
+import { takeLockingRest } from './verb-other.js';
 import { word, words } from './words.js';
 
 /** Words before the one that says what is shown. */
@@ -30,7 +31,7 @@ export function readShow(scan: StatementScan): void {
   scan.found |= shownFinding(scan);
   // A condition can call functions and read variables; what stands before it are names and account names.
   while (!scan.atEnd && !(lexer.keyword && lexer.word === WHERE)) lexer.next();
-  scan.takeRest();
+  takeLockingRest(scan);
 }
 
 function shownFinding(scan: StatementScan): number {

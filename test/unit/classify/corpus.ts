@@ -153,6 +153,9 @@ export const NOT_QUITE_READS: readonly Case[] = [
     name: 'a read that locks goes to the primary, wherever in it the lock stands',
     expected: 'primary locking-read',
     statements: [
+      'DO (SELECT a FROM t)',
+      'DO 1 + (TABLE t LIMIT 1)',
+      'SHOW TABLES WHERE 1 IN (SELECT a FROM t)',
       'SELECT * FROM t FOR UPDATE',
       'SELECT * FROM t\nFOR\nUPDATE;',
       'select * from t for/**/update',
