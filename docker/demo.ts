@@ -1,10 +1,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULTS } from '../src/defaults.js';
+import { COMPRESSION_ALGORITHMS } from '../src/protocol/compression/codec.js';
 import { createLog } from '../src/runtime/log.js';
 import { parseAddress } from '../proxy/cli/address.js';
+import { firstTcp } from '../proxy/listen/listeners.js';
 import { Proxy } from '../proxy/proxy.js';
+import { cacheDirectory } from './cluster/cache-directory.js';
 import type { Cluster } from './cluster/cluster.js';
 import { startCluster } from './cluster/start-cluster.js';
 import { smoke } from './smoke.js';
@@ -63,14 +67,18 @@ async function serve(
 ): Promise<number> {
   const proxy = new Proxy(
     {
-      listen,
+      listen: [listen],
       nodes: cluster.nodes.map(({ name, host, port }) => ({ name, host, port })),
       monitor: cluster.accounts.monitor,
       poolMax: DEFAULTS.poolMax,
+      // TLS as `rwsplit proxy` has it by default.
+      dataDirectory: join(cacheDirectory(), 'demo'),
+      clients: { tls: { mode: 'preferred' }, compression: COMPRESSION_ALGORITHMS },
+      servers: { tls: { mode: 'preferred' } },
     },
     createLog('warn'),
   );
-  const bound = await proxy.start();
+  const bound = firstTcp(await proxy.start());
   try {
     process.stdout.write(describe(cluster, bound));
     if (showsOff) return await smoke(cluster, bound, process.stdout);

@@ -1,14 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { DEFAULTS } from '../src/defaults.js';
 import { LoginRefused, RwsplitError } from '../src/errors.js';
-import { scrambleMatches, verifierOf } from '../src/protocol/auth/caching-sha2.js';
-import type { ServerLoginOptions } from '../src/protocol/auth/server-login.js';
 import { DIALECT_FLAGS } from '../src/protocol/capabilities.js';
-import { encodeConnectionAttributes, type HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
+import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
+import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import { BackOff } from '../src/runtime/back-off.js';
+import type { ServerDial } from '../src/runtime/dial-server.js';
 import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
+import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
+import { Account, Accounts } from './accounts.js';
+import { Gate } from './gate.js';
+import { encodeAttributes, handedOn, type AttributeScope } from './server-attributes.js';
+import type { Users } from './users.js';
+
+/** How servers are talked to. */
+export interface ServerSettings {
+  readonly tls: ServerTls;
+  /** The one that is liked best first; empty for none. */
+  readonly compression: readonly CompressionAlgorithm[];
+  readonly attributes: AttributeScope;
+}
 
 /**
  * The server connections that one kind of client shares: those of one user with one password that talk the same dialect of the
@@ -19,16 +32,16 @@ export class BackendGroup {
   readonly baseline: ReadonlyMap<string, string>;
   readonly serverVersion: string;
   readonly #pools = new Map<string, ServerPool>();
-  readonly #login: ServerLoginOptions;
+  readonly #dial: ServerDial;
   readonly #backOffs: BackOffs;
   readonly #settings: PoolSettings;
-  #sessions = 0;
-  #retired = false;
+  readonly #account: Account;
 
-  constructor(first: ServerConnection, login: ServerLoginOptions, backOffs: BackOffs, settings: PoolSettings) {
+  constructor(account: Account, first: ServerConnection, dial: ServerDial, backOffs: BackOffs, settings: PoolSettings) {
     this.baseline = first.baseline;
     this.serverVersion = first.serverVersion;
-    this.#login = login;
+    this.#account = account;
+    this.#dial = dial;
     this.#backOffs = backOffs;
     this.#settings = settings;
     this.pool(first.node).donate(first);
@@ -37,7 +50,7 @@ export class BackendGroup {
   pool(node: NodeAddress): ServerPool {
     let pool = this.#pools.get(node.name);
     if (pool === undefined) {
-      pool = new ServerPool(node, this.#login, this.#backOffs.of(node), this.#settings);
+      pool = new ServerPool(node, this.#dial, this.#backOffs.of(node), this.#settings);
       this.#pools.set(node.name, pool);
     }
     return pool;
@@ -45,31 +58,16 @@ export class BackendGroup {
 
   /** A client's session uses these connections, until {@link left}. */
   entered(): void {
-    this.#sessions++;
+    this.#account.entered();
   }
 
   left(): void {
-    this.#sessions--;
-    if (this.#retired && this.#sessions === 0) void this.end();
-  }
-
-  /** No further session comes; those that are there go on to their ends. */
-  retire(): void {
-    this.#retired = true;
-    if (this.#sessions === 0) void this.end();
+    this.#account.left();
   }
 
   async end(): Promise<void> {
     await Promise.all([...this.#pools.values()].map(async (pool) => pool.end()));
   }
-}
-
-/** A user who has logged in, with the password that a server accepted. It is held in memory only. */
-interface Account {
-  readonly password: string;
-  readonly verifier: Buffer;
-  checkedAtMs: number;
-  readonly groups: Map<string, BackendGroup>;
 }
 
 /** One back-off for each node: a dead node is dead for all users. */
@@ -86,95 +84,100 @@ class BackOffs {
   }
 }
 
-/** All server connections of the proxy, and the passwords with which they are made. */
+/** All server connections of the proxy, and the accounts with which they are made. */
 export class Backends {
-  readonly #accounts = new Map<string, Account>();
+  readonly accounts: Accounts;
   readonly #backOffs = new BackOffs();
   readonly #snapshot: () => Snapshot;
-  readonly #settings: PoolSettings;
-  readonly #attributes: Buffer;
+  readonly #pools: PoolSettings;
+  readonly #servers: ServerSettings;
+  readonly #ownAttributes: Readonly<Record<string, string>>;
+  /** Logins that are checked with a server at once: a flood of them must not take all that the servers have. */
+  readonly #checks = new Gate(DEFAULTS.loginChecks);
 
-  constructor(snapshot: () => Snapshot, settings: PoolSettings) {
+  constructor(snapshot: () => Snapshot, pools: PoolSettings, servers: ServerSettings, users: Users, version: string) {
     this.#snapshot = snapshot;
-    this.#settings = settings;
-    this.#attributes = encodeConnectionAttributes({
+    this.#pools = pools;
+    this.#servers = servers;
+    this.accounts = new Accounts(users);
+    this.#ownAttributes = {
       _client_name: 'rwsplit',
       program_name: 'rwsplit',
+      rwsplit_version: version,
       rwsplit_instance: randomUUID(),
-    });
-  }
-
-  /** Whether a client's answer to the nonce fits the user's password, where a server accepted that lately. */
-  fastCheck(user: string, answer: Buffer, nonce: Buffer): boolean {
-    const account = this.#accounts.get(user);
-    if (account === undefined || Date.now() - account.checkedAtMs > DEFAULTS.verifierLifetimeMs) return false;
-    return scrambleMatches(answer, nonce, account.verifier);
+    };
   }
 
   /**
-   * The connections for a client that has told its password: checked by logging in to a server.
-   * @param password undefined when the client proved by {@link fastCheck} that it knows the one we have
+   * The connections for a client that has told or proved its password: checked by logging in to a server, unless that was done lately.
+   * @param password undefined when the client proved that it knows the one we have
+   * @param address of the client
    * @throws LoginRefused with the server's words; RwsplitError when no server can be asked
    */
-  async logIn(response: HandshakeResponse, password: string | undefined): Promise<BackendGroup> {
-    const known = this.#accounts.get(response.user);
+  async logIn(response: HandshakeResponse, password: Buffer | undefined, address: string): Promise<BackendGroup> {
+    const known = this.accounts.find(response.user);
     const secret = password ?? known?.password;
     if (secret === undefined) throw new RwsplitError('access-denied', 'the login took too long; log in again');
-    const login: ServerLoginOptions = {
-      user: response.user,
-      password: secret,
-      capabilities: response.capabilities,
-      collation: response.collation,
-      attributes: this.#attributes,
+    const { tls, compression, attributes } = this.#servers;
+    const clientAttributes = handedOn(response.attributes, attributes, address);
+    const dial: ServerDial = {
+      login: {
+        user: response.user,
+        password: secret,
+        capabilities: response.capabilities,
+        collation: response.collation,
+        attributes: encodeAttributes(clientAttributes, this.#ownAttributes),
+        tls: tls.mode,
+        compression,
+      },
+      tls,
     };
-    const key = groupKey(response);
-    const ready = password === undefined ? known?.groups.get(key) : undefined;
-    if (ready !== undefined) return ready;
-
-    const connection = await this.#openAnywhere(login);
-    const account = this.#accepted(response.user, secret);
+    const key = groupKey(response, clientAttributes);
+    if (known !== undefined && password === undefined) {
+      if (!known.checkedLately) await known.checkOnce(async () => this.#recheck(known, dial));
+      const ready = known.groups.get(key);
+      if (ready !== undefined) return ready;
+    }
+    const connection = await this.#open(dial);
+    const account = this.accounts.accepted(response.user, secret);
     const existing = account.groups.get(key);
     if (existing !== undefined) {
       connection.close();
       return existing;
     }
-    const group = new BackendGroup(connection, login, this.#backOffs, this.#settings);
+    const group = new BackendGroup(account, connection, dial, this.#backOffs, this.#pools);
     account.groups.set(key, group);
     return group;
   }
 
   /** Ends all connections. */
   async end(): Promise<void> {
-    const groups = [...this.#accounts.values()].flatMap((account) => [...account.groups.values()]);
-    this.#accounts.clear();
-    await Promise.all(groups.map(async (group) => group.end()));
+    await this.accounts.end();
   }
 
-  #accepted(user: string, password: string): Account {
-    const known = this.#accounts.get(user);
-    if (known?.password === password) {
-      known.checkedAtMs = Date.now();
-      return known;
+  /** @throws LoginRefused when the password is no longer the right one: then it is forgotten, too */
+  async #recheck(account: Account, dial: ServerDial): Promise<void> {
+    try {
+      const connection = await this.#open(dial);
+      connection.close();
+      account.checkedAtMs = Date.now();
+    } catch (error) {
+      if (error instanceof LoginRefused) this.accounts.refused(account);
+      throw error;
     }
-    // The password was changed. As on a server, whoever is logged in stays.
-    if (known !== undefined) for (const group of known.groups.values()) group.retire();
-    const account: Account = {
-      password,
-      verifier: verifierOf(password),
-      checkedAtMs: Date.now(),
-      groups: new Map(),
-    };
-    this.#accounts.set(user, account);
-    return account;
+  }
+
+  async #open(dial: ServerDial): Promise<ServerConnection> {
+    return this.#checks.pass(async () => this.#openAnywhere(dial));
   }
 
   /** The primary is asked first: it knows of a changed password before any replica does. */
-  async #openAnywhere(login: ServerLoginOptions): Promise<ServerConnection> {
+  async #openAnywhere(dial: ServerDial): Promise<ServerConnection> {
     const { primary, replicas, problem } = this.#snapshot();
     let unreachable: unknown;
     for (const node of primary === undefined ? replicas : [primary, ...replicas]) {
       try {
-        return await ServerConnection.open(node.address, login, DEFAULTS.serverLoginTimeoutMs);
+        return await ServerConnection.open(node.address, dial, DEFAULTS.serverLoginTimeoutMs);
       } catch (error) {
         if (error instanceof LoginRefused) throw error;
         unreachable ??= error;
@@ -186,6 +189,7 @@ export class Backends {
 }
 
 /** Clients that agree on this share connections. A connection cannot give up its schema, so those without one keep apart. */
-function groupKey(response: HandshakeResponse): string {
-  return `${(response.capabilities & DIALECT_FLAGS) >>> 0}/${response.collation}/${response.database === '' ? 0 : 1}`;
+function groupKey(response: HandshakeResponse, attributes: Readonly<Record<string, string>>): string {
+  const { capabilities, collation, database } = response;
+  return JSON.stringify([(capabilities & DIALECT_FLAGS) >>> 0, collation, database === '', attributes]);
 }

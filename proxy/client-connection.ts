@@ -2,86 +2,110 @@ import type { Socket } from 'node:net';
 import type { KnownFunctions } from '../src/classify/statement-scan.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
-import { errPacketOf, LoginRefused, RwsplitError } from '../src/errors.js';
-import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
-import { OFFERED_TO_CLIENTS } from '../src/protocol/capabilities.js';
-import { framePackets, MessageSplitter, payloadOf, type Message } from '../src/protocol/framing.js';
+import { errPacketOf, RwsplitError } from '../src/errors.js';
+import { framePackets, MessageSplitter, type Message } from '../src/protocol/framing.js';
 import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
-import { encodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import { encodeOk } from '../src/protocol/packets/ok.js';
 import { ServerStatus } from '../src/protocol/server-status.js';
 import type { Rules } from '../src/routing/rules.js';
 import type { Log } from '../src/runtime/log.js';
+import { Wire, type WireOwner } from '../src/runtime/wire.js';
 import { Session } from '../src/session/session.js';
 import type { Admin } from './admin/admin.js';
 import type { BackendGroup, Backends } from './backends.js';
-import { ClientLogin, type RsaKey } from './client-login.js';
+import { ClientEntrance, type Entered, type EntranceHost, type EntranceSettings } from './client-entrance.js';
 import { Commands, type CommandClient } from './commands.js';
+import type { Admission } from './listen/limits.js';
+import { readProxyHeader } from './listen/proxy-header.js';
 import { SessionRunner, type Cluster } from './session-runner.js';
 
 /** What all clients of a proxy share. */
 export interface ProxyContext {
   readonly cluster: Cluster;
   readonly backends: Backends;
+  readonly entrance: EntranceSettings;
   readonly statements: StatementCache;
   readonly functions: KnownFunctions;
   readonly admin: Admin;
   readonly rules: Rules;
-  readonly rsaKey: RsaKey;
+  readonly intake: Intake;
+  readonly times: ClientTimes;
   readonly log: Log;
+}
+
+/** How much clients may send. */
+export interface Intake {
+  /** The longest message, headers included. */
+  readonly maxMessageBytes: number;
+  /** What is held of messages under way, of all clients. */
+  bufferedBytes: number;
+}
+
+export interface ClientTimes {
+  readonly loginTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** A clock that is cheap to read: as of the last look at idle clients. */
+  nowMs: number;
+}
+
+/** Where a client's connection comes from. */
+export interface ClientSource {
+  readonly socket: Socket;
+  /** '' of a Unix socket. */
+  readonly address: string;
+  /** It does not leave the machine: as good as TLS. */
+  readonly isLocal: boolean;
+  /** A PROXY header may come first. */
+  readonly mayBeProxied: boolean;
+  readonly admission: Admission;
 }
 
 /**
  * What the client may do now:
  *
  * ```
- *  login ──► checking ──► idle ◄──► running ◄──► file
- *    └───────────┴──────────┴──────────┴──────────┴────► closed
+ *            ┌──► securing (TLS)       ┌───── COM_CHANGE_USER ─────┐
+ *  proxied ──► login ──► checking ──► idle ◄──► running ◄──► file  │
+ *              ▲  └───────────┴────────┼───────────┴───────────┴───┼──► closed
+ *              └───────────────────────┴───────────────────────────┘
  * ```
  */
-type Phase = 'login' | 'checking' | 'idle' | 'running' | 'file' | 'closed';
+type Phase = 'proxied' | 'login' | 'securing' | 'checking' | 'idle' | 'running' | 'file' | 'closed';
 
 /** A client's connection: takes its commands one by one, and hands their answers back. */
-export class ClientConnection implements CommandClient {
+export class ClientConnection implements CommandClient, WireOwner, EntranceHost {
   readonly id: number;
-  readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #context: ProxyContext;
-  readonly #splitter = new MessageSplitter(DEFAULTS.maxMessageBytes);
-  readonly #login: ClientLogin;
-  readonly #loginTimer: NodeJS.Timeout;
-  #phase: Phase = 'login';
+  readonly #admission: Admission;
+  readonly #splitter = new MessageSplitter(DEFAULTS.maxLoginBytes);
+  readonly #entrance: ClientEntrance;
+  #loginTimer: NodeJS.Timeout | undefined;
+  #phase: Phase;
+  /** What came before it is known whether it is a PROXY header. */
+  #head: Buffer = Buffer.alloc(0);
   #response: HandshakeResponse | undefined;
+  #group: BackendGroup | undefined;
   #runner: SessionRunner | undefined;
   #commands: Commands | undefined;
   #pumping = false;
   #readingPaused = false;
+  /** Bytes of this client in the intake's sum. */
+  #countedBytes = 0;
+  #idleSinceMs = 0;
 
-  constructor(id: number, socket: Socket, context: ProxyContext) {
+  constructor(id: number, source: ClientSource, context: ProxyContext) {
     this.id = id;
-    this.#socket = socket;
     this.#context = context;
-    this.#login = new ClientLogin(context.rsaKey, (user, answer, nonce) =>
-      context.backends.fastCheck(user, answer, nonce),
-    );
-    this.#loginTimer = setTimeout(() => {
-      this.#refuse(new RwsplitError('login-timeout', `no login in ${DEFAULTS.clientLoginTimeoutMs} ms`), 0);
-    }, DEFAULTS.clientLoginTimeoutMs);
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        this.#receive(chunk);
-      } catch (error) {
-        // One session fails, not the process.
-        context.log.error({ client: id, err: error }, 'internal error: the client is disconnected');
-        socket.destroy();
-      }
-    });
-    socket.on('drain', () => this.#runner?.clientDrained());
-    socket.on('error', (error) => {
-      context.log.debug({ client: id, error: error.message }, 'client connection failed');
-    });
-    socket.on('close', () => this.#closed());
-    this.#greet();
+    this.#admission = source.admission;
+    this.#phase = source.mayBeProxied ? 'proxied' : 'login';
+    this.#wire = new Wire(source.socket, this);
+    const { entrance, backends, cluster } = context;
+    const origin = { address: source.address, secure: source.isLocal };
+    this.#entrance = new ClientEntrance(this, entrance, backends, () => cluster.snapshot(), origin);
+    this.#waitForLogin();
+    this.#entrance.greet(id);
   }
 
   get capabilities(): number {
@@ -98,27 +122,29 @@ export class ClientConnection implements CommandClient {
   }
 
   get pendingBytes(): number {
-    return this.#socket.writableLength;
+    return this.#wire.pendingBytes;
   }
 
   // ── RunnerClient ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   write(bytes: Buffer): boolean {
-    return this.#socket.write(bytes);
+    return this.#wire.write(bytes);
   }
 
   writeError(error: ErrPacket, sequenceId: number): void {
-    this.#socket.write(framePackets(encodeErr(error), sequenceId));
+    this.send(encodeErr(error), sequenceId);
   }
 
   commandEnded(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'idle';
+    this.#idleSinceMs = this.#context.times.nowMs;
     this.#pump();
   }
 
-  wantFile(): void {
+  wantFile(sequenceId: number): void {
     this.#phase = 'file';
+    this.#splitter.expectSequence(sequenceId);
     this.#pump();
   }
 
@@ -126,40 +152,122 @@ export class ClientConnection implements CommandClient {
   end(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#socket.end();
-    // A client that does not close its side is not waited for.
-    this.#socket.setTimeout(1000, () => this.#socket.destroy());
-    this.#runner?.end();
+    this.#wire.end();
+    this.#leaveSession();
   }
 
   setReading(reading: boolean): void {
     if (reading === !this.#readingPaused) return;
     this.#readingPaused = !reading;
     if (reading) {
-      this.#socket.resume();
+      this.#wire.resume();
       this.#pump();
-    } else this.#socket.pause();
+    } else this.#wire.pause();
   }
 
   /** Tells the client that the proxy stops. Only while it is {@link idle}. */
   shutDown(): void {
-    this.#refuse(new RwsplitError('shutting-down', 'the proxy is shutting down; connect again'), 0);
+    this.#sayGoodbye(new RwsplitError('shutting-down', 'the proxy is shutting down; connect again'));
+  }
+
+  /** Disconnects a client that has said nothing for as long as the session's wait_timeout, or the proxy's. */
+  endIfIdle(nowMs: number): void {
+    if (this.#phase !== 'idle') return;
+    const ofSession = this.#runner?.session.state.variables.get('wait_timeout');
+    const limitMs = ofSession === undefined ? this.#context.times.idleTimeoutMs : Number(ofSession) * 1000;
+    if (nowMs - this.#idleSinceMs <= limitMs) return;
+    const what = `disconnected after ${Math.round(limitMs / 1000)} s without a command; connect again, or raise wait_timeout`;
+    this.#sayGoodbye(new RwsplitError('idle-timeout', what));
   }
 
   /** Ends the connection at once. */
   destroy(): void {
-    this.#socket.destroy();
+    this.#wire.destroy();
+  }
+
+  // ── WireOwner ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  received(chunk: Buffer): void {
+    try {
+      this.#receive(chunk);
+    } catch (error) {
+      // One session fails, not the process.
+      this.#context.log.error({ client: this.id, err: error }, 'internal error: the client is disconnected');
+      this.#wire.destroy();
+    }
+  }
+
+  drained(): void {
+    this.#runner?.clientDrained();
+  }
+
+  failed(error: Error): void {
+    this.#context.log.debug({ client: this.id, error: error.message }, 'client connection failed');
+  }
+
+  ended(): void {
+    clearTimeout(this.#loginTimer);
+    this.#phase = 'closed';
+    this.#context.intake.bufferedBytes -= this.#countedBytes;
+    this.#countedBytes = 0;
+    this.#leaveSession();
+    this.#admission.leave();
   }
 
   // ── bytes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #receive(chunk: Buffer): void {
     if (this.#phase === 'closed') return;
+    if (this.#phase === 'proxied') {
+      this.#takeProxyHeader(chunk);
+      return;
+    }
     this.#splitter.push(chunk);
     this.#pump();
+    this.#countBuffered();
     // What is sent ahead waits in the kernel, not with us; a message under way has to be taken in whole.
     const ahead = this.#phase === 'running' || this.#phase === 'checking';
     if (ahead && this.#splitter.bufferedBytes > DEFAULTS.maxPipelinedBytes) this.setReading(false);
+  }
+
+  #takeProxyHeader(chunk: Buffer): void {
+    const bytes = this.#head.length === 0 ? chunk : Buffer.concat([this.#head, chunk]);
+    const header = readProxyHeader(bytes);
+    switch (header.kind) {
+      case 'more':
+        this.#head = bytes;
+        return;
+      case 'malformed':
+        this.refused(new RwsplitError('malformed-packet', 'the PROXY protocol header cannot be read'), 1);
+        return;
+      case 'header':
+        if (header.source !== undefined && !this.#moveTo(header.source.address)) return;
+    }
+    this.#head = Buffer.alloc(0);
+    this.#phase = 'login';
+    this.#receive(header.kind === 'header' ? bytes.subarray(header.bytes) : bytes);
+  }
+
+  #moveTo(address: string): boolean {
+    try {
+      this.#admission.moveTo(address);
+    } catch (error) {
+      this.refused(error, 1);
+      return false;
+    }
+    this.#entrance.comesFrom(address);
+    return true;
+  }
+
+  #countBuffered(): void {
+    const { bufferedBytes } = this.#splitter;
+    if (bufferedBytes === this.#countedBytes) return;
+    const { intake } = this.#context;
+    intake.bufferedBytes += bufferedBytes - this.#countedBytes;
+    this.#countedBytes = bufferedBytes;
+    if (intake.bufferedBytes <= DEFAULTS.maxBufferedBytes || bufferedBytes <= DEFAULTS.maxPipelinedBytes) return;
+    const what = 'clients have sent more than rwsplit can hold; send less at a time';
+    this.refused(new RwsplitError('out-of-memory', what), 1);
   }
 
   /** Deals with messages until one has to be waited for. */
@@ -168,6 +276,7 @@ export class ClientConnection implements CommandClient {
     this.#pumping = true;
     while (this.#phase === 'idle' || this.#phase === 'login' || this.#phase === 'file') {
       if (this.#readingPaused && this.#phase !== 'file') this.setReading(true);
+      if (this.#phase === 'idle') this.#splitter.expectSequence(0);
       const message = this.#splitter.next();
       if (message === undefined) break;
       this.#take(message);
@@ -175,33 +284,37 @@ export class ClientConnection implements CommandClient {
     this.#pumping = false;
     const { error } = this.#splitter;
     if (error === undefined || this.#phase === 'closed') return;
-    this.#refuse(
+    this.refused(
       error.kind === 'sequence'
         ? new RwsplitError('packets-out-of-order', 'the client sent packets out of order')
-        : new RwsplitError('packet-too-large', 'the client sent a message of more than 1 GiB'),
-      0,
+        : new RwsplitError('packet-too-large', `a message may have ${this.#splitter.maxBytes} bytes`),
+      1,
     );
   }
 
   #take(message: Message): void {
     switch (this.#phase) {
       case 'login':
-        this.#stepLogin(message);
+        this.#wire.beginAnswer(false);
+        this.#entrance.step(message);
         return;
       case 'file':
         this.#sendFile(message);
         return;
       case 'idle':
         if (message.sequenceId !== 0) {
-          this.#refuse(
+          this.refused(
             new RwsplitError('packets-out-of-order', 'a command began with a packet that is not the first'),
             1,
           );
           return;
         }
         this.#phase = 'running';
+        this.#wire.beginAnswer(this.#splitter.bufferedBytes > 0);
         this.#commands?.take(message);
         return;
+      case 'proxied':
+      case 'securing':
       case 'checking':
       case 'running':
       case 'closed':
@@ -210,99 +323,102 @@ export class ClientConnection implements CommandClient {
 
   #sendFile(message: Message): void {
     const ends = message.body.length === message.start;
-    if (ends) this.#phase = 'running';
+    if (ends) {
+      this.#phase = 'running';
+      this.#wire.beginAnswer(false);
+    }
     this.#runner?.sendFile(message.raw, ends, message.nextSequenceId);
   }
 
-  #refuse(error: unknown, sequenceId: number): void {
+  /** What the server says where no command asked. */
+  #sayGoodbye(error: RwsplitError): void {
+    this.#wire.beginCommand();
+    this.refused(error, 0);
+  }
+
+  // ── login: EntranceHost ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  send(payload: Buffer, sequenceId: number): void {
+    this.#wire.write(framePackets(payload, sequenceId));
+  }
+
+  startTls(): void {
+    const { tls } = this.#context.entrance;
+    if (tls === undefined) return;
+    this.#phase = 'securing';
+    this.#wire.secure(
+      (socket, done) => tls.accept(socket, done),
+      (secured) => {
+        if (this.#phase !== 'securing') return;
+        this.#entrance.secured(secured);
+        this.#phase = 'login';
+        this.#pump();
+      },
+      this.#splitter.takeRest(),
+    );
+  }
+
+  checking(): void {
+    this.#phase = 'checking';
+  }
+
+  admitted({ response, group, sequenceId, codec }: Entered): void {
+    if (this.#phase !== 'checking') return;
+    const { entrance, cluster, intake } = this.#context;
+    try {
+      this.#admission.enter(response.user, entrance.users.find(response.user)?.connections);
+    } catch (error) {
+      this.refused(error, sequenceId);
+      return;
+    }
+    clearTimeout(this.#loginTimer);
+    this.#response = response;
+    this.#group = group;
+    group.entered();
+    const session = new Session(response.database, group.baseline, group.serverVersion);
+    this.#runner = new SessionRunner(session, group, cluster, this);
+    this.#commands = new Commands(this.#runner, this, { ...this.#context, user: this.user });
+    this.#splitter.maxBytes = intake.maxMessageBytes;
+    this.writeOk(sequenceId);
+    if (codec !== undefined) {
+      this.#wire.compress(codec);
+      this.#splitter.ignoreSequence();
+    }
+    this.commandEnded();
+  }
+
+  refused(error: unknown, sequenceId: number): void {
     if (this.#phase === 'closed') return;
     if (error instanceof RwsplitError) this.#context.log[error.logLevel]({ client: this.id }, error.message);
     this.writeError(errPacketOf(error), sequenceId);
     this.end();
   }
 
-  #closed(): void {
-    clearTimeout(this.#loginTimer);
-    this.#phase = 'closed';
-    this.#runner?.end();
-  }
-
-  // ── login ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #greet(): void {
-    const snapshot = this.#context.cluster.snapshot();
-    const known = snapshot.primary ?? snapshot.replicas[0];
-    const greeting = encodeHandshakeV10({
-      serverVersion: known?.serverVersion ?? '8.0.0-rwsplit',
-      connectionId: this.id,
-      nonce: this.#login.nonce,
-      capabilities: OFFERED_TO_CLIENTS,
-      collation: 255,
-      status: ServerStatus.AUTOCOMMIT,
-      authPlugin: CACHING_SHA2,
-    });
-    this.#socket.write(framePackets(greeting, 0));
-  }
-
-  #stepLogin(message: Message): void {
-    const next = message.nextSequenceId;
-    const step = this.#login.step(payloadOf(message));
-    switch (step.kind) {
-      case 'send':
-        this.#socket.write(framePackets(step.payload, next));
-        return;
-      case 'malformed':
-        this.#refuse(new RwsplitError('malformed-packet', 'the login is not what the MySQL protocol has'), next);
-        return;
-      case 'verified':
-        this.#socket.write(framePackets(step.prelude, next));
-        this.#check(step.response, undefined, (next + 1) & 0xff);
-        return;
-      case 'password':
-        this.#check(step.response, step.password, next);
-        return;
-    }
-  }
-
-  #check(response: HandshakeResponse, password: string | undefined, sequenceId: number): void {
-    this.#phase = 'checking';
-    const capabilities = (response.capabilities & OFFERED_TO_CLIENTS) >>> 0;
-    this.#response = { ...response, capabilities };
-    this.#context.backends
-      .logIn(this.#response, password)
-      .then(async (group) => this.#enter(group, response.database, sequenceId))
-      .catch((error: unknown) => this.#refuse(error, sequenceId));
-  }
-
-  async #enter(group: BackendGroup, database: string, sequenceId: number): Promise<void> {
-    if (database !== '') await this.#enterSchema(group, database);
-    if (this.#phase !== 'checking') return;
-    clearTimeout(this.#loginTimer);
-    const session = new Session(database, group.baseline, group.serverVersion);
-    group.entered();
-    this.#socket.once('close', () => group.left());
-    this.#runner = new SessionRunner(session, group, this.#context.cluster, this);
-    this.#commands = new Commands(this.#runner, this, { ...this.#context, user: this.user });
-    this.#phase = 'idle';
-    this.writeOk(sequenceId);
+  /** The session ends; another one may follow on the same connection. */
+  changeUser(message: Message): void {
+    const current = this.#response;
+    if (current === undefined) return;
+    this.#leaveSession();
+    this.#phase = 'login';
+    this.#splitter.maxBytes = DEFAULTS.maxLoginBytes;
+    this.#waitForLogin();
+    this.#entrance.changeUser(message, current);
     this.#pump();
   }
 
-  /** Whether the user may use the schema only a server can say. */
-  async #enterSchema(group: BackendGroup, database: string): Promise<void> {
-    const { primary, replicas, problem } = this.#context.cluster.snapshot();
-    const node = primary ?? replicas[0];
-    if (node === undefined) throw new RwsplitError('no-primary', problem ?? 'no server can be reached');
-    const pool = group.pool(node.address);
-    const connection = await pool.acquire();
-    if (connection.state.schema !== database) {
-      const { error } = await connection.useSchema(database);
-      if (error !== undefined) {
-        pool.release(connection);
-        throw new LoginRefused(error);
-      }
-    }
-    pool.release(connection);
+  #waitForLogin(): void {
+    const { loginTimeoutMs } = this.#context.times;
+    this.#loginTimer = setTimeout(() => {
+      this.refused(new RwsplitError('login-timeout', `no login in ${loginTimeoutMs} ms`), 1);
+    }, loginTimeoutMs);
+  }
+
+  #leaveSession(): void {
+    this.#runner?.end();
+    this.#runner = undefined;
+    this.#commands = undefined;
+    this.#group?.left();
+    this.#group = undefined;
   }
 
   /** Answers with an OK of our own making. */
@@ -319,6 +435,6 @@ export class ClientConnection implements CommandClient {
       },
       this.capabilities,
     );
-    this.#socket.write(framePackets(ok, sequenceId));
+    this.send(ok, sequenceId);
   }
 }

@@ -25,6 +25,8 @@ import type { RunnerClient, SessionRunner } from './session-runner.js';
 export interface CommandClient extends RunnerClient, AdminClient {
   /** Answers with an OK of our own making. */
   writeOk(sequenceId: number): void;
+  /** COM_CHANGE_USER: this session is over. */
+  changeUser(message: Message): void;
 }
 
 /** With what a client's commands are decided about. */
@@ -52,6 +54,7 @@ const COMMANDS: ReadonlyMap<number, Handler> = new Map([
   [Command.PROCESS_KILL, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.administration)],
   [Command.DEBUG, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.server)],
   [Command.PING, (commands, message) => commands.ping(message)],
+  [Command.CHANGE_USER, (commands, message) => commands.changeUser(message)],
   [Command.STMT_PREPARE, (commands, message) => commands.prepare(message)],
   [Command.STMT_EXECUTE, (commands, message) => commands.execute(message)],
   [Command.STMT_SEND_LONG_DATA, (commands, message) => commands.sendLongData(message)],
@@ -100,6 +103,10 @@ export class Commands {
 
   quit(): void {
     this.#client.end();
+  }
+
+  changeUser(message: Message): void {
+    this.#client.changeUser(message);
   }
 
   /** Runs what needs no look inside. */

@@ -1,6 +1,4 @@
-import { generateKeyPair } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
-import { promisify } from 'node:util';
+import type { Socket } from 'node:net';
 import { DigestTable } from '../src/classify/digest-table.js';
 import { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
@@ -10,28 +8,24 @@ import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import { StoredFunctions } from '../src/runtime/stored-functions.js';
-import type { MonitorAccount } from '../src/runtime/node-probe.js';
-import { Rules, type Rule } from '../src/routing/rules.js';
-import type { Consistency } from '../src/session/consistency.js';
+import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
+import { MonitorLogin } from '../src/runtime/monitor-login.js';
+import { Rules } from '../src/routing/rules.js';
 import { RoundRobin } from '../src/topology/balance/round-robin.js';
-import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
+import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
-import { ClientConnection, type ProxyContext } from './client-connection.js';
-import type { RsaKey } from './client-login.js';
+import { ClientConnection, type ClientTimes, type Intake, type ProxyContext } from './client-connection.js';
 import { textOf, type CommandRun } from './command-run.js';
-
-export interface ProxyOptions {
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly nodes: readonly NodeAddress[];
-  readonly monitor: MonitorAccount;
-  /** Server connections for each node, user and way of talking. */
-  readonly poolMax: number;
-  /** `session` when absent. */
-  readonly consistency?: Consistency | undefined;
-  /** Where reads go, beside what their own text says; none needed. */
-  readonly rules?: readonly Rule[] | undefined;
-}
+import { ClientLimits, type Admission } from './listen/limits.js';
+import { isUnixSocket, Listeners, type ListenAddress } from './listen/listeners.js';
+import { Networks, plainAddress } from './listen/networks.js';
+import { packageVersion } from './package-version.js';
+import type { ServerTls } from '../src/runtime/tls/server-tls.js';
+import type { ProxyOptions } from './options.js';
+import type { ClientTls } from './tls/client-tls.js';
+import { openClientTls, openPasswordKey, openServerTls } from './tls/open-tls.js';
+import { Users } from './users.js';
 
 /** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
 export class Proxy {
@@ -45,36 +39,68 @@ export class Proxy {
   readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
   readonly #digests = new DigestTable(DEFAULTS.digests);
   readonly #functions: StoredFunctions;
+  readonly #users: Users;
+  readonly #serverTls: ServerTls;
+  readonly #limits: ClientLimits;
+  readonly #proxies: Networks;
+  readonly #intake: Intake;
+  readonly #times: ClientTimes;
+  #clientTls: ClientTls | undefined;
+  #listeners: Listeners | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
   #statements: StatementCache | undefined;
-  #server: Server | undefined;
   #lastClientId = 0;
   #stopping = false;
 
   constructor(options: ProxyOptions, log: Log) {
     this.#options = options;
     this.#log = log;
-    this.#monitor = new Monitor(options.nodes, options.monitor, (snapshot) => this.#topologyChanged(snapshot));
+    const { servers = {}, limits = {}, clients = {} } = options;
+    this.#users = new Users(options.users ?? []);
+    this.#serverTls = openServerTls(servers.tls, log);
+    this.#limits = new ClientLimits({ ...limits, connections: limits.connections ?? DEFAULTS.maxClients });
+    this.#proxies = new Networks(clients.proxyProtocol ?? []);
+    this.#intake = { maxMessageBytes: limits.packetBytes ?? DEFAULTS.maxMessageBytes, bufferedBytes: 0 };
+    this.#times = {
+      loginTimeoutMs: limits.loginTimeoutMs ?? DEFAULTS.clientLoginTimeoutMs,
+      idleTimeoutMs: limits.idleTimeoutMs ?? DEFAULTS.clientIdleTimeoutMs,
+      nowMs: Date.now(),
+    };
+    const login = new MonitorLogin(options.monitor, this.#serverTls);
+    this.#monitor = new Monitor(options.nodes, login, (snapshot) => this.#topologyChanged(snapshot));
     this.#functions = new StoredFunctions(
-      options.monitor,
+      login,
       () => this.#monitor.snapshot.primary,
       () => this.#statements?.clear(),
       log,
     );
-    this.#backends = new Backends(() => this.#monitor.snapshot, {
-      max: options.poolMax,
-      queueMax: DEFAULTS.poolQueueMax,
-      acquireTimeoutMs: DEFAULTS.poolAcquireTimeoutMs,
-      idleMs: DEFAULTS.poolIdleMs,
-    });
+    this.#backends = new Backends(
+      () => this.#monitor.snapshot,
+      {
+        max: options.poolMax,
+        queueMax: DEFAULTS.poolQueueMax,
+        acquireTimeoutMs: DEFAULTS.poolAcquireTimeoutMs,
+        idleMs: DEFAULTS.poolIdleMs,
+      },
+      {
+        tls: this.#serverTls,
+        compression: servers.compression ?? [],
+        attributes: servers.attributes ?? 'program',
+      },
+      this.#users,
+      packageVersion(),
+    );
   }
 
   get snapshot(): Snapshot {
     return this.#monitor.snapshot;
   }
 
-  /** @returns the address on which clients are served. @throws Error with one clear sentence when it cannot serve */
-  async start(): Promise<{ host: string; port: number }> {
-    const rsaKey = await makeRsaKey();
+  /** @returns the addresses on which clients are served. @throws Error with one clear sentence when it cannot serve */
+  async start(): Promise<readonly ListenAddress[]> {
+    const { clients = {}, dataDirectory } = this.#options;
+    const rsaKey = await openPasswordKey(dataDirectory);
+    this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
     const observations = await this.#monitor.start();
     for (const seen of observations) {
       if (seen.kind !== 'silent') continue;
@@ -106,9 +132,19 @@ export class Proxy {
       functions: this.#functions.known,
       rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
-      rsaKey,
+      entrance: {
+        users: this.#users,
+        rsaKey,
+        tls: this.#clientTls,
+        compression: clients.compression ?? [],
+        authPlugin: clients.authPlugin ?? CACHING_SHA2,
+        serverVersion: clients.serverVersion,
+      },
+      intake: this.#intake,
+      times: this.#times,
       log: this.#log,
     };
+    this.#idleTimer = setInterval(() => this.#endIdleClients(), DEFAULTS.idleIntervalMs);
     return this.#listen(context);
   }
 
@@ -123,7 +159,8 @@ export class Proxy {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#server?.close();
+    clearInterval(this.#idleTimer);
+    this.#listeners?.close();
     const deadline = Date.now() + DEFAULTS.drainTimeoutMs;
     while (this.#clients.size > 0 && Date.now() < deadline) {
       for (const client of this.#clients) if (client.idle) client.shutDown();
@@ -132,46 +169,53 @@ export class Proxy {
     for (const client of this.#clients) client.destroy();
     this.#monitor.stop();
     this.#functions.stop();
+    this.#clientTls?.stop();
+    this.#serverTls.stop();
     await this.#backends.end();
   }
 
-  async #listen(context: ProxyContext): Promise<{ host: string; port: number }> {
-    const { host, port } = this.#options.listen;
-    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket, context));
-    this.#server = server;
+  async #listen(context: ProxyContext): Promise<readonly ListenAddress[]> {
+    const listeners = new Listeners((socket, via) => this.#accept(socket, via, context));
+    this.#listeners = listeners;
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ host, port }, resolve);
-      });
+      const bound: ListenAddress[] = [];
+      for (const address of this.#options.listen) bound.push(await listeners.listen(address));
+      return bound;
     } catch (error) {
       await this.stop();
-      const busy = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-      throw new Error(
-        busy
-          ? `${host}:${port} is in use by another program; stop it, or choose another address with --listen`
-          : `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+      throw error;
     }
-    const bound = server.address();
-    return { host, port: typeof bound === 'object' && bound !== null ? bound.port : port };
   }
 
-  #accept(socket: Socket, context: ProxyContext): void {
-    if (this.#clients.size >= DEFAULTS.maxClients || this.#stopping) {
-      const error = new RwsplitError(
-        'too-many-clients',
-        `${this.#clients.size} clients are connected, which is the maximum`,
-      );
+  #accept(socket: Socket, via: ListenAddress, context: ProxyContext): void {
+    const isLocal = isUnixSocket(via);
+    const address = isLocal ? '' : plainAddress(socket.remoteAddress ?? '');
+    const admission = this.#admit(address, socket);
+    if (admission === undefined) return;
+    this.#lastClientId = (this.#lastClientId + 1) >>> 0;
+    const mayBeProxied = this.#proxies.has(address);
+    const source = { socket, address, isLocal, mayBeProxied, admission };
+    const client = new ClientConnection(this.#lastClientId, source, context);
+    this.#clients.add(client);
+    socket.once('close', () => this.#clients.delete(client));
+  }
+
+  #admit(address: string, socket: Socket): Admission | undefined {
+    try {
+      if (this.#stopping) throw new RwsplitError('shutting-down', 'the proxy is shutting down; connect again');
+      return this.#limits.admit(address);
+    } catch (error) {
       socket.on('error', () => socket.destroy());
       socket.end(framePackets(encodeErr(errPacketOf(error)), 0));
-      return;
+      // What is never read would keep the connection.
+      socket.resume();
+      return undefined;
     }
-    this.#lastClientId = (this.#lastClientId + 1) >>> 0;
-    const client = new ClientConnection(this.#lastClientId, socket, context);
-    this.#clients.add(client);
-    socket.on('close', () => this.#clients.delete(client));
+  }
+
+  #endIdleClients(): void {
+    this.#times.nowMs = Date.now();
+    for (const client of this.#clients) client.endIfIdle(this.#times.nowMs);
   }
 
   #ran(node: string, run: CommandRun): void {
@@ -210,10 +254,4 @@ function mayChangeFunctions(run: CommandRun): boolean {
   const { reason } = run.classification;
   if (reason !== 'ddl' && reason !== 'multi-statement') return false;
   return ROUTINES.test(textOf(run)?.toString('latin1') ?? '');
-}
-
-async function makeRsaKey(): Promise<RsaKey> {
-  const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
-  const pem = publicKey.export({ type: 'spki', format: 'pem' });
-  return { privateKey, publicPem: Buffer.from(pem) };
 }

@@ -16,8 +16,8 @@ export interface RelayClient {
   readonly pendingBytes: number;
   /** @returns false when the client is slow to take it: the relay's `clientDrained` follows */
   write(bytes: Buffer): boolean;
-  /** What the client sends now is its file, until it ends. */
-  wantFile(): void;
+  /** What the client sends now is its file, until it ends. @param sequenceId of its first packet */
+  wantFile(sequenceId: number): void;
   setReading(reading: boolean): void;
 }
 
@@ -117,8 +117,8 @@ export class Relay implements ReplyOwner {
     return !this.dropped;
   }
 
-  fileWanted(): void {
-    this.#client.wantFile();
+  fileWanted(connection: ServerConnection): void {
+    this.#client.wantFile(connection.walker.sequenceId);
   }
 
   drained(): void {

@@ -128,7 +128,7 @@ export class SessionRunner implements RelayEnd, Holder {
   sendFile(raw: Buffer, ends: boolean, nextSequenceId: number): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (!connection.sendSilently(raw)) this.#client.setReading(false);
+    if (!connection.sendFile(raw)) this.#client.setReading(false);
     if (ends) connection.fileSent(nextSequenceId);
   }
 

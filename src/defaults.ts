@@ -3,12 +3,28 @@ export const DEFAULTS = {
   listen: '127.0.0.1:3307',
   /** Clients served at once; a further one gets MySQL's 1040. */
   maxClients: 10_000,
+  /** Messages of clients that are under way, all together: what would be more is refused. */
+  maxBufferedBytes: 2_147_483_648,
   /** From a client's TCP connection to its login. */
   clientLoginTimeoutMs: 10_000,
   /** From a TCP connection to a server to the end of our login there. */
   serverLoginTimeoutMs: 10_000,
   /** A login that was checked with a server is taken again without asking for so long. */
   verifierLifetimeMs: 10_000,
+  /** A user's password, and connections, are kept for so long after the last session. */
+  unusedAccountMs: 60_000,
+  /** Logins that are checked with a server at once. */
+  loginChecks: 64,
+  /** What a client may send before it is logged in: a login, with its attributes. */
+  maxLoginBytes: 131_072,
+  /** A client that says nothing for so long is disconnected, as by MySQL's own wait_timeout, which a session may set. */
+  clientIdleTimeoutMs: 28_800_000,
+  /** How often it is looked who has been idle for too long. */
+  idleIntervalMs: 1_000,
+  /** Of both sides, as MySQL's. */
+  tlsMinVersion: 'TLSv1.2',
+  /** How often it is looked whether certificates have changed. */
+  certificateIntervalMs: 5_000,
   /** The longest message of a client, headers included: MySQL's own bound for max_allowed_packet. */
   maxMessageBytes: 1_073_741_824 + 65 * 4,
   /** What a client may send ahead while its statement runs, before its socket is no longer read. */

@@ -36,6 +36,10 @@ const ERRORS = {
   'previous-lost': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** A server wants a way to log in that we do not have. */
   'auth-plugin': { errno: 2059, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** TLS is demanded, and one side does not do it. */
+  'tls-required': { errno: 3159, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
+  /** A server cannot answer as the client was told that servers would. */
+  'answer-format': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** A peer sent bytes that are not the protocol's. */
   'malformed-packet': { errno: 1835, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'info' },
   'packets-out-of-order': { errno: 1156, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
@@ -48,6 +52,12 @@ const ERRORS = {
   'access-denied': { errno: 1045, sqlState: '28000', outcome: 'not-executed', logLevel: 'info' },
   /** What other users run is shown to the monitor's account only. */
   'admin-only': { errno: 1227, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
+  /** A user has more clients than the configuration allows. */
+  'too-many-of-user': { errno: 1203, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
+  /** What the client sent last is too long ago. */
+  'idle-timeout': { errno: 4031, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'info' },
+  /** Clients have sent more than the proxy can hold. */
+  'out-of-memory': { errno: 1041, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   'too-many-clients': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
   'shutting-down': { errno: 1053, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
 } as const satisfies Record<string, ErrorKind>;

@@ -1,5 +1,7 @@
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeEach, vi } from 'vitest';
+import { firstTcp } from '../proxy/listen/listeners.js';
+import type { ProxyOptions } from '../proxy/options.js';
 import { Proxy } from '../proxy/proxy.js';
 import { createLog } from '../src/runtime/log.js';
 import type { Rule } from '../src/routing/rules.js';
@@ -23,6 +25,8 @@ export interface TestProxyOptions {
   readonly poolMax?: number;
   readonly rules?: readonly Rule[];
   readonly accounts?: { readonly monitor: { user: string; password: string } };
+  /** What else the proxy is set to. */
+  readonly options?: Partial<ProxyOptions>;
 }
 
 /** Those that a test opened end with it: what their sessions hold would be missing for the next one. */
@@ -49,16 +53,17 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
   const { nodes, accounts } = clusterInfo();
   const proxy = new Proxy(
     {
-      listen: { host: '127.0.0.1', port: 0 },
+      listen: [{ host: '127.0.0.1', port: 0 }],
       nodes: (options.nodes ?? nodes).map(addressOf),
       monitor: (options.accounts ?? accounts).monitor,
       poolMax: options.poolMax ?? 20,
       rules: options.rules ?? [],
+      ...options.options,
     },
     createLog('silent'),
   );
   proxies.push(proxy);
-  const { host, port } = await proxy.start();
+  const { host, port } = firstTcp(await proxy.start());
   return {
     host,
     port,

@@ -1,6 +1,6 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { FoundMysqld } from './find-mysqld.js';
+import { cacheDirectory } from './cache-directory.js';
 import { packageFile } from './package-file.js';
 import { runCommand } from './run-command.js';
 
@@ -20,7 +20,7 @@ export async function findDebianMysqld(onProgress: (line: string) => void): Prom
   }
   if (process.getuid?.() !== 0) return { kind: 'unavailable', reason: 'installing Debian packages needs root' };
 
-  const cache = process.env['RWSPLIT_CACHE'] ?? join(homedir(), '.cache', 'rwsplit');
+  const cache = cacheDirectory();
   onProgress(
     `looking for MySQL in ${cache}; where it is missing, it is made from Debian's packages, once, in about a minute`,
   );

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
-import leven from 'leven';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, isNode } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import type { Rule } from '../../src/routing/rules.js';
+import type { ClientOptions, LimitOptions, ServerOptions } from '../options.js';
+import type { UserOptions } from '../users.js';
+import { ConfigReader } from './config-reader.js';
+import { readClients, readLimits, readServers, readUsers } from './config-sections.js';
 import { UsageError } from './usage-error.js';
 
 /** What a configuration file may say. Everything is optional: flags say it too, and win. */
 export interface ConfigFile {
-  readonly listen?: string | undefined;
+  readonly listen?: readonly string[] | undefined;
   readonly nodes?: readonly string[] | undefined;
   readonly monitorUser?: string | undefined;
   readonly monitorPasswordEnv?: string | undefined;
@@ -14,66 +17,19 @@ export interface ConfigFile {
   readonly consistency?: string | undefined;
   readonly poolMax?: number | undefined;
   readonly rules?: readonly Rule[] | undefined;
+  readonly dataDirectory?: string | undefined;
+  readonly clients?: ClientOptions | undefined;
+  readonly servers?: ServerOptions | undefined;
+  readonly limits?: LimitOptions | undefined;
+  readonly users?: readonly UserOptions[] | undefined;
 }
 
-const KEYS = ['listen', 'nodes', 'monitor', 'log', 'pool', 'consistency', 'rules'] as const;
+const KEYS = [
+  ...['listen', 'nodes', 'monitor', 'log', 'pool', 'consistency', 'rules'],
+  ...['data_dir', 'clients', 'servers', 'limits', 'users'],
+] as const;
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
 const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
-
-/** Reads the one place where an error is. */
-class Reader {
-  readonly #path: string;
-  readonly #lines: LineCounter;
-
-  constructor(path: string, lines: LineCounter) {
-    this.#path = path;
-    this.#lines = lines;
-  }
-
-  fail(node: unknown, message: string): never {
-    const offset = isNode(node) ? node.range?.[0] : undefined;
-    const at = offset === undefined ? undefined : this.#lines.linePos(offset);
-    throw new UsageError(`${this.#path}${at === undefined ? '' : `:${at.line}:${at.col}`}: ${message}`);
-  }
-
-  /** The entries of a map, whose keys are all among `known`. */
-  map(node: unknown, where: string, known: readonly string[]): Map<string, unknown> {
-    if (!isMap(node)) return this.fail(node, `${where} is not a map of keys and values`);
-    const entries = new Map<string, unknown>();
-    for (const { key, value } of node.items) {
-      const name = isScalar(key) ? String(key.value) : '';
-      if (!known.includes(name)) this.fail(key, `unknown key '${name}'${suggestion(name, known)}`);
-      // A key without a value says nothing.
-      if (!isScalar(value) || value.value !== null) entries.set(name, value);
-    }
-    return entries;
-  }
-
-  string(node: unknown, where: string): string | undefined {
-    if (node === undefined) return undefined;
-    if (isScalar(node) && (typeof node.value === 'string' || typeof node.value === 'number')) return String(node.value);
-    return this.fail(node, `${where} is not a text`);
-  }
-
-  count(node: unknown, where: string): number | undefined {
-    if (node === undefined) return undefined;
-    if (isScalar(node) && typeof node.value === 'number' && Number.isInteger(node.value) && node.value > 0) {
-      return node.value;
-    }
-    return this.fail(node, `${where} is not a whole number above 0`);
-  }
-
-  items(node: unknown, where: string): readonly unknown[] | undefined {
-    if (node === undefined) return undefined;
-    return isSeq(node) ? node.items : this.fail(node, `${where} is not a list`);
-  }
-
-  strings(node: unknown, where: string): string[] | undefined {
-    return this.items(node, where)?.map((item, index) => {
-      return this.string(item, `${where}[${index}]`) ?? this.fail(item, `${where}[${index}] is empty`);
-    });
-  }
-}
 
 /**
  * Reads a configuration file in YAML (JSON is YAML too):
@@ -87,12 +43,18 @@ class Reader {
  * rules:
  *   - { user: reports, to: node=db3:3306 }
  * log: { level: info }
+ * data_dir: /var/lib/rwsplit
+ * clients: { tls: required, compression: [zstd, zlib] }
+ * servers: { tls: { mode: verify-ca, ca: /etc/rwsplit/ca.pem } }
+ * limits: { connections: 5000, connections_per_user: 500 }
+ * users:
+ *   - { name: reports, require: { tls: true, networks: [10.0.0.0/8] } }
  * ```
  * @throws UsageError with line and column
  */
 export function readConfigFile(path: string): ConfigFile {
   const lines = new LineCounter();
-  const reader = new Reader(path, lines);
+  const reader = new ConfigReader(path, lines);
   const document = parseDocument(readText(path), { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
   if (error !== undefined) {
@@ -101,11 +63,11 @@ export function readConfigFile(path: string): ConfigFile {
   }
   if (document.contents === null) return {};
   const top = reader.map(document.contents, 'the file', KEYS);
-  const monitor = section(reader, top, 'monitor', ['user', 'password_env']);
-  const log = section(reader, top, 'log', ['level']);
-  const pool = section(reader, top, 'pool', ['max']);
+  const monitor = reader.section(top, 'monitor', ['user', 'password_env']);
+  const log = reader.section(top, 'log', ['level']);
+  const pool = reader.section(top, 'pool', ['max']);
   return {
-    listen: reader.string(top.get('listen'), 'listen'),
+    listen: reader.texts(top.get('listen'), 'listen'),
     nodes: reader.strings(top.get('nodes'), 'nodes'),
     monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
@@ -113,10 +75,15 @@ export function readConfigFile(path: string): ConfigFile {
     consistency: reader.string(top.get('consistency'), 'consistency'),
     poolMax: reader.count(pool.get('max'), 'pool.max'),
     rules: reader.items(top.get('rules'), 'rules')?.map((node, index) => readRule(reader, node, `rules[${index}]`)),
+    dataDirectory: reader.string(top.get('data_dir'), 'data_dir'),
+    clients: readClients(reader, top),
+    servers: readServers(reader, top),
+    limits: readLimits(reader, top),
+    users: readUsers(reader, top.get('users')),
   };
 }
 
-function readRule(reader: Reader, node: unknown, where: string): Rule {
+function readRule(reader: ConfigReader, node: unknown, where: string): Rule {
   const entries = reader.map(node, where, RULE_KEYS);
   const to = reader.string(entries.get('to'), `${where}.to`)?.replaceAll(' ', '');
   if (to === undefined || !RULE_TARGET.test(to)) {
@@ -134,25 +101,10 @@ function readRule(reader: Reader, node: unknown, where: string): Rule {
   return { ...rule, to };
 }
 
-function section(
-  reader: Reader,
-  top: Map<string, unknown>,
-  name: string,
-  keys: readonly string[],
-): Map<string, unknown> {
-  const node = top.get(name);
-  return node === undefined ? new Map<string, unknown>() : reader.map(node, name, keys);
-}
-
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw new UsageError(`cannot read the configuration file ${path}: ${error instanceof Error ? error.message : ''}`);
   }
-}
-
-function suggestion(name: string, known: readonly string[]): string {
-  const near = known.find((it) => leven(it, name.toLowerCase()) <= 2);
-  return near === undefined ? `; the keys are ${known.join(', ')}` : `; did you mean '${near}'?`;
 }

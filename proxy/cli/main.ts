@@ -6,7 +6,9 @@ import { version } from './version.js';
 /** Exit codes of every verb. */
 export const EXIT = { ok: 0, problem: 1, usage: 2 } as const;
 
-const VERBS: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
+type Verb = (args: readonly string[]) => number | Promise<number>;
+
+const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['proxy', runProxy],
   ['explain', explain],
   ['version', version],

@@ -1,25 +1,35 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULTS } from '../../src/defaults.js';
+import { COMPRESSION_ALGORITHMS, type CompressionAlgorithm } from '../../src/protocol/compression/codec.js';
+import { isTlsMode, TLS_MODES } from '../../src/protocol/tls-mode.js';
 import { createLog } from '../../src/runtime/log.js';
 import { CONSISTENCY_LEVELS, isConsistency, type Consistency } from '../../src/session/consistency.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
-import { Proxy, type ProxyOptions } from '../proxy.js';
+import { textOfAddress, type ListenAddress } from '../listen/listeners.js';
+import type { ProxyOptions, TlsOptions } from '../options.js';
+import { Proxy } from '../proxy.js';
 import { parseAddress } from './address.js';
 import { readConfigFile, type ConfigFile } from './config-file.js';
+import { readSecret } from './secret.js';
 import { UsageError } from './usage-error.js';
 
 const HELP = `rwsplit proxy: serve MySQL clients, writes on the primary, reads on the replicas.
 
 Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER [options]
 
-  --listen HOST:PORT            where clients connect (${DEFAULTS.listen})
+  --listen HOST:PORT            where clients connect (${DEFAULTS.listen}), or the path of a Unix socket; once for each
   --node HOST:PORT              a server of the cluster, once for each; which one is the primary is found out
   --monitor-user USER           who looks at the servers: needs REPLICATION CLIENT
   --monitor-password-env NAME   the environment variable with that user's password
   --pool-max N                  server connections for each node and user (${DEFAULTS.poolMax})
   --consistency LEVEL           session: reads see all that their session wrote (default); eventual: any replica
-  --config FILE                 the same in YAML: listen, nodes, monitor.user, monitor.password_env, pool.max, log.level,
-                                consistency, rules
+  --client-tls MODE             ${TLS_MODES.join(', ')} (preferred)
+  --server-tls MODE             the same for connections to the servers (preferred)
+  --data-dir DIR                where rwsplit keeps the certificate that it makes where none is given
+                                (/var/lib/rwsplit for root, else ~/.local/state/rwsplit)
+  --config FILE                 the same in YAML, and more: see the README
   --log-level LEVEL             trace, debug, info, warn, error or fatal (info)
 
 Example:
@@ -37,8 +47,8 @@ export async function runProxy(args: readonly string[]): Promise<number> {
     return 0;
   }
   const proxy = new Proxy(settings.options, createLog(settings.logLevel));
-  const { host, port } = await proxy.start();
-  process.stdout.write(`rwsplit: ready on ${host.includes(':') ? `[${host}]` : host}:${port}\n`);
+  const addresses = await proxy.start();
+  process.stdout.write(`rwsplit: ready on ${addresses.map(textOfAddress).join(', ')}\n`);
   await untilTold(() => void proxy.stop());
   await proxy.stop();
   return 0;
@@ -58,21 +68,31 @@ function readSettings(args: readonly string[]): Settings | 'help' {
   if (!LOG_LEVELS.includes(logLevel)) {
     throw new UsageError(`the log level is one of ${LOG_LEVELS.join(', ')}, not '${logLevel}'`);
   }
-  const listen = parseAddress(flags.listen ?? file.listen ?? DEFAULTS.listen, '--listen', {
-    host: '127.0.0.1',
-    port: 3307,
-  });
   const user = flags['monitor-user'] ?? file.monitorUser;
   if (user === undefined) throw new UsageError('name the user that looks at the servers with --monitor-user');
-  const password = readPassword(flags['monitor-password-env'] ?? file.monitorPasswordEnv);
+  const variable = flags['monitor-password-env'] ?? file.monitorPasswordEnv;
+  const password = variable === undefined ? '' : readSecret(variable, "the monitor's password");
   return {
     options: {
-      listen,
+      listen: (flags.listen ?? file.listen ?? [DEFAULTS.listen]).map(readListen),
       nodes: readNodes(flags.node ?? file.nodes ?? []),
       monitor: { user, password },
       consistency: readConsistency(flags.consistency ?? file.consistency),
       rules: file.rules ?? [],
       poolMax: readCount(flags['pool-max']) ?? file.poolMax ?? DEFAULTS.poolMax,
+      dataDirectory: flags['data-dir'] ?? file.dataDirectory ?? defaultDataDirectory(),
+      clients: {
+        ...file.clients,
+        tls: readTls(flags['client-tls'], '--client-tls', file.clients?.tls),
+        compression: doable(file.clients?.compression ?? COMPRESSION_ALGORITHMS),
+      },
+      servers: {
+        ...file.servers,
+        tls: readTls(flags['server-tls'], '--server-tls', file.servers?.tls),
+        compression: doable(file.servers?.compression ?? []),
+      },
+      limits: file.limits,
+      users: file.users,
     },
     logLevel,
   };
@@ -83,12 +103,15 @@ function readFlags(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
-        listen: { type: 'string' },
+        listen: { type: 'string', multiple: true },
         node: { type: 'string', multiple: true },
         'monitor-user': { type: 'string' },
         'monitor-password-env': { type: 'string' },
         'pool-max': { type: 'string' },
         consistency: { type: 'string' },
+        'client-tls': { type: 'string' },
+        'server-tls': { type: 'string' },
+        'data-dir': { type: 'string' },
         config: { type: 'string' },
         'log-level': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -110,13 +133,26 @@ function readNodes(texts: readonly string[]): NodeAddress[] {
   return nodes;
 }
 
-function readPassword(variable: string | undefined): string {
-  if (variable === undefined) return '';
-  const password = process.env[variable];
-  if (password === undefined) {
-    throw new UsageError(`the environment variable ${variable}, named for the monitor's password, is not set`);
-  }
-  return password;
+/** A path, which begins with a slash, is a Unix socket's. */
+function readListen(text: string): ListenAddress {
+  if (text.startsWith('/')) return { path: text };
+  return parseAddress(text, '--listen', { host: '127.0.0.1', port: 3307 });
+}
+
+function readTls(mode: string | undefined, flag: string, ofFile: TlsOptions = { mode: 'preferred' }): TlsOptions {
+  if (mode === undefined) return ofFile;
+  if (!isTlsMode(mode)) throw new UsageError(`${flag} is one of ${TLS_MODES.join(', ')}, not '${mode}'`);
+  return { ...ofFile, mode };
+}
+
+/** What this Node.js cannot do is not offered. */
+function doable(algorithms: readonly CompressionAlgorithm[]): readonly CompressionAlgorithm[] {
+  return algorithms.filter((it) => COMPRESSION_ALGORITHMS.includes(it));
+}
+
+function defaultDataDirectory(): string {
+  if (process.getuid?.() === 0) return '/var/lib/rwsplit';
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'rwsplit');
 }
 
 function readConsistency(text = 'session'): Consistency {

@@ -1,11 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { packageVersion } from '../package-version.js';
 
-/** Prints the version of the package that this file belongs to. */
-export async function version(): Promise<number> {
-  // dist/proxy/cli/version.js: the package's root is three folders up.
-  const manifest: unknown = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
-  const found =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : 'unknown';
-  process.stdout.write(`${String(found)}\n`);
+/** Prints the package's version. */
+export function version(): number {
+  process.stdout.write(`${packageVersion()}\n`);
   return 0;
 }

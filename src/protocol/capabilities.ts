@@ -35,8 +35,8 @@ export const Capability = {
 } as const;
 
 /**
- * What a client may turn on when it logs in to us. COMPRESS, ZSTD and SSL are missing until issue 4;
- * OPTIONAL_RESULTSET_METADATA likewise.
+ * What a client may turn on when it logs in to us, whatever the proxy is set to: with TLS and compression there is more.
+ * OPTIONAL_RESULTSET_METADATA is missing until issue 4.
  */
 export const OFFERED_TO_CLIENTS =
   (Capability.LONG_PASSWORD |
@@ -83,6 +83,12 @@ export const DIALECT_FLAGS =
     Capability.DEPRECATE_EOF |
     Capability.QUERY_ATTRIBUTES) >>>
   0;
+
+/** The flags that change how an answer is written: where one side lacks one, the other must not have it. */
+export const ANSWER_FORMAT_FLAGS =
+  (Capability.DEPRECATE_EOF | Capability.OPTIONAL_RESULTSET_METADATA | Capability.QUERY_ATTRIBUTES) >>> 0;
+
+export const COMPRESSION_FLAGS = { zlib: Capability.COMPRESS, zstd: Capability.ZSTD_COMPRESSION_ALGORITHM } as const;
 
 /** What every server connection asks for, whatever the client asked. */
 export const SERVER_CONNECTION_FLAGS =

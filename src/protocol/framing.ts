@@ -51,12 +51,42 @@ export class MessageSplitter {
   #pendingBytes = 0;
   /** Bytes that the message under way needs at least before it is worth looking again. */
   #needBytes = HEADER_BYTES;
-  readonly #maxBytes: number;
+  #maxBytes: number;
+  #renumbers = false;
+  #sequenceId = 0;
   error: FramingError | undefined;
 
   /** @param maxBytes the longest message taken, headers included */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** More may be taken of a peer that has shown who it is. */
+  set maxBytes(bytes: number) {
+    this.#maxBytes = bytes;
+  }
+
+  /** What comes from now on was compressed: there, clients number the packets inside as they like. They get the numbers that they should have. */
+  ignoreSequence(): void {
+    this.#renumbers = true;
+  }
+
+  /** The next message begins with this number, where the peer's own are ignored. */
+  expectSequence(sequenceId: number): void {
+    this.#sequenceId = sequenceId;
+  }
+
+  /** Takes back all that was pushed and not yet given. */
+  takeRest(): Buffer {
+    const rest = Buffer.concat(this.#pending, this.#pendingBytes);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#needBytes = HEADER_BYTES;
+    return rest;
   }
 
   get bufferedBytes(): number {
@@ -76,13 +106,15 @@ export class MessageSplitter {
     if (bytes === undefined) return undefined;
     this.#pending = [bytes];
 
-    const sequenceId = bytes[3] ?? 0;
+    const sequenceId = this.#renumbers ? this.#sequenceId : (bytes[3] ?? 0);
     let end = 0;
     let packets = 0;
     for (;;) {
       if (bytes.length < end + HEADER_BYTES) return this.#need(end + HEADER_BYTES);
       const length = packetLength(bytes, end);
-      if (bytes[end + 3] !== ((sequenceId + packets) & 0xff)) return this.#fail({ kind: 'sequence' });
+      const expected = (sequenceId + packets) & 0xff;
+      if (this.#renumbers) bytes[end + 3] = expected;
+      else if (bytes[end + 3] !== expected) return this.#fail({ kind: 'sequence' });
       end += HEADER_BYTES + length;
       if (end > this.#maxBytes) return this.#fail({ kind: 'too-large' });
       if (bytes.length < end) return this.#need(end);
@@ -94,6 +126,7 @@ export class MessageSplitter {
     this.#pendingBytes -= end;
     this.#needBytes = HEADER_BYTES;
     const nextSequenceId = (sequenceId + packets) & 0xff;
+    this.#sequenceId = nextSequenceId;
     if (packets === 1) return { raw, body: raw, start: HEADER_BYTES, sequenceId, nextSequenceId };
     return { raw, body: joinPayload(raw, packets), start: 0, sequenceId, nextSequenceId };
   }

@@ -69,6 +69,7 @@ export class ResponseWalker {
   #state: State = 'done';
   readonly #capabilities: number;
   readonly #deprecateEof: boolean;
+  readonly #renumbers: boolean;
   #sequenceId = 0;
   /** Definitions still to come in this list. */
   #definitions = 0;
@@ -96,14 +97,23 @@ export class ResponseWalker {
   /** The bytes are not the protocol's: the connection cannot be used any more. */
   malformed: MalformedPacket | undefined;
 
-  /** @param capabilities that this connection's two sides agreed on */
-  constructor(capabilities: number) {
+  /**
+   * @param capabilities that this connection's two sides agreed on
+   * @param renumbers the answers came compressed: there, servers number the packets inside as they like, and clients do not look
+   */
+  constructor(capabilities: number, renumbers = false) {
     this.#capabilities = capabilities;
+    this.#renumbers = renumbers;
     this.#deprecateEof = hasCapability(capabilities, Capability.DEPRECATE_EOF);
   }
 
   get done(): boolean {
     return this.#state === 'done' && this.#skip === 0;
+  }
+
+  /** That the next packet has to have. */
+  get sequenceId(): number {
+    return this.#sequenceId;
   }
 
   /** The server waits for the file of a LOAD DATA LOCAL. */
@@ -166,8 +176,11 @@ export class ResponseWalker {
       const control = !this.#continues && this.#isControl(first, length);
       if (control && next > end) break;
       if (chunk[at + 3] !== this.#sequenceId) {
-        this.#fail('a packet with the next sequence id');
-        return end;
+        if (!this.#renumbers) {
+          this.#fail('a packet with the next sequence id');
+          return end;
+        }
+        chunk[at + 3] = this.#sequenceId;
       }
       this.#sequenceId = (this.#sequenceId + 1) & 0xff;
 

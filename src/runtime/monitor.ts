@@ -1,7 +1,8 @@
 import { DEFAULTS } from '../defaults.js';
 import { assess, sameTopology, type Observation } from '../topology/assess.js';
 import type { NodeAddress, Snapshot } from '../topology/snapshot.js';
-import { NodeProbe, type MonitorAccount } from './node-probe.js';
+import type { MonitorLogin } from './monitor-login.js';
+import { NodeProbe } from './node-probe.js';
 
 /** A node that answered before is taken to be silent only after so many probes without an answer. */
 const SILENT_AFTER = 3;
@@ -16,8 +17,8 @@ export class Monitor {
   #stopped = false;
   snapshot: Snapshot;
 
-  constructor(nodes: readonly NodeAddress[], account: MonitorAccount, onChange: (snapshot: Snapshot) => void) {
-    this.#probes = nodes.map((node) => new NodeProbe(node, account, DEFAULTS.probeTimeoutMs));
+  constructor(nodes: readonly NodeAddress[], login: MonitorLogin, onChange: (snapshot: Snapshot) => void) {
+    this.#probes = nodes.map((node) => new NodeProbe(node, login, DEFAULTS.probeTimeoutMs));
     this.#observations = nodes.map((address) => ({ kind: 'unseen', address }));
     this.#failures = nodes.map(() => 0);
     this.#onChange = onChange;

@@ -1,12 +1,7 @@
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { Observation } from '../topology/assess.js';
 import type { NodeAddress } from '../topology/snapshot.js';
-
-/** With what the monitor logs in: it needs REPLICATION CLIENT. */
-export interface MonitorAccount {
-  readonly user: string;
-  readonly password: string;
-}
+import type { MonitorConnection, MonitorLogin } from './monitor-login.js';
 
 interface Variables extends RowDataPacket {
   readonly uuid: string;
@@ -17,32 +12,33 @@ interface Variables extends RowDataPacket {
 /** Looks at one node over a session that it keeps. */
 export class NodeProbe {
   readonly address: NodeAddress;
-  readonly #account: MonitorAccount;
+  readonly #login: MonitorLogin;
   readonly #timeoutMs: number;
-  #connection: Connection | undefined;
+  #connection: MonitorConnection | undefined;
   #statusStatement = 'SHOW REPLICA STATUS';
 
-  constructor(address: NodeAddress, account: MonitorAccount, timeoutMs: number) {
+  constructor(address: NodeAddress, login: MonitorLogin, timeoutMs: number) {
     this.address = address;
-    this.#account = account;
+    this.#login = login;
     this.#timeoutMs = timeoutMs;
   }
 
   /** Never rejects: a node that does not answer is an observation too. */
   async observe(): Promise<Observation> {
     try {
-      const connection = await this.#connect();
-      const [[seen]] = await connection.query<Variables[]>({
+      const { session, capabilities } = await this.#connect();
+      const [[seen]] = await session.query<Variables[]>({
         sql: 'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly',
         timeout: this.#timeoutMs,
       });
       if (seen === undefined) throw new Error('it gave no answer to its variables');
-      const [source] = await this.#replicaStatus(connection);
+      const [source] = await this.#replicaStatus(session);
       return {
         kind: 'answered',
         address: this.address,
         serverUuid: seen.uuid,
         serverVersion: seen.version,
+        capabilities,
         readOnly: seen.readOnly === 1,
         hasSource: source !== undefined,
         applies: source?.['Replica_SQL_Running'] === 'Yes' || source?.['Slave_SQL_Running'] === 'Yes',
@@ -54,22 +50,14 @@ export class NodeProbe {
   }
 
   close(): void {
-    this.#connection?.destroy();
+    this.#connection?.session.destroy();
     this.#connection = undefined;
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(): Promise<MonitorConnection> {
     if (this.#connection !== undefined) return this.#connection;
-    const connection = await createConnection({
-      host: this.address.host,
-      port: this.address.port,
-      user: this.#account.user,
-      password: this.#account.password,
-      connectTimeout: this.#timeoutMs,
-      connectAttributes: { program_name: 'rwsplit-monitor' },
-    });
-    // Without a listener the end of an idle session would end the process.
-    connection.on('error', () => {
+    const connection = await this.#login.connect(this.address, this.#timeoutMs);
+    connection.session.on('error', () => {
       if (this.#connection === connection) this.#connection = undefined;
     });
     this.#connection = connection;
@@ -97,7 +85,7 @@ export class NodeProbe {
       case 1045:
         return `it refused the monitor's login (${message}); check --monitor-user and its password`;
       case 1227:
-        return `the monitor's user lacks a privilege (${message}); GRANT REPLICATION CLIENT ON *.* TO '${this.#account.user}'`;
+        return `the monitor's user lacks a privilege (${message}); GRANT REPLICATION CLIENT ON *.* TO '${this.#login.user}'`;
       default:
         return message;
     }

@@ -1,16 +1,15 @@
-import { connect, type Socket } from 'node:net';
 import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
-import { ServerLogin, type ServerLoginOptions } from '../protocol/auth/server-login.js';
 import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
-import { framePackets, MessageSplitter, payloadOf } from '../protocol/framing.js';
-import type { HandshakeV10 } from '../protocol/packets/handshake-v10.js';
+import { framePackets } from '../protocol/framing.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
 import { freshState, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
+import { logInToServer, type LoggedIn, type ServerDial } from './dial-server.js';
 import { PreparedCache } from './prepared-cache.js';
 import { SwallowedReply, type Swallowed } from './swallowed-reply.js';
+import type { Wire, WireOwner } from './wire.js';
 
 /** Who waits for a reply. */
 export interface ReplyOwner extends ResponseSink {
@@ -61,6 +60,14 @@ export const TRACK_SESSION =
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
   'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
 
+/** A login has one byte for the collation's id. */
+const MAX_LOGIN_COLLATION = 255;
+
+/** Does what a login with the collation does. */
+function setCollation(id: number): string {
+  return `SET character_set_client=${id},character_set_results=${id},collation_connection=${id}`;
+}
+
 /** A count of 0 parameters, in 1 set. */
 const NO_ATTRIBUTES = Buffer.from([0, 1]);
 
@@ -70,7 +77,7 @@ const NO_ATTRIBUTES = Buffer.from([0, 1]);
  * Commands are written as they come and answered in order: each has its place in a queue of expected replies,
  * and each reply has an owner that forwards it or swallows it.
  */
-export class ServerConnection {
+export class ServerConnection implements WireOwner {
   readonly node: NodeAddress;
   readonly threadId: number;
   readonly serverVersion: string;
@@ -88,41 +95,46 @@ export class ServerConnection {
   /** Called once when the connection has ended. */
   onClosed: ((connection: ServerConnection) => void) | undefined;
 
-  readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #expected: ExpectedReply[] = [];
   #closed: RwsplitError | undefined;
   #pausedForFile = false;
-  readonly #reading: ReadBuffer;
+  #fileBegan = false;
+  readonly #keepBuffer: () => void;
   #corked = false;
 
-  private constructor(socket: Socket, reading: ReadBuffer, node: NodeAddress, greeting: HandshakeV10, flags: number) {
-    this.#socket = socket;
-    this.#reading = reading;
+  private constructor(node: NodeAddress, { wire, keepBuffer, greeting, capabilities }: LoggedIn) {
+    this.#wire = wire;
+    this.#keepBuffer = keepBuffer;
     this.node = node;
     this.threadId = greeting.connectionId;
     this.serverVersion = greeting.serverVersion;
-    this.capabilities = flags;
-    this.walker = new ResponseWalker(flags);
+    this.capabilities = capabilities;
+    this.walker = new ResponseWalker(capabilities, wire.isCompressed);
   }
 
   /**
    * Connects and logs in.
    * @throws LoginRefused with the server's own error; RwsplitError when the server cannot be reached
    */
-  static async open(node: NodeAddress, login: ServerLoginOptions, timeoutMs: number): Promise<ServerConnection> {
-    const connection = await logIn(node, login, timeoutMs, (socket, reading, greeting, flags) => {
-      return new ServerConnection(socket, reading, node, greeting, flags);
-    });
-    const { error, changes } = await connection.query(TRACK_SESSION);
-    if (error !== undefined) {
-      connection.close();
-      throw new LoginRefused(error);
-    }
+  static async open(node: NodeAddress, dial: ServerDial, timeoutMs: number): Promise<ServerConnection> {
+    const connection = await logInToServer(node, dial, timeoutMs, (loggedIn) => new ServerConnection(node, loggedIn));
+    const { collation } = dial.login;
+    if (collation > MAX_LOGIN_COLLATION) await connection.#orClose(connection.query(setCollation(collation)));
+    const { changes } = await connection.#orClose(connection.query(TRACK_SESSION));
     for (const change of changes) {
       if (change.kind !== 'system-variable' || change.name.startsWith('session_track_')) continue;
       connection.baseline.set(change.name, change.value);
     }
     return connection;
+  }
+
+  /** @throws LoginRefused when the server refuses what each connection begins with: then it is closed */
+  async #orClose(asked: Promise<Swallowed>): Promise<Swallowed> {
+    const swallowed = await asked;
+    if (swallowed.error === undefined) return swallowed;
+    this.close();
+    throw new LoginRefused(swallowed.error);
   }
 
   get closed(): boolean {
@@ -136,7 +148,7 @@ export class ServerConnection {
 
   /** Bytes written but not yet taken by the kernel. */
   get writableBytes(): number {
-    return this.#socket.writableLength;
+    return this.#wire.pendingBytes;
   }
 
   /**
@@ -148,35 +160,45 @@ export class ServerConnection {
   send(framed: Buffer, shape: ResponseShape, sequenceId: number, owner: ReplyOwner): boolean {
     this.#expected.push({ shape, sequenceId, owner });
     if (this.#expected.length === 1) this.walker.begin(shape, sequenceId);
-    return this.#socket.write(framed);
+    this.#wire.beginCommand();
+    return this.#wire.write(framed);
   }
 
-  /** Sends what has no reply: COM_STMT_CLOSE, long data, a file's contents. */
+  /** Sends a command that has no reply: COM_STMT_CLOSE, long data. */
   sendSilently(framed: Buffer): boolean {
-    return this.#socket.write(framed);
+    this.#wire.beginCommand();
+    return this.#wire.write(framed);
+  }
+
+  /** Sends a part of the client's file. */
+  sendFile(framed: Buffer): boolean {
+    if (!this.#fileBegan) this.#wire.beginAnswer(false);
+    this.#fileBegan = true;
+    return this.#wire.write(framed);
   }
 
   /** Writes of one turn leave as one. */
   cork(): void {
     if (this.#corked) return;
     this.#corked = true;
-    this.#socket.cork();
+    this.#wire.cork();
   }
 
   uncork(): void {
     if (!this.#corked) return;
     this.#corked = false;
-    this.#socket.uncork();
+    this.#wire.uncork();
   }
 
   /** What was forwarded last is still to be written: it must not be read over. */
   keepBuffer(): void {
-    this.#reading.give();
+    this.#keepBuffer();
   }
 
   /** The client's file has been sent to its end. @param sequenceId that the server's answer begins with */
   fileSent(sequenceId: number): void {
     this.#pausedForFile = false;
+    this.#fileBegan = false;
     this.walker.fileSent(sequenceId);
   }
 
@@ -212,43 +234,66 @@ export class ServerConnection {
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.#wire.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#wire.resume();
   }
 
   /** Says good-bye and ends. */
   close(): void {
     if (this.#closed !== undefined) return;
-    this.#socket.end(framePackets(Buffer.from([Command.QUIT]), 0));
+    this.#wire.beginCommand();
+    this.#wire.write(framePackets(Buffer.from([Command.QUIT]), 0));
+    this.#wire.end();
     this.lose('the connection was closed by rwsplit');
-    // The server closes its side at once; where it does not, nobody waits for it.
-    this.#socket.setTimeout(1000, () => this.#socket.destroy());
   }
 
   /** Ends at once, without a good-bye: what runs there is unknown. */
   destroy(): void {
     this.lose('the connection was closed by rwsplit');
-    this.#socket.destroy();
+    this.#wire.destroy();
   }
 
-  /** Bytes from the server: the first `end` of `chunk`, which is only valid during the call. */
-  receive(chunk: Buffer, end: number): void {
+  // ── WireOwner ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  received(chunk: Buffer, end: number): void {
+    try {
+      this.#receive(chunk, end);
+    } catch (error) {
+      // One session fails, not the process.
+      this.lose(`internal error: ${String(error)}`);
+      this.#wire.destroy();
+    }
+  }
+
+  drained(): void {
+    this.#expected[0]?.owner.drained(this);
+  }
+
+  failed(error: Error): void {
+    this.lose(error.message);
+  }
+
+  ended(): void {
+    this.lose('the server closed it');
+  }
+
+  #receive(chunk: Buffer, end: number): void {
     let at = 0;
     while (at < end) {
       const reply = this.#expected[0];
       if (reply === undefined || this.#pausedForFile) {
         // A server says so when it ends an idle connection; anything else is no protocol any more. Both end it.
         this.lose('the server ended the connection');
-        this.#socket.destroy();
+        this.#wire.destroy();
         return;
       }
       at += this.walker.walk(chunk, at, end, reply.owner);
       if (this.walker.malformed !== undefined) {
         this.lose(`the server sent what is no ${this.walker.malformed.expected}`);
-        this.#socket.destroy();
+        this.#wire.destroy();
         return;
       }
       if (this.walker.awaitsFile) {
@@ -266,10 +311,6 @@ export class ServerConnection {
     }
   }
 
-  drained(): void {
-    this.#expected[0]?.owner.drained(this);
-  }
-
   /** The connection has ended. Everyone who waits for a reply learns it. */
   lose(what: string): void {
     if (this.#closed !== undefined) return;
@@ -278,119 +319,6 @@ export class ServerConnection {
     for (const reply of this.#expected.splice(0)) reply.owner.connectionLost(this, this.#closed);
     this.onClosed?.(this);
   }
-}
-
-/** Where the socket's bytes are read to: the same memory for each read, unless somebody still needs what is in it. */
-class ReadBuffer {
-  #buffer = Buffer.allocUnsafe(DEFAULTS.readBufferBytes);
-  #given = false;
-
-  get last(): Buffer {
-    return this.#buffer;
-  }
-
-  /** Somebody goes on using the bytes read last. */
-  give(): void {
-    this.#given = true;
-  }
-
-  next(): Buffer {
-    if (this.#given) {
-      this.#buffer = Buffer.allocUnsafe(DEFAULTS.readBufferBytes);
-      this.#given = false;
-    }
-    return this.#buffer;
-  }
-}
-
-type Build = (socket: Socket, reading: ReadBuffer, greeting: HandshakeV10, flags: number) => ServerConnection;
-
-async function logIn(
-  node: NodeAddress,
-  options: ServerLoginOptions,
-  timeoutMs: number,
-  build: Build,
-): Promise<ServerConnection> {
-  return new Promise((resolve, reject) => {
-    const login = new ServerLogin(options);
-    const splitter = new MessageSplitter(1 << 20);
-    const reading = new ReadBuffer();
-    let connection: ServerConnection | undefined;
-
-    const fail = (error: Error): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(error);
-    };
-    const unreachable = (why: string, cause?: Error): RwsplitError =>
-      new RwsplitError('server-unreachable', `cannot reach ${node.name} (${node.host}:${node.port}): ${why}`, {
-        cause,
-      });
-
-    const step = (): void => {
-      for (let message = splitter.next(); message !== undefined; message = splitter.next()) {
-        const next = login.step(payloadOf(message));
-        switch (next.kind) {
-          case 'send':
-            socket.write(framePackets(next.payload, message.nextSequenceId));
-            break;
-          case 'wait':
-            break;
-          case 'failed':
-            fail(next.error);
-            return;
-          case 'logged-in':
-            clearTimeout(timer);
-            connection = build(socket, reading, next.greeting, next.capabilities);
-            resolve(connection);
-            return;
-        }
-      }
-      if (splitter.error !== undefined) fail(unreachable('what listens there does not speak the MySQL protocol'));
-    };
-
-    const socket = connect({
-      host: node.host,
-      port: node.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
-      onread: {
-        buffer: () => reading.next(),
-        callback: (bytes) => {
-          const chunk = reading.last;
-          if (connection !== undefined) {
-            try {
-              connection.receive(chunk, bytes);
-            } catch (error) {
-              // One session fails, not the process.
-              connection.lose(`internal error: ${String(error)}`);
-              socket.destroy();
-            }
-          } else {
-            splitter.push(Buffer.from(chunk.subarray(0, bytes)));
-            try {
-              step();
-            } catch (error) {
-              fail(unreachable(`its login failed: ${String(error)}`));
-            }
-          }
-          return true;
-        },
-      },
-    });
-    const timer = setTimeout(() => fail(unreachable(`no answer in ${timeoutMs} ms`)), timeoutMs);
-    socket.on('drain', () => connection?.drained());
-    socket.on('error', (error) => {
-      if (connection === undefined) fail(unreachable(error.message, error));
-      else connection.lose(error.message);
-    });
-    socket.on('close', () => {
-      if (connection === undefined) fail(unreachable('it closed the connection during the login'));
-      else connection.lose('the server closed it');
-    });
-    socket.on('end', () => socket.destroy());
-  });
 }
 
 /** @returns a command of one byte and a body, framed as a client's command */

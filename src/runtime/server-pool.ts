@@ -1,7 +1,7 @@
 import { createPool, type Pool } from 'generic-pool';
 import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
-import type { ServerLoginOptions } from '../protocol/auth/server-login.js';
+import type { ServerDial } from './dial-server.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import type { BackOff } from './back-off.js';
 import { ServerConnection, type ConnectionPool, type Holder } from './server-connection.js';
@@ -36,7 +36,7 @@ export interface PoolSettings {
 export class ServerPool implements ConnectionPool {
   readonly #pool: Pool<ServerConnection | FailedConnection>;
   readonly #node: NodeAddress;
-  readonly #login: ServerLoginOptions;
+  readonly #dial: ServerDial;
   readonly #backOff: BackOff;
   readonly #settings: PoolSettings;
   readonly #donated: ServerConnection[] = [];
@@ -50,9 +50,9 @@ export class ServerPool implements ConnectionPool {
   #ended = false;
 
   /** @param backOff shared by all pools of the node: a dead node is tried by one of them at a time */
-  constructor(node: NodeAddress, login: ServerLoginOptions, backOff: BackOff, settings: PoolSettings) {
+  constructor(node: NodeAddress, dial: ServerDial, backOff: BackOff, settings: PoolSettings) {
     this.#node = node;
-    this.#login = login;
+    this.#dial = dial;
     this.#backOff = backOff;
     this.#settings = settings;
     this.#pool = createPool<ServerConnection | FailedConnection>(
@@ -130,7 +130,7 @@ export class ServerPool implements ConnectionPool {
       const { name, host, port } = this.#node;
       throw new RwsplitError(
         'pool-exhausted',
-        `all ${this.#settings.max} connections of '${this.#login.user}' to ${name} (${host}:${port}) were in use ` +
+        `all ${this.#settings.max} connections of '${this.#dial.login.user}' to ${name} (${host}:${port}) were in use ` +
           `for ${this.#settings.acquireTimeoutMs} ms; end idle transactions, or raise the pool's maximum`,
         { cause },
       );
@@ -191,7 +191,7 @@ export class ServerPool implements ConnectionPool {
     const refusal = this.#backOff.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
-      const connection = await ServerConnection.open(this.#node, this.#login, DEFAULTS.serverLoginTimeoutMs);
+      const connection = await ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
       this.#backOff.succeeded();
       return connection;
     } catch (error) {

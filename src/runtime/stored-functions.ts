@@ -1,11 +1,11 @@
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { knownFunctions, type StoredFunction } from '../classify/known-functions.js';
 import { DEFAULTS } from '../defaults.js';
 import { lexModeOf } from '../session/lex-mode.js';
 import { freshState } from '../session/session-state.js';
 import type { Node } from '../topology/snapshot.js';
 import type { Log } from './log.js';
-import type { MonitorAccount } from './node-probe.js';
+import type { MonitorLogin } from './monitor-login.js';
 
 const SUMMARY = `SELECT COUNT(*) AS n, COALESCE(MAX(LAST_ALTERED), '') AS altered,
   COALESCE(BIT_XOR(CRC32(CONCAT_WS('/', ROUTINE_SCHEMA, ROUTINE_NAME, CREATED, LAST_ALTERED))), 0) AS names,
@@ -20,7 +20,7 @@ const LOADABLE = 'SELECT UDF_NAME AS name FROM performance_schema.user_defined_f
 export class StoredFunctions {
   /** Always the same set: what is known changes in it. */
   readonly known = new Set<string>();
-  readonly #account: MonitorAccount;
+  readonly #login: MonitorLogin;
   readonly #primary: () => Node | undefined;
   readonly #onChange: () => void;
   readonly #log: Log;
@@ -34,8 +34,8 @@ export class StoredFunctions {
   #saidWhy = false;
 
   /** @param onChange called after each change of {@link known} */
-  constructor(account: MonitorAccount, primary: () => Node | undefined, onChange: () => void, log: Log) {
-    this.#account = account;
+  constructor(login: MonitorLogin, primary: () => Node | undefined, onChange: () => void, log: Log) {
+    this.#login = login;
     this.#primary = primary;
     this.#onChange = onChange;
     this.#log = log;
@@ -111,7 +111,7 @@ export class StoredFunctions {
 
   #cannotSee(functions: number): ReadonlySet<string> {
     if (!this.#saidWhy) {
-      const { user } = this.#account;
+      const { user } = this.#login;
       const what = `calls of stored functions go to the primary: whether they only read cannot be seen; GRANT SHOW_ROUTINE ON *.* TO '${user}'`;
       this.#log.info({ visible: functions }, what);
       this.#saidWhy = true;
@@ -130,15 +130,7 @@ export class StoredFunctions {
   async #connect({ address }: Node): Promise<Connection> {
     if (this.#connection?.to === address.name) return this.#connection.session;
     this.#disconnect();
-    const session = await createConnection({
-      host: address.host,
-      port: address.port,
-      user: this.#account.user,
-      password: this.#account.password,
-      connectTimeout: DEFAULTS.probeTimeoutMs,
-      connectAttributes: { program_name: 'rwsplit-monitor' },
-    });
-    // Without a listener the end of an idle session would end the process.
+    const { session } = await this.#login.connect(address, DEFAULTS.probeTimeoutMs);
     session.on('error', () => this.#disconnect());
     this.#connection = { to: address.name, session };
     return session;

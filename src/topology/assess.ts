@@ -7,6 +7,8 @@ export type Observation =
       readonly address: NodeAddress;
       readonly serverUuid: string;
       readonly serverVersion: string;
+      /** What its greeting offers. */
+      readonly capabilities: number;
       /** read_only or super_read_only is on. */
       readonly readOnly: boolean;
       /** It has a source to replicate from. */
@@ -17,6 +19,9 @@ export type Observation =
   | { readonly kind: 'silent'; readonly address: NodeAddress; readonly why: string }
   /** Not asked yet. */
   | { readonly kind: 'unseen'; readonly address: NodeAddress };
+
+/** Of a node that has not said what it can do: it takes nothing away from what the others can. */
+const ALL_CAPABILITIES = 0xffffffff;
 
 type Answered = Extract<Observation, { kind: 'answered' }>;
 
@@ -42,6 +47,8 @@ export function assess(observations: readonly Observation[], version: number): S
     nodes,
     primary,
     replicas: nodes.filter((node) => node.role === 'replica' && applying.has(node.address.name)),
+    serverVersion: oldestVersion(nodes),
+    capabilities: commonCapabilities(nodes),
     problem: primary === undefined ? problemOf(observations, primaries) : undefined,
   };
 }
@@ -53,8 +60,30 @@ function roleOf(seen: Answered): Role {
 
 function nodeOf(seen: Observation): Node {
   const { address } = seen;
-  if (seen.kind !== 'answered') return { address, role: 'unknown', serverUuid: '', serverVersion: '' };
-  return { address, role: roleOf(seen), serverUuid: seen.serverUuid, serverVersion: seen.serverVersion };
+  if (seen.kind !== 'answered') {
+    return { address, role: 'unknown', serverUuid: '', serverVersion: '', capabilities: ALL_CAPABILITIES };
+  }
+  const { serverUuid, serverVersion, capabilities } = seen;
+  return { address, role: roleOf(seen), serverUuid, serverVersion, capabilities };
+}
+
+function oldestVersion(nodes: readonly Node[]): string {
+  const versions = nodes.map((node) => node.serverVersion).filter((version) => version !== '');
+  return versions.reduce((oldest, it) => (compareVersions(it, oldest) < 0 ? it : oldest), versions[0] ?? '');
+}
+
+/** By their numbers: `8.0.9` is older than `8.0.36-0ubuntu1`. */
+function compareVersions(left: string, right: string): number {
+  const [a, b] = [left, right].map((version) => /^[\d.]*/.exec(version)?.[0].split('.').map(Number) ?? []);
+  for (let i = 0; i < 3; i++) {
+    const difference = (a?.[i] ?? 0) - (b?.[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function commonCapabilities(nodes: readonly Node[]): number {
+  return nodes.reduce((common, node) => (common & node.capabilities) >>> 0, ALL_CAPABILITIES);
 }
 
 function problemOf(observations: readonly Observation[], primaries: readonly Node[]): string {
@@ -75,7 +104,13 @@ function problemOf(observations: readonly Observation[], primaries: readonly Nod
 
 function essence(snapshot: Snapshot): string {
   return JSON.stringify([
-    snapshot.nodes.map((node) => [node.address.name, node.role, node.serverUuid, node.serverVersion]),
+    snapshot.nodes.map((node) => [
+      node.address.name,
+      node.role,
+      node.serverUuid,
+      node.serverVersion,
+      node.capabilities,
+    ]),
     snapshot.primary?.address.name,
     snapshot.replicas.map((node) => node.address.name),
     snapshot.problem,

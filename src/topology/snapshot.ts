@@ -14,6 +14,8 @@ export interface Node {
   readonly role: Role;
   readonly serverUuid: string;
   readonly serverVersion: string;
+  /** What its greeting offers. */
+  readonly capabilities: number;
 }
 
 /** What is known of the cluster at one moment. Immutable: everything is decided from one of these. */
@@ -24,6 +26,10 @@ export interface Snapshot {
   readonly primary: Node | undefined;
   /** Those that reads may go to. */
   readonly replicas: readonly Node[];
+  /** The oldest of the nodes' versions: clients switch features on by it. */
+  readonly serverVersion: string;
+  /** What all nodes can do. */
+  readonly capabilities: number;
   /** Why there is no primary to write to. */
   readonly problem: string | undefined;
 }

@@ -1,4 +1,6 @@
 import { constants, createHash, privateDecrypt, publicEncrypt, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { decodeClearPassword, encodeClearPassword } from './clear-password.js';
+import { passwordBytes, type Password } from './password.js';
 
 /**
  * `caching_sha2_password`, both sides.
@@ -28,14 +30,14 @@ function xor(left: Uint8Array, right: Uint8Array): Buffer {
 }
 
 /** @returns what is kept to check fast logins: SHA256(SHA256(password)), 32 bytes */
-export function verifierOf(password: string): Buffer {
-  return sha256(sha256(Buffer.from(password, 'utf8')));
+export function verifierOf(password: Password): Buffer {
+  return sha256(sha256(passwordBytes(password)));
 }
 
 /** @returns a client's 32-byte answer to the nonce; empty for an empty password */
-export function scramble(password: string, nonce: Uint8Array): Buffer {
-  if (password === '') return Buffer.alloc(0);
-  return xor(sha256(Buffer.from(password, 'utf8')), sha256(verifierOf(password), nonce));
+export function scramble(password: Password, nonce: Uint8Array): Buffer {
+  if (password.length === 0) return Buffer.alloc(0);
+  return xor(sha256(passwordBytes(password)), sha256(verifierOf(password), nonce));
 }
 
 /** @returns whether `answer` was made from the password that `verifier` was made from */
@@ -45,23 +47,17 @@ export function scrambleMatches(answer: Uint8Array, nonce: Uint8Array, verifier:
 }
 
 /** @returns the password for the wire, encrypted so that only the holder of the private key reads it */
-export function encryptPassword(password: string, nonce: Uint8Array, publicKeyPem: Buffer): Buffer {
-  const terminated = Buffer.from(`${password}\0`, 'utf8');
+export function encryptPassword(password: Password, nonce: Uint8Array, publicKeyPem: Buffer): Buffer {
+  const terminated = encodeClearPassword(password);
   return publicEncrypt({ key: publicKeyPem, padding: constants.RSA_PKCS1_OAEP_PADDING }, xor(terminated, nonce));
 }
 
 /** @returns the password, or undefined when `encrypted` was not made for this key */
-export function decryptPassword(encrypted: Buffer, nonce: Uint8Array, privateKey: KeyObject): string | undefined {
+export function decryptPassword(encrypted: Buffer, nonce: Uint8Array, privateKey: KeyObject): Buffer | undefined {
   try {
     const padded = privateDecrypt({ key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING }, encrypted);
-    return withoutNul(xor(padded, nonce));
+    return decodeClearPassword(xor(padded, nonce));
   } catch {
     return undefined;
   }
-}
-
-/** @returns the text before the NUL that ends a password on the wire */
-export function withoutNul(bytes: Buffer): string {
-  const nul = bytes.indexOf(0);
-  return bytes.toString('utf8', 0, nul < 0 ? bytes.length : nul);
 }

@@ -1,5 +1,14 @@
 import { RwsplitError, LoginRefused } from '../../errors.js';
-import { Capability, DIALECT_FLAGS, SERVER_CONNECTION_FLAGS } from '../capabilities.js';
+import { demandsTls, type TlsMode } from '../tls-mode.js';
+import {
+  ANSWER_FORMAT_FLAGS,
+  Capability,
+  COMPRESSION_FLAGS,
+  DIALECT_FLAGS,
+  hasCapability,
+  SERVER_CONNECTION_FLAGS,
+} from '../capabilities.js';
+import type { CompressionAlgorithm } from '../compression/codec.js';
 import { MalformedPacket } from '../malformed-packet.js';
 import { decodeAuthSwitchRequest } from '../packets/auth-switch-request.js';
 import { decodeErr } from '../packets/err.js';
@@ -13,37 +22,54 @@ import {
   REQUEST_PUBLIC_KEY,
   scramble,
 } from './caching-sha2.js';
+import { CLEAR_PASSWORD, encodeClearPassword } from './clear-password.js';
+import type { Password } from './password.js';
 import { NATIVE_PASSWORD, nativeScramble } from './native-password.js';
+import { encodeSslRequest } from '../packets/ssl-request.js';
 
 /** The forerunner of caching_sha2_password, deprecated; servers also ask unknown users for it, to hide that they are unknown. */
 const SHA256 = 'sha256_password';
 const SHA256_REQUEST_PUBLIC_KEY = 0x01;
-const PLUGINS: ReadonlySet<string> = new Set([CACHING_SHA2, NATIVE_PASSWORD, SHA256]);
+const PLUGINS: ReadonlySet<string> = new Set([CACHING_SHA2, NATIVE_PASSWORD, SHA256, CLEAR_PASSWORD]);
+
+/** The longest packet that we take from a server, as it is told: MySQL's own bound. */
+const MAX_PACKET_BYTES = 0x40000000;
 
 /** With what a connection logs in to a server. */
 export interface ServerLoginOptions {
   readonly user: string;
-  readonly password: string;
+  readonly password: Password;
   /** Of the client: those in `DIALECT_FLAGS` are asked for. */
   readonly capabilities: number;
-  /** The low byte of the client's collation id. */
+  /** The client's collation id; a login has room for its low byte only. */
   readonly collation: number;
   /** As `encodeConnectionAttributes` makes them. */
   readonly attributes: Buffer;
+  readonly tls: TlsMode;
+  /** What may be sent compressed with, the one that is liked best first; empty for not at all. */
+  readonly compression: readonly CompressionAlgorithm[];
 }
 
 export type LoginStep =
   | { readonly kind: 'send'; readonly payload: Buffer }
   | { readonly kind: 'wait' }
-  | { readonly kind: 'logged-in'; readonly greeting: HandshakeV10; readonly capabilities: number }
+  /** Send the payload, put TLS under the stream, then go on with {@link ServerLogin.secured}. */
+  | { readonly kind: 'start-tls'; readonly payload: Buffer }
+  | {
+      readonly kind: 'logged-in';
+      readonly greeting: HandshakeV10;
+      readonly capabilities: number;
+      /** What all that follows is compressed with. */
+      readonly compression: CompressionAlgorithm | undefined;
+    }
   | { readonly kind: 'failed'; readonly error: LoginRefused | RwsplitError };
 
 /**
  * Our side of logging in to a server: takes the server's packets one by one and says what to do.
  *
  * ```
- *  greeting ──► authenticating ◄─► AuthSwitchRequest, AuthMoreData ──► OK: logged-in
- *      └─────────────┴──────────────────────────────────────────────► ERR: failed
+ *  greeting ──► [start-tls] ──► authenticating ◄─► AuthSwitchRequest, AuthMoreData ──► OK: logged-in
+ *      └────────────┴────────────────┴──────────────────────────────────────────────► ERR: failed
  * ```
  */
 export class ServerLogin {
@@ -53,6 +79,8 @@ export class ServerLogin {
   #plugin = CACHING_SHA2;
   #nonce: Buffer = Buffer.alloc(0);
   #awaitsKey = false;
+  #secure = false;
+  #compression: CompressionAlgorithm | undefined;
 
   constructor(options: ServerLoginOptions) {
     this.#options = options;
@@ -67,7 +95,12 @@ export class ServerLogin {
     if (this.#greeting === undefined) return this.#greet(payload);
     switch (payload[0]) {
       case 0x00:
-        return { kind: 'logged-in', greeting: this.#greeting, capabilities: this.#capabilities };
+        return {
+          kind: 'logged-in',
+          greeting: this.#greeting,
+          capabilities: this.#capabilities,
+          compression: this.#compression,
+        };
       case 0xfe:
         return this.#switch(payload);
       case 0x01:
@@ -77,25 +110,50 @@ export class ServerLogin {
     }
   }
 
+  /** TLS is under the stream. */
+  secured(): LoginStep {
+    this.#secure = true;
+    return this.#greeting === undefined
+      ? malformed(new MalformedPacket('HandshakeV10'))
+      : this.#respond(this.#greeting);
+  }
+
   #greet(payload: Buffer): LoginStep {
     const greeting = decodeHandshakeV10(payload);
     if (greeting instanceof MalformedPacket) return malformed(greeting);
+    const { capabilities, collation, tls, compression } = this.#options;
+    const wanted = capabilities & DIALECT_FLAGS;
+    if ((wanted & ANSWER_FORMAT_FLAGS & ~greeting.capabilities) !== 0) return missesFormat(greeting);
     this.#greeting = greeting;
-    const wanted = SERVER_CONNECTION_FLAGS | (this.#options.capabilities & DIALECT_FLAGS);
-    this.#capabilities = (wanted & greeting.capabilities) >>> 0;
+    this.#capabilities = ((SERVER_CONNECTION_FLAGS | wanted) & greeting.capabilities) >>> 0;
+    this.#compression = compression.find((it) => hasCapability(greeting.capabilities, COMPRESSION_FLAGS[it]));
+    if (this.#compression !== undefined) this.#capabilities |= COMPRESSION_FLAGS[this.#compression];
     this.#plugin = greeting.authPlugin === NATIVE_PASSWORD ? NATIVE_PASSWORD : CACHING_SHA2;
     this.#nonce = greeting.nonce;
+    if (tls === 'off') return this.#respond(greeting);
+    if (hasCapability(greeting.capabilities, Capability.SSL)) {
+      this.#capabilities = (this.#capabilities | Capability.SSL) >>> 0;
+      return {
+        kind: 'start-tls',
+        payload: encodeSslRequest(this.#capabilities, MAX_PACKET_BYTES, collation & 0xff),
+      };
+    }
+    return demandsTls(tls) ? lacksTls(tls) : this.#respond(greeting);
+  }
+
+  #respond(greeting: HandshakeV10): LoginStep {
+    const { user, collation, attributes } = this.#options;
     return {
       kind: 'send',
       payload: encodeHandshakeResponse({
         capabilities: (this.#capabilities & ~Capability.CONNECT_WITH_DB) >>> 0,
-        maxPacketBytes: 0x40000000,
-        collation: this.#options.collation,
-        user: this.#options.user,
-        authResponse: this.#answer(),
+        maxPacketBytes: MAX_PACKET_BYTES,
+        collation: collation & 0xff,
+        user,
+        authResponse: greeting.authPlugin === CLEAR_PASSWORD ? Buffer.alloc(0) : this.#answer(),
         database: '',
         authPlugin: this.#plugin,
-        attributes: this.#options.attributes,
+        attributes,
       }),
     };
   }
@@ -106,9 +164,12 @@ export class ServerLogin {
       case NATIVE_PASSWORD:
         return nativeScramble(password, this.#nonce);
       case SHA256:
-        if (password === '') return Buffer.from([0]);
+        if (password.length === 0) return Buffer.from([0]);
+        if (this.#secure) return encodeClearPassword(password);
         this.#awaitsKey = true;
         return Buffer.from([SHA256_REQUEST_PUBLIC_KEY]);
+      case CLEAR_PASSWORD:
+        return encodeClearPassword(password);
       default:
         return scramble(password, this.#nonce);
     }
@@ -127,6 +188,12 @@ export class ServerLogin {
         ),
       };
     }
+    if (request.plugin === CLEAR_PASSWORD && !this.#secure) {
+      const what =
+        `the account '${this.#options.user}' uses ${CLEAR_PASSWORD}, which would show its password to anybody on the way; ` +
+        'let the server offer TLS, and do not turn TLS to servers off';
+      return { kind: 'failed', error: new RwsplitError('auth-plugin', what) };
+    }
     this.#plugin = request.plugin;
     this.#nonce = Buffer.from(request.nonce);
     return { kind: 'send', payload: this.#answer() };
@@ -141,12 +208,23 @@ export class ServerLogin {
       case FAST_AUTH_OK:
         return { kind: 'wait' };
       case PERFORM_FULL_AUTH:
+        if (this.#secure) return { kind: 'send', payload: encodeClearPassword(this.#options.password) };
         this.#awaitsKey = true;
         return { kind: 'send', payload: Buffer.from([REQUEST_PUBLIC_KEY]) };
       default:
         return malformed(new MalformedPacket('AuthMoreData'));
     }
   }
+}
+
+function missesFormat({ serverVersion }: HandshakeV10): LoginStep {
+  const what = `a server of version ${serverVersion} cannot answer in the form that was agreed on with the client; connect again`;
+  return { kind: 'failed', error: new RwsplitError('answer-format', what) };
+}
+
+function lacksTls(mode: TlsMode): LoginStep {
+  const what = `the server offers no TLS, and tls to servers is '${mode}': set up TLS there, or set 'preferred'`;
+  return { kind: 'failed', error: new RwsplitError('tls-required', what) };
 }
 
 function malformed(packet: MalformedPacket): LoginStep {

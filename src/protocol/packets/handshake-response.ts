@@ -16,6 +16,8 @@ export interface HandshakeResponse {
   readonly authPlugin: string;
   /** Connection attributes as they came (length-encoded pairs, without the length of all). */
   readonly attributes: Buffer;
+  /** From 1 to 22, where zstd was chosen: for both sides. */
+  readonly zstdLevel?: number | undefined;
 }
 
 export function decodeHandshakeResponse(payload: Buffer): HandshakeResponse | MalformedPacket {
@@ -39,6 +41,10 @@ export function decodeHandshakeResponse(payload: Buffer): HandshakeResponse | Ma
     hasCapability(capabilities, Capability.CONNECT_ATTRS) && reader.remaining > 0
       ? reader.lenencBytes()
       : Buffer.alloc(0);
+  const zstdLevel =
+    hasCapability(capabilities, Capability.ZSTD_COMPRESSION_ALGORITHM) && reader.remaining > 0
+      ? reader.int1()
+      : undefined;
   if (reader.failed) return new MalformedPacket('HandshakeResponse41');
   return {
     capabilities,
@@ -49,6 +55,7 @@ export function decodeHandshakeResponse(payload: Buffer): HandshakeResponse | Ma
     database,
     authPlugin,
     attributes: Buffer.from(attributes),
+    zstdLevel,
   };
 }
 
@@ -69,6 +76,7 @@ export function encodeHandshakeResponse(packet: HandshakeResponse): Buffer {
   if (hasCapability(packet.capabilities, Capability.CONNECT_WITH_DB)) writer.nulString(packet.database);
   if (hasCapability(packet.capabilities, Capability.PLUGIN_AUTH)) writer.nulString(packet.authPlugin);
   if (hasCapability(packet.capabilities, Capability.CONNECT_ATTRS)) writer.lenencBytes(packet.attributes);
+  if (hasCapability(packet.capabilities, Capability.ZSTD_COMPRESSION_ALGORITHM)) writer.int1(packet.zstdLevel ?? 3);
   return writer.payload();
 }
 

@@ -41,7 +41,7 @@ describe('a configuration file', () => {
       'listen: :3307\nnodes: [a:1, b:2]\nmonitor:\n  user: m\n  password_env: P\npool: { max: 5 }\nlog: { level: warn }\n',
     );
     expect(all).toMatchObject({
-      listen: ':3307',
+      listen: [':3307'],
       nodes: ['a:1', 'b:2'],
       monitorUser: 'm',
       monitorPasswordEnv: 'P',

@@ -180,8 +180,8 @@ describe('caching_sha2_password', () => {
     const [mine, other] = [pair(), pair()];
     const pem = Buffer.from(mine.publicKey.export({ type: 'spki', format: 'pem' }));
     const encrypted = encryptPassword('päßwort', NONCE, pem);
-    expect(decryptPassword(encrypted, NONCE, mine.privateKey)).toBe('päßwort');
-    expect(decryptPassword(encrypted, NONCE, other.privateKey)).not.toBe('päßwort');
+    expect(decryptPassword(encrypted, NONCE, mine.privateKey)?.toString()).toBe('päßwort');
+    expect(decryptPassword(encrypted, NONCE, other.privateKey)?.toString()).not.toBe('päßwort');
   });
 });
 

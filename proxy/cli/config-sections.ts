@@ -1,0 +1,111 @@
+import { isScalar } from 'yaml';
+import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
+import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
+import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
+import { Networks } from '../listen/networks.js';
+import type { ClientOptions, LimitOptions, ServerOptions, TlsOptions } from '../options.js';
+import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
+import type { UserOptions } from '../users.js';
+import type { ConfigReader, Section } from './config-reader.js';
+import { readSecret } from './secret.js';
+
+const COMPRESSIONS = ['zlib', 'zstd'] as const;
+const TLS_KEYS = ['mode', 'cert', 'key', 'ca', 'min_version'];
+
+export function readClients(reader: ConfigReader, top: Section): ClientOptions {
+  const keys = ['tls', 'compression', 'auth_plugin', 'server_version', 'proxy_protocol'];
+  const clients = reader.section(top, 'clients', keys);
+  return {
+    tls: readTls(reader, clients.get('tls'), 'clients.tls'),
+    compression: readCompression(reader, clients.get('compression'), 'clients.compression'),
+    authPlugin: reader.choice(clients.get('auth_plugin'), 'clients.auth_plugin', [CACHING_SHA2, NATIVE_PASSWORD]),
+    serverVersion: reader.string(clients.get('server_version'), 'clients.server_version'),
+    proxyProtocol: readNetworks(reader, clients.get('proxy_protocol'), 'clients.proxy_protocol'),
+  };
+}
+
+export function readServers(reader: ConfigReader, top: Section): ServerOptions {
+  const servers = reader.section(top, 'servers', ['tls', 'compression', 'attributes']);
+  return {
+    tls: readTls(reader, servers.get('tls'), 'servers.tls'),
+    compression: readCompression(reader, servers.get('compression'), 'servers.compression'),
+    attributes: reader.choice(servers.get('attributes'), 'servers.attributes', ATTRIBUTE_SCOPES),
+  };
+}
+
+export function readLimits(reader: ConfigReader, top: Section): LimitOptions {
+  const limits = reader.section(top, 'limits', [
+    ...['connections', 'connections_per_user', 'connections_per_address'],
+    ...['packet_bytes', 'login_timeout_ms', 'idle_timeout_ms'],
+  ]);
+  const count = (name: string): number | undefined => reader.count(limits.get(name), `limits.${name}`);
+  return {
+    ...defined({ connections: count('connections') }),
+    connectionsPerUser: count('connections_per_user'),
+    connectionsPerAddress: count('connections_per_address'),
+    packetBytes: count('packet_bytes'),
+    loginTimeoutMs: count('login_timeout_ms'),
+    idleTimeoutMs: count('idle_timeout_ms'),
+  };
+}
+
+export function readUsers(reader: ConfigReader, node: unknown): UserOptions[] | undefined {
+  return reader.items(node, 'users')?.map((item, index) => readUser(reader, item, `users[${index}]`));
+}
+
+function readUser(reader: ConfigReader, node: unknown, where: string): UserOptions {
+  const user = reader.map(node, where, ['name', 'password_env', 'require', 'connections']);
+  const name = reader.string(user.get('name'), `${where}.name`);
+  if (name === undefined) return reader.fail(node, `${where} has no name`);
+  const required = user.get('require');
+  const demands: Section =
+    required === undefined ? new Map() : reader.map(required, `${where}.require`, ['tls', 'networks']);
+  const variable = reader.string(user.get('password_env'), `${where}.password_env`);
+  return {
+    name,
+    password: variable === undefined ? undefined : readSecret(variable, `the password of '${name}'`),
+    requireTls: reader.boolean(demands.get('tls'), `${where}.require.tls`),
+    networks: readNetworks(reader, demands.get('networks'), `${where}.require.networks`),
+    connections: reader.count(user.get('connections'), `${where}.connections`),
+  };
+}
+
+/** A mode alone, or a map with one. */
+function readTls(reader: ConfigReader, node: unknown, where: string): TlsOptions | undefined {
+  if (node === undefined) return undefined;
+  const tls: Section = isScalar(node) ? new Map([['mode', node]]) : reader.map(node, where, TLS_KEYS);
+  return {
+    mode: reader.choice(tls.get('mode'), `${where}.mode`, TLS_MODES) ?? 'preferred',
+    cert: reader.string(tls.get('cert'), `${where}.cert`),
+    key: reader.string(tls.get('key'), `${where}.key`),
+    ca: reader.string(tls.get('ca'), `${where}.ca`),
+    minVersion: reader.choice(tls.get('min_version'), `${where}.min_version`, TLS_VERSIONS),
+  };
+}
+
+/** `off`, one algorithm, or several, the one that is liked best first. */
+function readCompression(reader: ConfigReader, node: unknown, where: string): ('zlib' | 'zstd')[] | undefined {
+  if (isScalar(node) && (node.value === 'off' || node.value === false)) return [];
+  if (isScalar(node)) return [reader.choice(node, where, COMPRESSIONS)].filter((it) => it !== undefined);
+  return reader
+    .items(node, where)
+    ?.map((item) => reader.choice(item, where, COMPRESSIONS))
+    .filter((it) => it !== undefined);
+}
+
+function readNetworks(reader: ConfigReader, node: unknown, where: string): string[] | undefined {
+  const networks = reader.texts(node, where);
+  if (networks === undefined) return undefined;
+  try {
+    new Networks(networks);
+  } catch (error) {
+    reader.fail(node, `${where}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return networks;
+}
+
+/** What is absent must not overwrite what another place says. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const present = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

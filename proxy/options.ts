@@ -1,0 +1,65 @@
+import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
+import type { TlsMode, TlsVersion } from '../src/protocol/tls-mode.js';
+import type { Rule } from '../src/routing/rules.js';
+import type { MonitorAccount } from '../src/runtime/monitor-login.js';
+import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
+import type { Consistency } from '../src/session/consistency.js';
+import type { NodeAddress } from '../src/topology/snapshot.js';
+import type { ProofPlugin } from './client-login.js';
+import type { ConnectionLimits } from './listen/limits.js';
+import type { ListenAddress } from './listen/listeners.js';
+import type { AttributeScope } from './server-attributes.js';
+import type { UserOptions } from './users.js';
+
+/** TLS to one side. */
+export interface TlsOptions extends TlsPaths {
+  readonly mode: TlsMode;
+  readonly minVersion?: TlsVersion | undefined;
+}
+
+export interface ProxyOptions {
+  readonly listen: readonly ListenAddress[];
+  readonly nodes: readonly NodeAddress[];
+  readonly monitor: MonitorAccount;
+  /** Server connections for each node, user and way of talking. */
+  readonly poolMax: number;
+  /** `session` when absent. */
+  readonly consistency?: Consistency | undefined;
+  /** Where reads go, beside what their own text says; none needed. */
+  readonly rules?: readonly Rule[] | undefined;
+  /** Where a certificate and keys that the proxy makes for itself are kept; without it they last as long as the process. */
+  readonly dataDirectory?: string | undefined;
+  readonly clients?: ClientOptions | undefined;
+  readonly servers?: ServerOptions | undefined;
+  readonly limits?: LimitOptions | undefined;
+  /** None need be named. */
+  readonly users?: readonly UserOptions[] | undefined;
+}
+
+/** How clients are talked to. */
+export interface ClientOptions {
+  /** Off when absent. Without files of its own, the certificate is the proxy's own, from its data directory. */
+  readonly tls?: TlsOptions | undefined;
+  readonly compression?: readonly CompressionAlgorithm[] | undefined;
+  readonly authPlugin?: ProofPlugin | undefined;
+  /** That they are told; the oldest of the servers' when absent. */
+  readonly serverVersion?: string | undefined;
+  /** Networks whose connections may begin with a PROXY protocol header. */
+  readonly proxyProtocol?: readonly string[] | undefined;
+}
+
+/** How servers are talked to. */
+export interface ServerOptions {
+  /** Off when absent. */
+  readonly tls?: TlsOptions | undefined;
+  readonly compression?: readonly CompressionAlgorithm[] | undefined;
+  readonly attributes?: AttributeScope | undefined;
+}
+
+/** What clients may take; see `defaults.ts` for what counts when absent. */
+export interface LimitOptions extends Partial<ConnectionLimits> {
+  /** The longest message of a client. */
+  readonly packetBytes?: number | undefined;
+  readonly loginTimeoutMs?: number | undefined;
+  readonly idleTimeoutMs?: number | undefined;
+}

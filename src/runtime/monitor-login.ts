@@ -1,0 +1,56 @@
+import { createConnection, type ConnectionOptions } from 'mysql2';
+import type { Connection } from 'mysql2/promise';
+import type { NodeAddress } from '../topology/snapshot.js';
+import type { ServerTls } from './tls/server-tls.js';
+
+/** With what the monitor logs in: it needs REPLICATION CLIENT. */
+export interface MonitorAccount {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface MonitorConnection {
+  readonly session: Connection;
+  /** What the server's greeting offers. */
+  readonly capabilities: number;
+}
+
+/** How the monitor gets to look at nodes: as one user everywhere, over TLS as other connections to servers are. */
+export class MonitorLogin {
+  readonly user: string;
+  readonly #account: MonitorAccount;
+  readonly #tls: ServerTls;
+
+  constructor(account: MonitorAccount, tls: ServerTls) {
+    this.user = account.user;
+    this.#account = account;
+    this.#tls = tls;
+  }
+
+  async connect({ host, port }: NodeAddress, connectTimeout: number): Promise<MonitorConnection> {
+    const connectAttributes = { program_name: 'rwsplit-monitor' };
+    const options: ConnectionOptions = { host, port, ...this.#account, connectTimeout, connectAttributes };
+    if (this.#tls.mode === 'off') return connect(options);
+    try {
+      return await connect({ ...options, ssl: this.#tls.driverOptions });
+    } catch (error) {
+      const lacksTls = error instanceof Error && 'code' in error && error.code === 'HANDSHAKE_NO_SSL_SUPPORT';
+      if (!lacksTls || this.#tls.mode !== 'preferred') throw error;
+      return connect(options);
+    }
+  }
+}
+
+async function connect(options: ConnectionOptions): Promise<MonitorConnection> {
+  return new Promise((resolve, reject) => {
+    const connection = createConnection(options);
+    connection.once('error', reject);
+    connection.once('connect', (greeting: unknown) => {
+      connection.off('error', reject);
+      // Without a listener the end of an idle session would end the process.
+      connection.on('error', () => {});
+      const says = typeof greeting === 'object' && greeting !== null && 'capabilityFlags' in greeting;
+      resolve({ session: connection.promise(), capabilities: says ? Number(greeting.capabilityFlags) >>> 0 : 0 });
+    });
+  });
+}
