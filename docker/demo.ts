@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULTS } from '../src/defaults.js';
-import { COMPRESSION_ALGORITHMS } from '../src/protocol/compression/codec.js';
+import { COMPRESSION_ALGORITHMS } from '../src/runtime/compression.js';
 import { createLog } from '../src/runtime/log.js';
 import { parseAddress } from '../proxy/cli/address.js';
 import { firstTcp } from '../proxy/listen/listeners.js';

@@ -10,7 +10,7 @@ import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
-import { Account, Accounts } from './accounts.js';
+import { Accounts, type Account } from './accounts.js';
 import { Gate } from './gate.js';
 import { encodeAttributes, handedOn, type AttributeScope } from './server-attributes.js';
 import type { Users } from './users.js';

@@ -242,6 +242,8 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
         return;
       case 'header':
         if (header.source !== undefined && !this.#moveTo(header.source.address)) return;
+        break;
+      case 'none':
     }
     this.#head = Buffer.alloc(0);
     this.#phase = 'login';

@@ -7,13 +7,14 @@ import {
   hasCapability,
   OFFERED_TO_CLIENTS,
 } from '../src/protocol/capabilities.js';
-import { codecOf, type Codec, type CompressionAlgorithm } from '../src/protocol/compression/codec.js';
+import type { Codec, CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import { payloadOf, type Message } from '../src/protocol/framing.js';
 import { encodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import { isSslRequest } from '../src/protocol/packets/ssl-request.js';
 import { ServerStatus } from '../src/protocol/server-status.js';
 import { demandsTls } from '../src/protocol/tls-mode.js';
+import { codecOf } from '../src/runtime/compression.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientLogin, type ClientLoginStep, type ProofPlugin, type RsaKey } from './client-login.js';

@@ -6,7 +6,6 @@ import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
 import type { ProofPlugin } from './client-login.js';
-import type { ConnectionLimits } from './listen/limits.js';
 import type { ListenAddress } from './listen/listeners.js';
 import type { AttributeScope } from './server-attributes.js';
 import type { UserOptions } from './users.js';
@@ -57,7 +56,10 @@ export interface ServerOptions {
 }
 
 /** What clients may take; see `defaults.ts` for what counts when absent. */
-export interface LimitOptions extends Partial<ConnectionLimits> {
+export interface LimitOptions {
+  readonly connections?: number | undefined;
+  readonly connectionsPerUser?: number | undefined;
+  readonly connectionsPerAddress?: number | undefined;
   /** The longest message of a client. */
   readonly packetBytes?: number | undefined;
   readonly loginTimeoutMs?: number | undefined;

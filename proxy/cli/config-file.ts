@@ -24,10 +24,7 @@ export interface ConfigFile {
   readonly users?: readonly UserOptions[] | undefined;
 }
 
-const KEYS = [
-  ...['listen', 'nodes', 'monitor', 'log', 'pool', 'consistency', 'rules'],
-  ...['data_dir', 'clients', 'servers', 'limits', 'users'],
-] as const;
+const KEYS = 'listen nodes monitor log pool consistency rules data_dir clients servers limits users'.split(' ');
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
 const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
 

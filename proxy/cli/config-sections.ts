@@ -2,7 +2,7 @@ import { isScalar } from 'yaml';
 import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
 import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
-import { Networks } from '../listen/networks.js';
+import { notANetwork, parseNetwork } from '../listen/networks.js';
 import type { ClientOptions, LimitOptions, ServerOptions, TlsOptions } from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
 import type { UserOptions } from '../users.js';
@@ -11,6 +11,8 @@ import { readSecret } from './secret.js';
 
 const COMPRESSIONS = ['zlib', 'zstd'] as const;
 const TLS_KEYS = ['mode', 'cert', 'key', 'ca', 'min_version'];
+const LIMIT_KEYS =
+  'connections connections_per_user connections_per_address packet_bytes login_timeout_ms idle_timeout_ms'.split(' ');
 
 export function readClients(reader: ConfigReader, top: Section): ClientOptions {
   const keys = ['tls', 'compression', 'auth_plugin', 'server_version', 'proxy_protocol'];
@@ -34,13 +36,10 @@ export function readServers(reader: ConfigReader, top: Section): ServerOptions {
 }
 
 export function readLimits(reader: ConfigReader, top: Section): LimitOptions {
-  const limits = reader.section(top, 'limits', [
-    ...['connections', 'connections_per_user', 'connections_per_address'],
-    ...['packet_bytes', 'login_timeout_ms', 'idle_timeout_ms'],
-  ]);
+  const limits = reader.section(top, 'limits', LIMIT_KEYS);
   const count = (name: string): number | undefined => reader.count(limits.get(name), `limits.${name}`);
   return {
-    ...defined({ connections: count('connections') }),
+    connections: count('connections'),
     connectionsPerUser: count('connections_per_user'),
     connectionsPerAddress: count('connections_per_address'),
     packetBytes: count('packet_bytes'),
@@ -96,16 +95,7 @@ function readCompression(reader: ConfigReader, node: unknown, where: string): ('
 function readNetworks(reader: ConfigReader, node: unknown, where: string): string[] | undefined {
   const networks = reader.texts(node, where);
   if (networks === undefined) return undefined;
-  try {
-    new Networks(networks);
-  } catch (error) {
-    reader.fail(node, `${where}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const wrong = networks.find((text) => parseNetwork(text) === undefined);
+  if (wrong !== undefined) reader.fail(node, `${where}: ${notANetwork(wrong)}`);
   return networks;
-}
-
-/** What is absent must not overwrite what another place says. */
-function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const present = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(present) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

@@ -1,31 +1,42 @@
 import { BlockList, isIP } from 'node:net';
 
+interface Network {
+  readonly address: string;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly prefixBits: number;
+}
+
+/** @param text an address or a network: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7` */
+export function parseNetwork(text: string): Network | undefined {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = familyOf(address);
+  const max = family === 'ipv4' ? 32 : 128;
+  const prefixBits = prefix === undefined ? max : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+  if (family === undefined || rest.length > 0 || prefixBits < 0 || prefixBits > max) return undefined;
+  return { address, family, prefixBits };
+}
+
+export function notANetwork(text: string): string {
+  return `'${text}' is no network: write an address, or one with a prefix length, such as 10.0.0.0/8`;
+}
+
 /** Addresses that are in one of some networks. */
 export class Networks {
   readonly #list = new BlockList();
-  readonly isEmpty: boolean;
 
-  /** @param texts each an address or a network: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. @throws Error for any other text */
+  /** @throws Error for a text that is no network */
   constructor(texts: readonly string[]) {
-    this.isEmpty = texts.length === 0;
-    for (const text of texts) this.#add(text);
+    for (const text of texts) {
+      const network = parseNetwork(text);
+      if (network === undefined) throw new Error(notANetwork(text));
+      this.#list.addSubnet(network.address, network.prefixBits, network.family);
+    }
   }
 
   has(address: string): boolean {
     const plain = plainAddress(address);
     const family = familyOf(plain);
     return family !== undefined && this.#list.check(plain, family);
-  }
-
-  #add(text: string): void {
-    const [address = '', prefix, ...rest] = text.split('/');
-    const family = familyOf(address);
-    const max = family === 'ipv4' ? 32 : 128;
-    const bits = prefix === undefined ? max : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
-    if (family === undefined || rest.length > 0 || bits < 0 || bits > max) {
-      throw new Error(`'${text}' is no network: write an address, or one with a prefix length, such as 10.0.0.0/8`);
-    }
-    this.#list.addSubnet(address, bits, family);
   }
 }
 
@@ -34,7 +45,7 @@ export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 }
 
-function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+function familyOf(address: string): Network['family'] | undefined {
   switch (isIP(address)) {
     case 4:
       return 'ipv4';

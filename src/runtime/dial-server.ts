@@ -2,10 +2,10 @@ import { connect, type Socket } from 'node:net';
 import { DEFAULTS } from '../defaults.js';
 import { RwsplitError } from '../errors.js';
 import { ServerLogin, type LoginStep, type ServerLoginOptions } from '../protocol/auth/server-login.js';
-import { codecOf } from '../protocol/compression/codec.js';
 import { framePackets, MessageSplitter, payloadOf } from '../protocol/framing.js';
 import type { HandshakeV10 } from '../protocol/packets/handshake-v10.js';
 import type { NodeAddress } from '../topology/snapshot.js';
+import { codecOf } from './compression.js';
 import type { ServerTls } from './tls/server-tls.js';
 import { Wire, type WireOwner } from './wire.js';
 
@@ -63,7 +63,7 @@ export async function logInToServer<T extends WireOwner>(
   build: (loggedIn: LoggedIn) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    new Dialling(node, dial, timeoutMs, build, resolve, reject);
+    new Dialling(node, dial, build, resolve, reject).giveUpAfter(timeoutMs);
   });
 }
 
@@ -78,14 +78,13 @@ class Dialling<T extends WireOwner> implements WireOwner {
   readonly #splitter = new MessageSplitter(MAX_LOGIN_MESSAGE_BYTES);
   readonly #reading: ReadBuffer | undefined;
   readonly #wire: Wire;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #owner: T | undefined;
   #failed = false;
 
   constructor(
     node: NodeAddress,
     { login, tls }: ServerDial,
-    timeoutMs: number,
     build: (loggedIn: LoggedIn) => T,
     resolve: (owner: T) => void,
     reject: (error: Error) => void,
@@ -99,6 +98,9 @@ class Dialling<T extends WireOwner> implements WireOwner {
     // Reading to the same memory spares an allocation for each read. TLS and compression have buffers of their own.
     this.#reading = login.tls === 'off' && login.compression.length === 0 ? new ReadBuffer() : undefined;
     this.#wire = new Wire(this.#connect(this.#reading), this, this.#reading !== undefined);
+  }
+
+  giveUpAfter(timeoutMs: number): void {
     this.#timer = setTimeout(() => this.#unreachable(`no answer in ${timeoutMs} ms`), timeoutMs);
   }
 

@@ -19,11 +19,8 @@ export class ServerTls {
 
   /** The same for connections of mysql2. */
   get driverOptions(): SslOptions {
-    const { cert, key, ca } = this.#files.material.options;
     return {
-      ...(cert === undefined ? {} : { cert: String(cert) }),
-      ...(key === undefined ? {} : { key: String(key) }),
-      ...(ca === undefined ? {} : { ca: String(ca) }),
+      ...this.#files.material.pem,
       rejectUnauthorized: verifiesPeer(this.mode),
       verifyIdentity: this.mode === 'verify-identity',
     };

@@ -15,6 +15,8 @@ export interface TlsPaths {
 export interface TlsMaterial {
   readonly options: SecureContextOptions;
   readonly context: SecureContext;
+  /** What stands in the files. */
+  readonly pem: { readonly cert?: string; readonly key?: string; readonly ca?: string };
 }
 
 /**
@@ -86,19 +88,20 @@ function stampOf(paths: TlsPaths): string {
 }
 
 function load({ cert, key, ca }: TlsPaths, base: SecureContextOptions): TlsMaterial {
-  const options = { ...base, cert: read(cert), key: read(key), ca: read(ca) };
+  const pem = { ...read('cert', cert), ...read('key', key), ...read('ca', ca) };
+  const options = { ...base, ...pem };
   try {
-    return { options, context: createSecureContext(options) };
+    return { options, context: createSecureContext(options), pem };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`the certificates of ${named({ cert, key, ca }).join(', ')} cannot be used: ${why}`, { cause });
   }
 }
 
-function read(path: string | undefined): Buffer | undefined {
-  if (path === undefined) return undefined;
+function read(name: 'cert' | 'key' | 'ca', path: string | undefined): { readonly [K in typeof name]?: string } {
+  if (path === undefined) return {};
   try {
-    return readFileSync(path);
+    return { [name]: readFileSync(path, 'utf8') };
   } catch (cause) {
     throw new Error(`cannot read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }

@@ -15,8 +15,14 @@ interface Said {
 }
 
 function answered(name: string, said: Said): Observation {
-  return { kind: 'answered', address: address(name), serverUuid: name, capabilities: 0xffffffff,
-  serverVersion: '9.7.4', ...said };
+  return {
+    kind: 'answered',
+    address: address(name),
+    serverUuid: name,
+    capabilities: 0xffffffff,
+    serverVersion: '9.7.4',
+    ...said,
+  };
 }
 
 const primary = (name: string): Observation => answered(name, { readOnly: false, hasSource: false, applies: false });
