@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeEach, vi } from 'vitest';
 import { firstTcp } from '../proxy/listen/listeners.js';
@@ -76,6 +79,18 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       return connection;
     },
   };
+}
+
+const directories: string[] = [];
+afterAll(async () => {
+  await Promise.all(directories.splice(0).map((path) => rm(path, { recursive: true, force: true })));
+});
+
+/** A directory that goes with the test file. */
+export async function temporaryDirectory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'rwsplit-test-'));
+  directories.push(path);
+  return path;
 }
 
 function addressOf({ host, port }: { readonly host: string; readonly port: number }): NodeAddress {

@@ -1,11 +1,16 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterAll } from 'vitest';
 import { encryptPassword, scramble } from '../src/protocol/auth/caching-sha2.js';
-import { Capability, hasCapability, SERVER_CONNECTION_FLAGS } from '../src/protocol/capabilities.js';
+import { encodeClearPassword } from '../src/protocol/auth/clear-password.js';
+import { Capability, COMPRESSION_FLAGS, hasCapability, SERVER_CONNECTION_FLAGS } from '../src/protocol/capabilities.js';
+import type { Codec, CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import { framePackets } from '../src/protocol/framing.js';
 import { decodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
 import { encodeHandshakeResponse } from '../src/protocol/packets/handshake-response.js';
+import { encodeSslRequest } from '../src/protocol/packets/ssl-request.js';
 import { MalformedPacket } from '../src/protocol/malformed-packet.js';
+import { codecOf } from '../src/runtime/compression.js';
 
 /** One packet as a client sees it. */
 export interface RawPacket {
@@ -22,6 +27,10 @@ export interface RawLogin {
   /** On top of what every client needs. */
   readonly capabilities?: number;
   readonly collation?: number;
+  /** Begins TLS before it logs in. */
+  readonly tls?: ConnectionOptions;
+  readonly compression?: CompressionAlgorithm;
+  readonly attributes?: Buffer;
 }
 
 /** Which packets a command's answer has: told apart by this client's own reading of the protocol. */
@@ -41,7 +50,7 @@ afterAll(() => {
 
 /** A client of the protocol's bare packets, with nothing of the proxy's own reading of answers in it. */
 export class RawClient {
-  readonly socket: Socket;
+  socket: Socket;
   capabilities = 0;
   connectionId = 0;
   /** The login was by the password itself, not by a proof that it is known. */
@@ -53,16 +62,38 @@ export class RawClient {
   #needed = 4;
   #wake: (() => void) | undefined;
   #ended = false;
+  #codec: Codec | undefined;
+  #compressed = EMPTY;
+  /** Of the next compressed packet. */
+  #compressedId = 0;
 
   constructor(host: string, port: number) {
     this.socket = connect({ host, port, noDelay: true });
-    this.socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    this.socket.on('error', () => {});
-    this.socket.on('close', () => {
+    this.#listen(this.socket);
+    open.push(this);
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => this.#unpack(chunk));
+    socket.on('error', () => {});
+    socket.on('close', () => {
       this.#ended = true;
       this.#wake?.();
     });
-    open.push(this);
+  }
+
+  /** @returns the socket with TLS on it; rejects when the handshake fails */
+  async startTls(options: ConnectionOptions): Promise<TLSSocket> {
+    const plain = this.socket;
+    plain.removeAllListeners('data');
+    const secured = connectTls({ socket: plain, ...options });
+    await new Promise((resolve, reject) => {
+      secured.once('error', reject);
+      secured.once('secureConnect', resolve);
+    });
+    this.socket = secured;
+    this.#listen(secured);
+    return secured;
   }
 
   /** Connects and logs in. @throws Error with the server's words */
@@ -76,6 +107,8 @@ export class RawClient {
       Capability.MULTI_RESULTS |
       Capability.PS_MULTI_RESULTS |
       (login.capabilities ?? 0) |
+      (login.tls === undefined ? 0 : Capability.SSL) |
+      (login.compression === undefined ? 0 : COMPRESSION_FLAGS[login.compression]) |
       (database === '' ? 0 : Capability.CONNECT_WITH_DB);
     client.capabilities = (wanted & greeting.capabilities) >>> 0;
     client.connectionId = greeting.connectionId;
@@ -87,17 +120,24 @@ export class RawClient {
       authResponse: scramble(login.password, greeting.nonce),
       database,
       authPlugin: 'caching_sha2_password',
-      attributes: EMPTY,
+      attributes: login.attributes ?? EMPTY,
     });
-    client.send(response, 1);
+    if (login.tls !== undefined) {
+      client.send(encodeSslRequest(client.capabilities, 0x40000000, 255), 1);
+      await client.startTls(login.tls);
+    }
+    client.send(response, login.tls === undefined ? 1 : 2);
     for (;;) {
       const { payload, sequenceId } = await client.read();
       const [first, second] = payload;
-      if (first === 0x00) return client;
+      if (first === 0x00) {
+        if (login.compression !== undefined) client.#codec = codecOf(login.compression);
+        return client;
+      }
       if (first === 0xff) throw new Error(payload.subarray(9).toString());
       if (first === 0x01 && second === 4) {
         client.toldPassword = true;
-        client.send(Buffer.from([2]), sequenceId + 1);
+        client.send(login.tls === undefined ? Buffer.from([2]) : encodeClearPassword(login.password), sequenceId + 1);
       } else if (first === 0x01 && second !== 3) {
         client.send(encryptPassword(login.password, greeting.nonce, payload.subarray(1)), sequenceId + 1);
       }
@@ -105,7 +145,44 @@ export class RawClient {
   }
 
   send(payload: Uint8Array, sequenceId = 0): void {
-    this.socket.write(framePackets(payload, sequenceId));
+    const framed = framePackets(payload, sequenceId);
+    if (this.#codec === undefined) {
+      this.socket.write(framed);
+      return;
+    }
+    if (sequenceId === 0) this.#compressedId = 0;
+    for (let at = 0; at < framed.length; at += 0xffffff) this.#pack(framed.subarray(at, at + 0xffffff), this.#codec);
+  }
+
+  #pack(bytes: Buffer, codec: Codec): void {
+    const worth = bytes.length >= 50;
+    const body = worth ? codec.compress(bytes) : bytes;
+    const head = Buffer.alloc(7);
+    head.writeUIntLE(body.length, 0, 3);
+    head[3] = this.#compressedId;
+    this.#compressedId = (this.#compressedId + 1) & 0xff;
+    head.writeUIntLE(worth ? bytes.length : 0, 4, 3);
+    this.socket.write(Buffer.concat([head, body]));
+  }
+
+  #unpack(chunk: Buffer): void {
+    if (this.#codec === undefined) {
+      this.#receive(chunk);
+      return;
+    }
+    this.#compressed = Buffer.concat([this.#compressed, chunk]);
+    for (;;) {
+      const bytes = this.#compressed;
+      const end = bytes.length < 7 ? Infinity : 7 + bytes.readUIntLE(0, 3);
+      if (bytes.length < end) return;
+      if (bytes[3] !== this.#compressedId)
+        throw new Error(`a compressed packet ${bytes[3]}, not ${this.#compressedId}`);
+      this.#compressedId = (this.#compressedId + 1) & 0xff;
+      const size = bytes.readUIntLE(4, 3);
+      const body = bytes.subarray(7, end);
+      this.#compressed = bytes.subarray(end);
+      this.#receive(size === 0 ? body : this.#codec.decompress(body, size));
+    }
   }
 
   /** @throws Error when the connection ends before a packet came */

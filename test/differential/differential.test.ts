@@ -1,11 +1,9 @@
-import type { Connection } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Capability } from '../../src/protocol/capabilities.js';
-import { clusterInfo, connectDirect, nodeInfo } from '../cluster.js';
-import { startProxy, value, type TestProxy } from '../proxy.js';
-import { RawClient, type RawLogin } from '../raw-client.js';
-import { SCRIPTS, type Script } from './scripts.js';
-import { labelOf, StepRunner } from './steps.js';
+import { nodeInfo } from '../cluster.js';
+import { startProxy, type TestProxy } from '../proxy.js';
+import { SCRIPTS } from './scripts.js';
+import { transcript } from './transcript.js';
 
 const FLAGS = {
   DEPRECATE_EOF: Capability.DEPRECATE_EOF,
@@ -31,11 +29,9 @@ const FEW: ReadonlySet<string> = new Set([
 ]);
 
 let proxy: TestProxy;
-let observers: Connection[];
 beforeAll(async () => {
   // Few connections, so that sessions take over what others have left behind.
   proxy = await startProxy({ poolMax: 2 });
-  observers = await Promise.all([0, 1, 2].map((node) => connectDirect(node, clusterInfo().accounts.root)));
 });
 
 for (const { name: dialect, capabilities } of DIALECTS) {
@@ -49,41 +45,4 @@ for (const { name: dialect, capabilities } of DIALECTS) {
       });
     }
   });
-}
-
-async function transcript(script: Script, target: Omit<RawLogin, 'user' | 'password'>): Promise<object[]> {
-  await observers[0]?.query('DROP DATABASE IF EXISTS rwsplit_diff');
-  await observers[0]?.query('DROP DATABASE IF EXISTS rwsplit_diff_2');
-  await observers[0]?.query('CREATE DATABASE rwsplit_diff');
-  await observers[0]?.query('CREATE DATABASE rwsplit_diff_2');
-  await untilReplicasHaveAll();
-  const { host, port, capabilities = 0 } = target;
-  const client = await RawClient.logIn({
-    ...clusterInfo().accounts.app,
-    host,
-    port,
-    capabilities,
-    database: 'rwsplit_diff',
-  });
-  const runner = new StepRunner(client);
-  const seen: object[] = [];
-  for (const step of script.steps) {
-    try {
-      seen.push({ step: labelOf(step), packets: await runner.run(step) });
-    } catch (error) {
-      seen.push({ step: labelOf(step), error: String(error) });
-      break;
-    }
-    await untilReplicasHaveAll();
-  }
-  client.destroy();
-  return seen;
-}
-
-/** A replica may be behind: what is compared here is what it answers once it is not. */
-async function untilReplicasHaveAll(): Promise<void> {
-  const [primary, ...replicas] = observers;
-  if (primary === undefined) return;
-  const gtids = await value(primary, 'SELECT @@GLOBAL.gtid_executed');
-  await Promise.all(replicas.map((replica) => value(replica, 'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, 30)', [gtids])));
 }
