@@ -53,6 +53,8 @@ export class RawClient {
   socket: Socket;
   capabilities = 0;
   connectionId = 0;
+  /** With which the next TLS handshake can be a short one. */
+  tlsSession: Buffer | undefined;
   /** The login was by the password itself, not by a proof that it is known. */
   toldPassword = false;
   readonly #packets: RawPacket[] = [];
@@ -87,6 +89,9 @@ export class RawClient {
     const plain = this.socket;
     plain.removeAllListeners('data');
     const secured = connectTls({ socket: plain, ...options });
+    secured.on('session', (session: Buffer) => {
+      this.tlsSession = session;
+    });
     await new Promise((resolve, reject) => {
       secured.once('error', reject);
       secured.once('secureConnect', resolve);

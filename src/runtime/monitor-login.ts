@@ -1,3 +1,4 @@
+import { connect as connectSocket, isIP } from 'node:net';
 import { createConnection, type ConnectionOptions } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import type { NodeAddress } from '../topology/snapshot.js';
@@ -32,13 +33,21 @@ export class MonitorLogin {
     const options: ConnectionOptions = { host, port, ...this.#account, connectTimeout, connectAttributes };
     if (this.#tls.mode === 'off') return connect(options);
     try {
-      return await connect({ ...options, ssl: this.#tls.driverOptions });
+      return await connect({ ...options, ...verifiableHost(host, port), ssl: this.#tls.driverOptions });
     } catch (error) {
       const lacksTls = error instanceof Error && 'code' in error && error.code === 'HANDSHAKE_NO_SSL_SUPPORT';
       if (!lacksTls || this.#tls.mode !== 'preferred') throw error;
       return connect(options);
     }
   }
+}
+
+/**
+ * mysql2 compares a certificate with names only, never with an address. A name that is the address and a full stop is a name to it, and
+ * to Node.js, which does the comparing, the address.
+ */
+function verifiableHost(host: string, port: number): ConnectionOptions {
+  return isIP(host) === 0 ? {} : { host: `${host}.`, stream: () => connectSocket({ host, port, noDelay: true }) };
 }
 
 async function connect(options: ConnectionOptions): Promise<MonitorConnection> {
