@@ -241,18 +241,19 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
         this.refused(new RwsplitError('malformed-packet', 'the PROXY protocol header cannot be read'), 1);
         return;
       case 'header':
-        if (header.source !== undefined && !this.#moveTo(header.source.address)) return;
-        break;
       case 'none':
     }
+    const source = header.kind === 'header' ? header.source : undefined;
+    if (!this.#comesFrom(source?.address ?? this.#entrance.origin.address)) return;
     this.#head = Buffer.alloc(0);
     this.#phase = 'login';
     this.#receive(header.kind === 'header' ? bytes.subarray(header.bytes) : bytes);
   }
 
-  #moveTo(address: string): boolean {
+  /** @returns whether the client may stay */
+  #comesFrom(address: string): boolean {
     try {
-      this.#admission.moveTo(address);
+      this.#admission.comesFrom(address);
     } catch (error) {
       this.refused(error, 1);
       return false;

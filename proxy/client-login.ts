@@ -101,7 +101,11 @@ export class ClientLogin {
   /** @param current of the session that ends: what it agreed on stays */
   changeUser(payload: Buffer, current: HandshakeResponse): ClientLoginStep {
     const decoded = decodeChangeUser(payload, current);
-    return decoded instanceof MalformedPacket ? { kind: 'malformed' } : this.#begin(decoded);
+    if (decoded instanceof MalformedPacket) return { kind: 'malformed' };
+    // Clients leave their answer out here, whatever their password is, and wait to be asked, as servers do.
+    if (decoded.authPlugin !== CACHING_SHA2) return this.#begin(decoded);
+    this.#response = decoded;
+    return this.#switch(CACHING_SHA2);
   }
 
   #begin(response: HandshakeResponse): ClientLoginStep {

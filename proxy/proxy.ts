@@ -190,21 +190,26 @@ export class Proxy {
   #accept(socket: Socket, via: ListenAddress, context: ProxyContext): void {
     const isLocal = isUnixSocket(via);
     const address = isLocal ? '' : plainAddress(socket.remoteAddress ?? '');
-    const admission = this.#admit(address, socket);
+    const mayBeProxied = this.#proxies.has(address);
+    const admission = this.#admit(mayBeProxied ? undefined : address, socket);
     if (admission === undefined) return;
     this.#lastClientId = (this.#lastClientId + 1) >>> 0;
-    const mayBeProxied = this.#proxies.has(address);
     const source = { socket, address, isLocal, mayBeProxied, admission };
     const client = new ClientConnection(this.#lastClientId, source, context);
     this.#clients.add(client);
     socket.once('close', () => this.#clients.delete(client));
   }
 
-  #admit(address: string, socket: Socket): Admission | undefined {
+  /** @param address undefined where it is not known yet */
+  #admit(address: string | undefined, socket: Socket): Admission | undefined {
+    let admission: Admission | undefined;
     try {
       if (this.#stopping) throw new RwsplitError('shutting-down', 'the proxy is shutting down; connect again');
-      return this.#limits.admit(address);
+      admission = this.#limits.admit();
+      if (address !== undefined) admission.comesFrom(address);
+      return admission;
     } catch (error) {
+      admission?.leave();
       socket.on('error', () => socket.destroy());
       socket.end(framePackets(encodeErr(errPacketOf(error)), 0));
       // What is never read would keep the connection.

@@ -63,7 +63,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       rules: options.rules ?? [],
       ...options.options,
     },
-    createLog('silent'),
+    createLog(process.env['TEST_LOG'] ?? 'silent'),
   );
   proxies.push(proxy);
   const { host, port } = firstTcp(await proxy.start());

@@ -31,6 +31,8 @@ export interface RawLogin {
   readonly tls?: ConnectionOptions;
   readonly compression?: CompressionAlgorithm;
   readonly attributes?: Buffer;
+  /** Goes before everything else: a PROXY protocol header. */
+  readonly preamble?: Buffer;
 }
 
 /** Which packets a command's answer has: told apart by this client's own reading of the protocol. */
@@ -52,6 +54,8 @@ afterAll(() => {
 export class RawClient {
   socket: Socket;
   capabilities = 0;
+  /** Of the greeting. */
+  nonce: Buffer = EMPTY;
   connectionId = 0;
   /** With which the next TLS handshake can be a short one. */
   tlsSession: Buffer | undefined;
@@ -104,6 +108,7 @@ export class RawClient {
   /** Connects and logs in. @throws Error with the server's words */
   static async logIn(login: RawLogin): Promise<RawClient> {
     const client = new RawClient(login.host, login.port);
+    if (login.preamble !== undefined) client.socket.write(login.preamble);
     const greeting = decodeHandshakeV10((await client.read()).payload);
     if (greeting instanceof MalformedPacket) throw new Error('the greeting cannot be read');
     const database = login.database ?? '';
@@ -117,6 +122,7 @@ export class RawClient {
       (database === '' ? 0 : Capability.CONNECT_WITH_DB);
     client.capabilities = (wanted & greeting.capabilities) >>> 0;
     client.connectionId = greeting.connectionId;
+    client.nonce = greeting.nonce;
     const response = encodeHandshakeResponse({
       capabilities: client.capabilities,
       maxPacketBytes: 0x40000000,

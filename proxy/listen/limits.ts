@@ -25,8 +25,8 @@ class Counts {
 
 /** A client that was let in. */
 export interface Admission {
-  /** Another address is the client's: it came through something that speaks the PROXY protocol. @throws RwsplitError when it has too many */
-  moveTo(address: string): void;
+  /** The client's address is known. @throws RwsplitError when it has too many */
+  comesFrom(address: string): void;
   /** The client logs in, or changes its user. @param max of this user, if the configuration has one. @throws RwsplitError */
   enter(user: string, max: number | undefined): void;
   leave(): void;
@@ -48,20 +48,18 @@ export class ClientLimits {
   }
 
   /** @throws RwsplitError when there are too many */
-  admit(address: string): Admission {
+  admit(): Admission {
     if (this.#all >= this.#limits.connections) {
       throw new RwsplitError('too-many-clients', `${this.#all} clients are connected, which is the maximum`);
     }
-    this.#countAddress(address);
     this.#all++;
-    let at = address;
+    let at: string | undefined;
     let as: string | undefined;
     let left = false;
     return {
-      moveTo: (source) => {
-        this.#countAddress(source);
-        this.#byAddress.add(at, -1);
-        at = source;
+      comesFrom: (address) => {
+        this.#countAddress(address);
+        at = address;
       },
       enter: (user, max) => {
         if (as === user) return;
@@ -73,7 +71,7 @@ export class ClientLimits {
         if (left) return;
         left = true;
         this.#all--;
-        this.#byAddress.add(at, -1);
+        if (at !== undefined) this.#byAddress.add(at, -1);
         if (as !== undefined) this.#byUser.add(as, -1);
       },
     };
