@@ -119,7 +119,9 @@ export class Backends {
     const secret = password ?? known?.password;
     if (secret === undefined) throw new RwsplitError('access-denied', 'the login took too long; log in again');
     const { tls, compression, attributes } = this.#servers;
-    const clientAttributes = handedOn(response.attributes, attributes, address);
+    // Programs without end would be connections without end.
+    const crowded = attributes === 'program' && (known?.groups.size ?? 0) >= DEFAULTS.groupsPerAccount;
+    const clientAttributes = handedOn(response.attributes, crowded ? 'none' : attributes, address);
     const dial: ServerDial = {
       login: {
         user: response.user,

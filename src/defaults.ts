@@ -13,6 +13,8 @@ export const DEFAULTS = {
   verifierLifetimeMs: 10_000,
   /** A user's password, and connections, are kept for so long after the last session. */
   unusedAccountMs: 60_000,
+  /** Kinds of clients of one user that have server connections of their own; the programs of further ones are not told apart. */
+  groupsPerAccount: 32,
   /** Logins that are checked with a server at once. */
   loginChecks: 64,
   /** What a client may send before it is logged in: a login, with its attributes. */
