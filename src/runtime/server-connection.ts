@@ -7,7 +7,7 @@ import { Command } from '../protocol/commands.js';
 import { framePackets, MessageSplitter, payloadOf } from '../protocol/framing.js';
 import type { HandshakeV10 } from '../protocol/packets/handshake-v10.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
-import { freshState, type SessionState } from '../session/session-state.js';
+import { freshState, namesOf, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { PreparedCache } from './prepared-cache.js';
 import { SwallowedReply, type Swallowed } from './swallowed-reply.js';
@@ -60,6 +60,9 @@ export const TRACK_SESSION =
   '@@session.transaction_isolation=@@session.transaction_isolation,' +
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
   'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
+
+/** utf8mb4_0900_ai_ci: what nearly all clients log in with is its character set's default. */
+const UTF8MB4_DEFAULT = 255;
 
 /** A count of 0 parameters, in 1 set. */
 const NO_ATTRIBUTES = Buffer.from([0, 1]);
@@ -122,6 +125,9 @@ export class ServerConnection {
       if (change.kind !== 'system-variable' || change.name.startsWith('session_track_')) continue;
       connection.baseline.set(change.name, change.value);
     }
+    // Setting the character set of results to what it is labels them with its default collation, no more with that of the login.
+    const names = namesOf((name) => connection.baseline.get(name));
+    if (names !== undefined && login.collation !== UTF8MB4_DEFAULT) await connection.query(`SET ${names}`);
     return connection;
   }
 

@@ -47,10 +47,10 @@ export async function contentOf(schema: string, isWanted: (name: string) => bool
   const root = await connectDirect(0, { ...clusterInfo().accounts.root, database: schema });
   const lines: string[] = [];
   const show = async (sql: string, values: readonly unknown[] = [schema]): Promise<string[]> => {
-    const [rows] = await root.query<RowDataPacket[][]>({ sql, values: [...values], rowsAsArray: true });
-    const wanted = rows.filter(([name]) => isWanted(String(name)));
+    const [rows] = await root.query<RowDataPacket[]>(sql, [...values]);
+    const wanted = rows.map((row) => Object.values(row).map(String)).filter(([name]) => isWanted(name ?? ''));
     lines.push(...wanted.map((row) => JSON.stringify(row).replaceAll(schema, 'SCHEMA')));
-    return wanted.map(([name]) => String(name));
+    return wanted.map(([name]) => name ?? '');
   };
   const tables = await show(
     'SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.tables WHERE TABLE_SCHEMA = ? ORDER BY 1',
