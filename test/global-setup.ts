@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import type { ClusterAccounts, ProviderName } from '../docker/cluster/cluster.js';
 import { startCluster } from '../docker/cluster/start-cluster.js';
+import { installPrograms } from './clients/programs.js';
 
 /** The cluster of a test run, as a test file can have it: plain data, since each file runs in a process of its own. */
 export interface ClusterInfo {
@@ -25,6 +26,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await installPrograms(say);
   const cluster = await startCluster({ fast: true, onProgress: say });
   const [primary, ...replicas] = cluster.nodes;
   project.provide('cluster', {
@@ -42,5 +44,5 @@ function infoOf({ name, host, port, serverId }: NodeInfo): NodeInfo {
 }
 
 function say(line: string): void {
-  process.stderr.write(`cluster: ${line}\n`);
+  process.stderr.write(`set-up: ${line}\n`);
 }

@@ -17,11 +17,7 @@ if ! is_ready; then
 fi
 
 if ! is_ready; then
-  if ! command -v debootstrap >/dev/null; then
-    # An expired or unreachable list of some other source on the machine is no reason to give up.
-    apt-get -o Acquire::Check-Valid-Until=false update >&2 || true
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends debootstrap >&2
-  fi
+  command -v debootstrap >/dev/null || sh "$(dirname "$0")/../install-debian-packages.sh" debootstrap
   # A preparation that was killed leaves its directory, and maybe what debootstrap mounts there.
   umount "$building/proc" "$building/sys" 2>/dev/null || true
   rm -rf --one-file-system "$building"

@@ -313,8 +313,10 @@ export class ResponseWalker {
   }
 
   #columnCount(first: number, body: Buffer): undefined {
-    if (first < 0 || (first === 0xfc && body.length < 3)) return this.#fail('a column count');
-    this.#definitions = first === 0xfc ? body.readUInt16LE(1) : first;
+    const count = first === 0xfc && body.length >= 3 ? body.readUInt16LE(1) : first < 0xfb ? first : 0;
+    // Tables have 4096 columns at most. Without one, nothing would tell where the definitions end.
+    if (count < 1) return this.#fail('a column count');
+    this.#definitions = count;
     this.#state = 'columns';
     this.rows = 0;
   }

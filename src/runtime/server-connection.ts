@@ -4,7 +4,7 @@ import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
 import { framePackets } from '../protocol/framing.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
-import { freshState, type SessionState } from '../session/session-state.js';
+import { freshState, namesOf, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { logInToServer, type LoggedIn, type ServerDial } from './dial-server.js';
 import { PreparedCache } from './prepared-cache.js';
@@ -68,6 +68,9 @@ function setCollation(id: number): string {
   return `SET character_set_client=${id},character_set_results=${id},collation_connection=${id}`;
 }
 
+/** utf8mb4_0900_ai_ci: what nearly all clients log in with is its character set's default. */
+const UTF8MB4_DEFAULT = 255;
+
 /** A count of 0 parameters, in 1 set. */
 const NO_ATTRIBUTES = Buffer.from([0, 1]);
 
@@ -126,6 +129,9 @@ export class ServerConnection implements WireOwner {
       if (change.kind !== 'system-variable' || change.name.startsWith('session_track_')) continue;
       connection.baseline.set(change.name, change.value);
     }
+    // Setting the character set of results to what it is labels them with its default collation, no more with that of the login.
+    const names = namesOf((name) => connection.baseline.get(name));
+    if (names !== undefined && collation !== UTF8MB4_DEFAULT) await connection.query(`SET ${names}`);
     return connection;
   }
 

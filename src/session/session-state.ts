@@ -108,7 +108,11 @@ const SET_BY_NAMES: ReadonlySet<string> = new Set([...CHARACTER_SETS, 'collation
  * what was set by it has to be set by it again.
  */
 function setNames(now: ValueOf, wanted: ValueOf): string | undefined {
-  if ([...SET_BY_NAMES].every((name) => now(name) === wanted(name))) return undefined;
+  return [...SET_BY_NAMES].every((name) => now(name) === wanted(name)) ? undefined : namesOf(wanted);
+}
+
+/** What sets the four variables to these values; undefined where SET NAMES cannot. */
+export function namesOf(wanted: ValueOf): string | undefined {
   const [charset, ...others] = new Set(CHARACTER_SETS.map((name) => wanted(name)));
   const collation = wanted('collation_connection');
   if (charset === undefined || collation === undefined || others.length > 0 || charset === '') return undefined;

@@ -3,6 +3,7 @@ import type { LexMode } from '../../src/classify/classification.js';
 import { classify } from '../../src/classify/classify.js';
 import { DigestTable } from '../../src/classify/digest-table.js';
 import { StatementCache } from '../../src/classify/statement-cache.js';
+import { randomFrom } from '../random.js';
 import { MYSQL } from './corpus.js';
 
 const MODES: readonly LexMode[] = [
@@ -26,21 +27,9 @@ export interface FuzzReport {
   readonly failures: readonly string[];
 }
 
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** Classifies random bytes and mutated statements, in all modes, for a bounded time. */
 export function fuzz(statements: readonly string[], seconds: number, seed: number): FuzzReport {
-  const random = randomFrom(seed);
-  const below = (limit: number): number => Math.floor(random() * limit);
+  const { below } = randomFrom(seed);
   const cache = new StatementCache({ maxBytes: 65_536, maxStatementBytes: 4096, digests: new DigestTable(100) });
   const failures: string[] = [];
   const deadline = performance.now() + seconds * 1000;

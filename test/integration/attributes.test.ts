@@ -40,7 +40,7 @@ test('programs do not share connections, so that what servers see is true of eac
   await use(proxy, { program_name: 'one', marker: 'shared' });
   await use(proxy, { program_name: 'two', marker: 'shared' });
   const seen = await attributesWith('marker', 'shared');
-  expect(seen.map((it) => it['program_name']).toSorted()).toEqual(['one', 'two']);
+  expect(new Set(seen.map((it) => it['program_name']))).toEqual(new Set(['one', 'two']));
 });
 
 test("with attributes of 'client', servers see the client's process and address", async () => {

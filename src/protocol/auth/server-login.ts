@@ -202,7 +202,7 @@ export class ServerLogin {
   #moreData(data: Buffer): LoginStep {
     if (this.#awaitsKey) {
       this.#awaitsKey = false;
-      return { kind: 'send', payload: encryptPassword(this.#options.password, this.#nonce, data) };
+      return this.#encrypted(data);
     }
     switch (data[0]) {
       case FAST_AUTH_OK:
@@ -213,6 +213,15 @@ export class ServerLogin {
         return { kind: 'send', payload: Buffer.from([REQUEST_PUBLIC_KEY]) };
       default:
         return malformed(new MalformedPacket('AuthMoreData'));
+    }
+  }
+
+  /** @param key as it came: whatever a server, or somebody in its place, sent */
+  #encrypted(key: Buffer): LoginStep {
+    try {
+      return { kind: 'send', payload: encryptPassword(this.#options.password, this.#nonce, key) };
+    } catch {
+      return malformed(new MalformedPacket('public key that the password can be encrypted with'));
     }
   }
 }

@@ -3,12 +3,9 @@ import { readProxyHeader } from '../../../proxy/listen/proxy-header.js';
 
 const V2 = '0d0a0d0a000d0a515549540a';
 const TCP4 = Buffer.from(`${V2}2111000cc000024dc633640112670cea`, 'hex');
-const TCP6 = Buffer.from(
-  `${V2}21210024${'20010db8'}${'00'.repeat(11)}07${'20010db8'}${'00'.repeat(11)}0112670cea`,
-  'hex',
-);
+const TCP6 = Buffer.from(`${V2}2121002420010db8${'00'.repeat(11)}0720010db8${'00'.repeat(11)}0112670cea`, 'hex');
 const LOCAL = Buffer.from(`${V2}20000000`, 'hex');
-const WITH_TLVS = Buffer.from(`${V2}21110013c000024dc633640112670cea` + '030004aabbccdd', 'hex');
+const WITH_TLVS = Buffer.from(`${V2}21110013c000024dc633640112670cea030004aabbccdd`, 'hex');
 const UNIX = Buffer.concat([Buffer.from(`${V2}213100d8`, 'hex'), Buffer.alloc(216)]);
 
 const SOURCES: readonly (readonly [string, Buffer, { address: string; port: number } | undefined])[] = [

@@ -216,6 +216,13 @@ describe('a response', () => {
     expect(sink.errors).toMatchObject([{ errno: 1290 }]);
   });
 
+  test.each([[[]], [[0xfc, 0, 0]], [[0xfc, 1]], [[0xfd, 1, 0, 0]], [[0xfe, 0, 0, 2, 0]]])(
+    'that begins with %j, which is no column count, is malformed',
+    (payload) => {
+      expect(walk(response(Buffer.from(payload), column, column), CLASSIC).walker.malformed).toBeDefined();
+    },
+  );
+
   test('whose packets are out of order is malformed', () => {
     const bytes = response(...RESULT);
     bytes[3] = 7;
