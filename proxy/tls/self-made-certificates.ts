@@ -1,6 +1,6 @@
 import { generateKeyPair, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type Forge from 'node-forge';
@@ -38,7 +38,7 @@ export async function keepCertificate(directory: string): Promise<{ cert: string
       `${missing} is missing: put it back, or remove the other .pem files of ${directory} to have new ones made`,
     );
   }
-  await mkdir(directory, { recursive: true, mode: 0o750 });
+  await makeDirectory(directory);
   const [caKeys, serverKeys] = await Promise.all([makeKeyPair(), makeKeyPair()]);
   // Only a first start needs it.
   const { default: forge } = await import('node-forge');
@@ -64,8 +64,8 @@ export async function keepPasswordKey(directory: string): Promise<KeyPair> {
   if (existsSync(path) && existsSync(publicPath)) {
     return { privateKey: await readFile(path, 'utf8'), publicKey: await readFile(publicPath, 'utf8') };
   }
+  await makeDirectory(directory);
   const keys = await makeKeyPair();
-  await mkdir(directory, { recursive: true, mode: 0o750 });
   await write(path, keys.privateKey, 0o600);
   await write(publicPath, keys.publicKey, 0o644);
   return keys;
@@ -101,6 +101,18 @@ function makeCertificate(
   certificate.setExtensions([{ name: 'basicConstraints', cA: issuer === undefined, critical: true }]);
   certificate.sign(forge.pki.privateKeyFromPem(signer.privateKey), forge.md.sha256.create());
   return certificate;
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o750 });
+    await access(path, constants.W_OK);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`keys and certificates cannot be kept in ${path}; choose another place with --data-dir (${why})`, {
+      cause,
+    });
+  }
 }
 
 /** Whole or not at all: a start that is cut off leaves no half a file behind. */

@@ -12,10 +12,12 @@ import { createConnection } from 'mysql2/promise';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo, nodeInfo } from '../cluster.js';
-import { value } from '../proxy.js';
+import { temporaryDirectory, value } from '../proxy.js';
 
 const BIN = fileURLToPath(new URL('../../dist/proxy/cli/bin.js', import.meta.url));
-beforeAll(() => {
+let dataDirectory: string;
+beforeAll(async () => {
+  dataDirectory = await temporaryDirectory();
   if (!existsSync(BIN)) throw new Error(`${BIN} is missing: run "npm run build" first`);
 });
 
@@ -34,7 +36,7 @@ function proxyArgs(...nodes: { host: string; port: number }[]): string[] {
   return [
     'proxy',
     ...nodes.flatMap(({ host, port }) => ['--node', `${host}:${port}`]),
-    ...['--listen', '127.0.0.1:0', '--log-level', 'silent'],
+    ...['--listen', '127.0.0.1:0', '--log-level', 'silent', '--data-dir', dataDirectory],
     ...['--monitor-user', clusterInfo().accounts.monitor.user, '--monitor-password-env', 'MONITOR_PASSWORD'],
   ];
 }
