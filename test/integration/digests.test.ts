@@ -11,13 +11,11 @@ let admin: Connection;
 beforeAll(async () => {
   await freshSchema('digests');
   await asRoot(
-    'SET GLOBAL log_bin_trust_function_creators = ON',
     'CREATE TABLE digests.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)',
     'CREATE FUNCTION digests.writes(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN n; END',
     'CREATE FUNCTION digests.writes_too(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN n; END',
     'CREATE FUNCTION digests.writes_once(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN n; END',
     'CREATE FUNCTION digests.writes_slowly(n INT) RETURNS INT BEGIN INSERT INTO digests.t (v) VALUES (n); RETURN SLEEP(n); END',
-    'SET GLOBAL log_bin_trust_function_creators = DEFAULT',
   );
 });
 beforeEach(async () => {
