@@ -1,6 +1,8 @@
 import { DEFAULTS } from '../src/defaults.js';
 import { CACHING_SHA2, scrambleMatches, verifierOf } from '../src/protocol/auth/caching-sha2.js';
 import { nativeMatches } from '../src/protocol/auth/native-password.js';
+import { ConnectionBudget } from '../src/runtime/connection-budget.js';
+import type { NodeAddress } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import type { ProofPlugin, Proofs } from './client-login.js';
 import type { Users } from './users.js';
@@ -13,6 +15,7 @@ export class Account {
   readonly password: Buffer;
   readonly verifier: Buffer;
   readonly groups = new Map<string, BackendGroup>();
+  readonly #budgets = new Map<string, ConnectionBudget>();
   /** When a server accepted the password last. */
   checkedAtMs: number;
   readonly #onUnused: () => void;
@@ -32,6 +35,16 @@ export class Account {
 
   get checkedLately(): boolean {
     return Date.now() - this.checkedAtMs <= DEFAULTS.verifierLifetimeMs;
+  }
+
+  /** Of the node, for all its groups together. */
+  budget(node: NodeAddress, max: number): ConnectionBudget {
+    let budget = this.#budgets.get(node.name);
+    if (budget === undefined) {
+      budget = new ConnectionBudget(max);
+      this.#budgets.set(node.name, budget);
+    }
+    return budget;
   }
 
   /** One check serves all that come meanwhile. */

@@ -4,7 +4,7 @@ import { LoginRefused, RwsplitError } from '../src/errors.js';
 import { DIALECT_FLAGS } from '../src/protocol/capabilities.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
-import { BackOff } from '../src/runtime/back-off.js';
+import { CircuitBreaker } from '../src/runtime/circuit-breaker.js';
 import type { ServerDial } from '../src/runtime/dial-server.js';
 import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
@@ -33,16 +33,22 @@ export class BackendGroup {
   readonly serverVersion: string;
   readonly #pools = new Map<string, ServerPool>();
   readonly #dial: ServerDial;
-  readonly #backOffs: BackOffs;
+  readonly #breakers: CircuitBreakers;
   readonly #settings: PoolSettings;
   readonly #account: Account;
 
-  constructor(account: Account, first: ServerConnection, dial: ServerDial, backOffs: BackOffs, settings: PoolSettings) {
+  constructor(
+    account: Account,
+    first: ServerConnection,
+    dial: ServerDial,
+    breakers: CircuitBreakers,
+    settings: PoolSettings,
+  ) {
     this.baseline = first.baseline;
     this.serverVersion = first.serverVersion;
     this.#account = account;
     this.#dial = dial;
-    this.#backOffs = backOffs;
+    this.#breakers = breakers;
     this.#settings = settings;
     this.pool(first.node).donate(first);
   }
@@ -50,7 +56,8 @@ export class BackendGroup {
   pool(node: NodeAddress): ServerPool {
     let pool = this.#pools.get(node.name);
     if (pool === undefined) {
-      pool = new ServerPool(node, this.#dial, this.#backOffs.of(node), this.#settings);
+      const budget = this.#account.budget(node, this.#settings.max);
+      pool = new ServerPool(node, this.#dial, this.#breakers.of(node), budget, this.#settings);
       this.#pools.set(node.name, pool);
     }
     return pool;
@@ -70,24 +77,24 @@ export class BackendGroup {
   }
 }
 
-/** One back-off for each node: a dead node is dead for all users. */
-class BackOffs {
-  readonly #byNode = new Map<string, BackOff>();
+/** One for each node: a dead node is dead for all users. */
+class CircuitBreakers {
+  readonly #byNode = new Map<string, CircuitBreaker>();
 
-  of(node: NodeAddress): BackOff {
-    let backOff = this.#byNode.get(node.name);
-    if (backOff === undefined) {
-      backOff = new BackOff(DEFAULTS.backOffMinMs, DEFAULTS.backOffMaxMs);
-      this.#byNode.set(node.name, backOff);
+  of(node: NodeAddress): CircuitBreaker {
+    let breaker = this.#byNode.get(node.name);
+    if (breaker === undefined) {
+      breaker = new CircuitBreaker(DEFAULTS.backOffMinMs, DEFAULTS.backOffMaxMs);
+      this.#byNode.set(node.name, breaker);
     }
-    return backOff;
+    return breaker;
   }
 }
 
 /** All server connections of the proxy, and the accounts with which they are made. */
 export class Backends {
   readonly accounts: Accounts;
-  readonly #backOffs = new BackOffs();
+  readonly #breakers = new CircuitBreakers();
   readonly #snapshot: () => Snapshot;
   readonly #pools: PoolSettings;
   readonly #servers: ServerSettings;
@@ -147,7 +154,7 @@ export class Backends {
       connection.close();
       return existing;
     }
-    const group = new BackendGroup(account, connection, dial, this.#backOffs, this.#pools);
+    const group = new BackendGroup(account, connection, dial, this.#breakers, this.#pools);
     account.groups.set(key, group);
     return group;
   }

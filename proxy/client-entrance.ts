@@ -14,6 +14,7 @@ import type { HandshakeResponse } from '../src/protocol/packets/handshake-respon
 import { isSslRequest } from '../src/protocol/packets/ssl-request.js';
 import { ServerStatus } from '../src/protocol/server-status.js';
 import { demandsTls } from '../src/protocol/tls-mode.js';
+import { freshState } from '../src/session/session-state.js';
 import { codecOf } from '../src/runtime/compression.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup, Backends } from './backends.js';
@@ -210,7 +211,7 @@ async function enterSchema(group: BackendGroup, database: string, snapshot: Snap
   const node = primary ?? replicas[0];
   if (node === undefined) throw new RwsplitError('no-primary', problem ?? 'no server can be reached');
   const pool = group.pool(node.address);
-  const connection = await pool.acquire();
+  const connection = await pool.acquire(freshState(database));
   if (connection.state.schema !== database) {
     const { error } = await connection.useSchema(database);
     if (error !== undefined) {

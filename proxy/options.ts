@@ -20,8 +20,9 @@ export interface ProxyOptions {
   readonly listen: readonly ListenAddress[];
   readonly nodes: readonly NodeAddress[];
   readonly monitor: MonitorAccount;
-  /** Server connections for each node, user and way of talking. */
+  /** Server connections for each node and user. */
   readonly poolMax: number;
+  readonly pool?: PoolOptions | undefined;
   /** `session` when absent. */
   readonly consistency?: Consistency | undefined;
   /** Where reads go, beside what their own text says; none needed. */
@@ -33,6 +34,17 @@ export interface ProxyOptions {
   readonly limits?: LimitOptions | undefined;
   /** None need be named. */
   readonly users?: readonly UserOptions[] | undefined;
+}
+
+/** What else server connections are held to; see `defaults.ts` for what counts when absent. */
+export interface PoolOptions {
+  /** Kept for each node and way of talking, even when they are idle. */
+  readonly min?: number | undefined;
+  /** Clients that may wait for one. */
+  readonly queueMax?: number | undefined;
+  readonly acquireTimeoutMs?: number | undefined;
+  readonly idleMs?: number | undefined;
+  readonly maxLifetimeMs?: number | undefined;
 }
 
 /** How clients are talked to. */

@@ -77,10 +77,12 @@ export class Proxy {
     this.#backends = new Backends(
       () => this.#monitor.snapshot,
       {
+        min: options.pool?.min ?? 0,
         max: options.poolMax,
-        queueMax: DEFAULTS.poolQueueMax,
-        acquireTimeoutMs: DEFAULTS.poolAcquireTimeoutMs,
-        idleMs: DEFAULTS.poolIdleMs,
+        queueMax: options.pool?.queueMax ?? DEFAULTS.poolQueueMax,
+        acquireTimeoutMs: options.pool?.acquireTimeoutMs ?? DEFAULTS.poolAcquireTimeoutMs,
+        idleMs: options.pool?.idleMs ?? DEFAULTS.poolIdleMs,
+        maxLifetimeMs: options.pool?.maxLifetimeMs ?? DEFAULTS.poolMaxLifetimeMs,
       },
       {
         tls: this.#serverTls,

@@ -291,12 +291,12 @@ export class SessionRunner implements RelayEnd, Holder {
 
   #acquire(node: Node, role: Role): void {
     const pool = this.#group.pool(node.address);
-    const ready = pool.acquireReady();
+    const ready = pool.acquireReady(this.session.state);
     if (ready !== undefined) {
       this.#start(ready, role);
       return;
     }
-    pool.acquire().then(
+    pool.acquire(this.session.state).then(
       (connection) => {
         if (this.#ended) this.#kept.release(connection);
         else this.#start(connection, role);

@@ -31,11 +31,13 @@ export const DEFAULTS = {
   maxMessageBytes: 1_073_741_824 + 65 * 4,
   /** What a client may send ahead while its statement runs, before its socket is no longer read. */
   maxPipelinedBytes: 1_048_576,
-  /** Server connections for each node, user and way of talking. */
+  /** Server connections for each node and user. */
   poolMax: 100,
   poolQueueMax: 10_000,
   poolAcquireTimeoutMs: 10_000,
   poolIdleMs: 60_000,
+  /** A server connection is replaced after so long, give or take a tenth. */
+  poolMaxLifetimeMs: 3_600_000,
   poolEvictionIntervalMs: 15_000,
   /** After a failed connection attempt the next waits so long, doubled with each failure, up to the maximum. */
   backOffMinMs: 50,

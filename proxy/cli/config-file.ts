@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Rule } from '../../src/routing/rules.js';
-import type { ClientOptions, LimitOptions, ServerOptions } from '../options.js';
+import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions } from '../options.js';
 import type { UserOptions } from '../users.js';
 import { ConfigReader } from './config-reader.js';
-import { readClients, readLimits, readServers, readUsers } from './config-sections.js';
+import { POOL_KEYS, readClients, readLimits, readPool, readServers, readUsers } from './config-sections.js';
 import { UsageError } from './usage-error.js';
 
 /** What a configuration file may say. Everything is optional: flags say it too, and win. */
@@ -16,6 +16,7 @@ export interface ConfigFile {
   readonly logLevel?: string | undefined;
   readonly consistency?: string | undefined;
   readonly poolMax?: number | undefined;
+  readonly pool?: PoolOptions | undefined;
   readonly rules?: readonly Rule[] | undefined;
   readonly dataDirectory?: string | undefined;
   readonly clients?: ClientOptions | undefined;
@@ -62,7 +63,7 @@ export function readConfigFile(path: string): ConfigFile {
   const top = reader.map(document.contents, 'the file', KEYS);
   const monitor = reader.section(top, 'monitor', ['user', 'password_env']);
   const log = reader.section(top, 'log', ['level']);
-  const pool = reader.section(top, 'pool', ['max']);
+  const pool = reader.section(top, 'pool', POOL_KEYS);
   return {
     listen: reader.texts(top.get('listen'), 'listen'),
     nodes: reader.strings(top.get('nodes'), 'nodes'),
@@ -71,6 +72,7 @@ export function readConfigFile(path: string): ConfigFile {
     logLevel: reader.string(log.get('level'), 'log.level'),
     consistency: reader.string(top.get('consistency'), 'consistency'),
     poolMax: reader.count(pool.get('max'), 'pool.max'),
+    pool: readPool(reader, pool),
     rules: reader.items(top.get('rules'), 'rules')?.map((node, index) => readRule(reader, node, `rules[${index}]`)),
     dataDirectory: reader.string(top.get('data_dir'), 'data_dir'),
     clients: readClients(reader, top),

@@ -3,7 +3,7 @@ import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
 import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
-import type { ClientOptions, LimitOptions, ServerOptions, TlsOptions } from '../options.js';
+import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
 import type { UserOptions } from '../users.js';
 import type { ConfigReader, Section } from './config-reader.js';
@@ -11,6 +11,7 @@ import { readSecret } from './secret.js';
 
 const COMPRESSIONS = ['zlib', 'zstd'] as const;
 const TLS_KEYS = ['mode', 'cert', 'key', 'ca', 'min_version'];
+export const POOL_KEYS = ['min', 'max', 'queue_max', 'acquire_timeout_ms', 'idle_ms', 'max_lifetime_ms'];
 const LIMIT_KEYS =
   'connections connections_per_user connections_per_address packet_bytes login_timeout_ms idle_timeout_ms'.split(' ');
 
@@ -45,6 +46,17 @@ export function readLimits(reader: ConfigReader, top: Section): LimitOptions {
     packetBytes: count('packet_bytes'),
     loginTimeoutMs: count('login_timeout_ms'),
     idleTimeoutMs: count('idle_timeout_ms'),
+  };
+}
+
+export function readPool(reader: ConfigReader, pool: Section): PoolOptions {
+  const count = (name: string): number | undefined => reader.count(pool.get(name), `pool.${name}`);
+  return {
+    min: count('min'),
+    queueMax: count('queue_max'),
+    acquireTimeoutMs: count('acquire_timeout_ms'),
+    idleMs: count('idle_ms'),
+    maxLifetimeMs: count('max_lifetime_ms'),
   };
 }
 

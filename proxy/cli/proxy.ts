@@ -81,6 +81,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       consistency: readConsistency(flags.consistency ?? file.consistency),
       rules: file.rules ?? [],
       poolMax: readCount(flags['pool-max']) ?? file.poolMax ?? DEFAULTS.poolMax,
+      pool: file.pool,
       dataDirectory: flags['data-dir'] ?? file.dataDirectory ?? defaultDataDirectory(),
       clients: {
         ...file.clients,

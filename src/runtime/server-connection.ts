@@ -93,6 +93,8 @@ export class ServerConnection implements WireOwner {
   pool: ConnectionPool | undefined;
   /** Its last session left an insert id there, for LAST_INSERT_ID(). */
   insertIdLeft = false;
+  /** From then on it is not used again once it is free. */
+  expiresAtMs = Infinity;
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */

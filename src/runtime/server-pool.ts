@@ -1,9 +1,11 @@
 import { createPool, type Pool } from 'generic-pool';
 import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
-import type { ServerDial } from './dial-server.js';
+import type { SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
-import type { BackOff } from './back-off.js';
+import type { CircuitBreaker } from './circuit-breaker.js';
+import type { BudgetUser, ConnectionBudget } from './connection-budget.js';
+import type { ServerDial } from './dial-server.js';
 import { ServerConnection, type ConnectionPool, type Holder } from './server-connection.js';
 
 /**
@@ -12,13 +14,17 @@ import { ServerConnection, type ConnectionPool, type Holder } from './server-con
  */
 class FailedConnection {
   readonly error: Error;
+  readonly atMs: number;
 
   constructor(error: Error) {
     this.error = error;
+    this.atMs = Date.now();
   }
 }
 
 const SETTLE_MS = 1_000;
+/** So many of the connections that lie ready are looked at for one that fits. */
+const MAX_LOOKED_AT = 16;
 
 /** What generic-pool says of a connection that it has given up meanwhile: nobody has to act on it, and it must not end the process. */
 function ignoreRefusal(done: PromiseLike<void>): void {
@@ -26,18 +32,32 @@ function ignoreRefusal(done: PromiseLike<void>): void {
 }
 
 export interface PoolSettings {
+  /** Kept even when they are idle. */
+  readonly min: number;
+  /** For each user and node, in all pools. */
   readonly max: number;
   readonly queueMax: number;
   readonly acquireTimeoutMs: number;
   readonly idleMs: number;
+  /** A connection is closed after so long, give or take a tenth, so that they are not all replaced at once. */
+  readonly maxLifetimeMs: number;
+}
+
+/** What a pool is doing. */
+export interface PoolStatus {
+  readonly connections: number;
+  readonly idle: number;
+  /** Clients that wait for a connection. */
+  readonly waiting: number;
 }
 
 /** The connections to one node for one user and one way of talking. */
-export class ServerPool implements ConnectionPool {
+export class ServerPool implements ConnectionPool, BudgetUser {
   readonly #pool: Pool<ServerConnection | FailedConnection>;
   readonly #node: NodeAddress;
   readonly #dial: ServerDial;
-  readonly #backOff: BackOff;
+  readonly #breaker: CircuitBreaker;
+  readonly #budget: ConnectionBudget;
   readonly #settings: PoolSettings;
   readonly #donated: ServerConnection[] = [];
   /** Given back a moment ago, the last one on top. For generic-pool they are still lent: it is asked only where this is empty. */
@@ -45,62 +65,92 @@ export class ServerPool implements ConnectionPool {
   /** The fewest that lay ready since the last {@link #settle}: so many were not needed. */
   #leastReady = 0;
   #settleTimer: NodeJS.Timeout | undefined;
+  /** A clock that is cheap to read: as of the last {@link #settle}. */
+  #nowMs = Date.now();
   /** The one that has held its connection the longest comes first. */
   readonly #holders = new Set<Holder>();
   #ended = false;
 
-  /** @param backOff shared by all pools of the node: a dead node is tried by one of them at a time */
-  constructor(node: NodeAddress, dial: ServerDial, backOff: BackOff, settings: PoolSettings) {
+  /**
+   * @param breaker shared by all pools of the node
+   * @param budget shared by all pools of the node and user
+   */
+  constructor(
+    node: NodeAddress,
+    dial: ServerDial,
+    breaker: CircuitBreaker,
+    budget: ConnectionBudget,
+    settings: PoolSettings,
+  ) {
     this.#node = node;
     this.#dial = dial;
-    this.#backOff = backOff;
+    this.#breaker = breaker;
+    this.#budget = budget;
     this.#settings = settings;
+    budget.join(this);
     this.#pool = createPool<ServerConnection | FailedConnection>(
-      { create: async () => this.#create(), destroy: async (made) => this.#destroy(made) },
       {
-        min: 0,
+        create: async () => this.#create(),
+        destroy: async (made) => this.#close(made),
+        validate: async (made) => made instanceof FailedConnection || this.#isGood(made),
+      },
+      {
+        min: settings.min,
         max: settings.max,
         maxWaitingClients: settings.queueMax,
         acquireTimeoutMillis: settings.acquireTimeoutMs,
-        idleTimeoutMillis: settings.idleMs,
+        softIdleTimeoutMillis: settings.idleMs,
         evictionRunIntervalMillis: DEFAULTS.poolEvictionIntervalMs,
+        testOnBorrow: true,
         // The one used last is the likeliest to fit, and the others get idle.
         fifo: false,
       },
     );
   }
 
-  /** Connections made, idle ones included. */
-  get size(): number {
-    return this.#pool.size;
+  get status(): PoolStatus {
+    const { size, available, pending } = this.#pool;
+    return { connections: size, idle: available + this.#ready.length, waiting: pending };
   }
 
   /**
    * A connection that was in use a moment ago, without a promise's detour: what nearly every statement gets.
+   * @param wanted what the session is in: a connection that is in it already needs nothing set
    * @returns undefined when there is none: then {@link acquire}
    */
-  acquireReady(): ServerConnection | undefined {
-    for (let ready = this.#ready.pop(); ready !== undefined; ready = this.#ready.pop()) {
-      if (this.#ready.length < this.#leastReady) this.#leastReady = this.#ready.length;
-      if (!ready.closed) return ready;
-      this.destroy(ready);
+  acquireReady(wanted: SessionState): ServerConnection | undefined {
+    const ready = this.#ready;
+    for (let found = ready.length - 1; found >= 0; found = ready.length - 1) {
+      const last = Math.max(0, ready.length - MAX_LOOKED_AT);
+      for (let i = found; i >= last; i--) {
+        if (ready[i]?.state !== wanted) continue;
+        found = i;
+        break;
+      }
+      const connection = found === ready.length - 1 ? ready.pop() : ready.splice(found, 1)[0];
+      if (ready.length < this.#leastReady) this.#leastReady = ready.length;
+      if (connection === undefined) return undefined;
+      if (!connection.closed) return connection;
+      this.destroy(connection);
     }
     return undefined;
   }
 
   /** @throws RwsplitError, LoginRefused */
-  async acquire(): Promise<ServerConnection> {
-    const ready = this.acquireReady();
+  async acquire(wanted: SessionState): Promise<ServerConnection> {
+    const ready = this.acquireReady(wanted);
     if (ready !== undefined) return ready;
+    const sinceMs = Date.now();
     for (;;) {
-      const made = await this.#take();
+      const made = await this.#take(wanted);
       if (made instanceof ServerConnection) {
         made.pool = this;
         if (!made.closed) return made;
         this.destroy(made);
       } else {
         ignoreRefusal(this.#pool.destroy(made));
-        throw made.error;
+        // One that was made for nobody in particular says nothing of now.
+        if (made.atMs >= sinceMs) throw made.error;
       }
     }
   }
@@ -118,10 +168,10 @@ export class ServerPool implements ConnectionPool {
     this.#holders.delete(holder);
   }
 
-  async #take(): Promise<ServerConnection | FailedConnection> {
-    if (this.#pool.available === 0 && this.#pool.size >= this.#settings.max) {
+  async #take(wanted: SessionState): Promise<ServerConnection | FailedConnection> {
+    if (this.#pool.available === 0 && this.#budget.open >= this.#settings.max) {
       this.#reclaim();
-      const givenUp = this.acquireReady();
+      const givenUp = this.acquireReady(wanted);
       if (givenUp !== undefined) return givenUp;
     }
     try {
@@ -138,17 +188,23 @@ export class ServerPool implements ConnectionPool {
   }
 
   release(connection: ServerConnection): void {
-    if (connection.closed) this.destroy(connection);
-    else if (this.#pool.pending > 0 || this.#ended) this.#giveBack(connection);
+    const wanted = this.#pool.pending > 0;
+    if (!this.#isGood(connection) || this.#budget.makesRoom(wanted)) this.destroy(connection);
+    else if (wanted || this.#ended) this.#giveBack(connection);
     else {
       this.#ready.push(connection);
       this.#settleTimer ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
     }
   }
 
+  #isGood(connection: ServerConnection): boolean {
+    return !connection.closed && connection.expiresAtMs > this.#nowMs;
+  }
+
   /** Gives the connections that were not needed lately to generic-pool, which ends those that stay idle. */
   #settle(): void {
     this.#settleTimer = undefined;
+    this.#nowMs = Date.now();
     for (const connection of this.#ready.splice(0, this.#leastReady)) this.#giveBack(connection);
     this.#leastReady = this.#ready.length;
     if (this.#ready.length > 0) this.#settleTimer = setTimeout(() => this.#settle(), SETTLE_MS).unref();
@@ -167,6 +223,23 @@ export class ServerPool implements ConnectionPool {
     this.#donated.push(connection);
   }
 
+  spare(): boolean {
+    const ready = this.#ready.shift();
+    if (ready !== undefined) {
+      this.#leastReady = Math.min(this.#leastReady, this.#ready.length);
+      this.destroy(ready);
+      return true;
+    }
+    if (this.#pool.available > this.#pool.pending) {
+      void this.#pool.acquire().then(
+        (idle) => ignoreRefusal(this.#pool.destroy(idle)),
+        () => undefined,
+      );
+      return true;
+    }
+    return this.#reclaim();
+  }
+
   /** Ends all connections, those in use when they come back. */
   async end(): Promise<void> {
     this.#ended = true;
@@ -175,34 +248,50 @@ export class ServerPool implements ConnectionPool {
     for (const connection of this.#ready.splice(0)) this.#giveBack(connection);
     await this.#pool.drain();
     await this.#pool.clear();
+    this.#budget.leave(this);
   }
 
-  #reclaim(): void {
+  #reclaim(): boolean {
     for (const holder of this.#holders) {
       this.#holders.delete(holder);
-      if (holder.giveUp(this)) return;
+      if (holder.giveUp(this)) return true;
     }
+    return false;
   }
 
   async #create(): Promise<ServerConnection | FailedConnection> {
+    await this.#budget.take(this);
+    const made = await this.#open();
+    if (made instanceof FailedConnection) this.#budget.free();
+    else {
+      const { maxLifetimeMs } = this.#settings;
+      made.expiresAtMs = Date.now() + maxLifetimeMs * (0.9 + 0.2 * Math.random());
+    }
+    return made;
+  }
+
+  async #open(): Promise<ServerConnection | FailedConnection> {
     for (let given = this.#donated.pop(); given !== undefined; given = this.#donated.pop()) {
       if (!given.closed) return given;
     }
-    const refusal = this.#backOff.refusal(Date.now());
+    const refusal = this.#breaker.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
       const connection = await ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
-      this.#backOff.succeeded();
+      this.#breaker.succeeded();
       return connection;
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error));
-      // A refused login says nothing about the node.
-      if (!(failure instanceof LoginRefused)) this.#backOff.failed(Date.now(), failure);
+      // A refused login says nothing about the node but that it is there.
+      if (failure instanceof LoginRefused) this.#breaker.succeeded();
+      else this.#breaker.failed(Date.now(), failure);
       return new FailedConnection(failure);
     }
   }
 
-  #destroy(made: ServerConnection | FailedConnection): void {
-    if (made instanceof ServerConnection) made.close();
+  #close(made: ServerConnection | FailedConnection): void {
+    if (!(made instanceof ServerConnection)) return;
+    made.close();
+    this.#budget.free();
   }
 }

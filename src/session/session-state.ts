@@ -4,7 +4,7 @@ import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js
  * What of a session can be carried to another server connection: its schema and the system variables that differ from a
  * fresh connection's. The server itself told each of them, through its session trackers, so there is no list of variables to be wrong about.
  *
- * Immutable. Two states with the same {@link key} are the same.
+ * Immutable. Two states with the same {@link key} are the same, and nearly always the same object.
  */
 export interface SessionState {
   /** The default schema; empty for none. */
@@ -14,8 +14,18 @@ export interface SessionState {
   readonly key: string;
 }
 
+/** Sessions of one application are in few states: where they share the object, comparing them costs nothing. */
+const known = new Map<string, SessionState>();
+const MAX_KNOWN = 1_000;
+
 function stateOf(schema: string, variables: ReadonlyMap<string, string>): SessionState {
-  return { schema, variables, key: JSON.stringify([schema, ...variables]) };
+  const key = JSON.stringify([schema, ...variables]);
+  const same = known.get(key);
+  if (same !== undefined) return same;
+  if (known.size >= MAX_KNOWN) known.clear();
+  const state = { schema, variables, key };
+  known.set(key, state);
+  return state;
 }
 
 /** A session just logged in. */

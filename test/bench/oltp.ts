@@ -44,8 +44,10 @@ export async function benchOltp(options: OltpOptions): Promise<void> {
   const started: Measured[] = [];
   try {
     await prepare(cluster);
-    const rwsplit = await startRwsplit(cluster);
+    const rwsplit = await startRwsplit(cluster, ['--server-tls', 'off']);
     started.push(rwsplit);
+    const withTls = await startRwsplit(cluster, ['--server-tls', 'required']);
+    started.push(withTls);
     const readers = await startHaproxy(cluster.nodes.slice(1).map((node) => node.port));
     started.push(readers);
     const writer = await startHaproxy([cluster.nodes[0].port]);
@@ -56,6 +58,8 @@ export async function benchOltp(options: OltpOptions): Promise<void> {
         { name: 'direct', port: cluster.nodes[0].port, pid: undefined },
         { name: 'HAProxy', port: haproxy.port, pid: haproxy.pid },
         { name: 'rwsplit', port: rwsplit.port, pid: rwsplit.pid },
+        // What it does by default: the servers' side is encrypted.
+        { name: '+ TLS', port: withTls.port, pid: withTls.pid },
       ];
       for (const clients of options.clients) await compare(cluster, workload, clients, ways, options);
     }

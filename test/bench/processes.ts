@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 
@@ -38,8 +40,8 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts `rwsplit proxy` as a process of its own, before a cluster. */
-export async function startRwsplit(cluster: Cluster): Promise<Measured> {
+/** Starts `rwsplit proxy` as a process of its own, before a cluster. @param flags beside those that it needs */
+export async function startRwsplit(cluster: Cluster, flags: readonly string[] = []): Promise<Measured> {
   const port = await freePort();
   const bin = fileURLToPath(new URL('../../proxy/cli/bin.js', import.meta.url));
   const nodes = cluster.nodes.flatMap((node) => ['--node', `${node.host}:${node.port}`]);
@@ -51,6 +53,9 @@ export async function startRwsplit(cluster: Cluster): Promise<Measured> {
       'RWSPLIT_BENCH_PASSWORD',
       '--log-level',
       'error',
+      '--data-dir',
+      join(tmpdir(), 'rwsplit-bench-data'),
+      ...flags,
     ]),
     { env: { ...process.env, RWSPLIT_BENCH_PASSWORD: password }, stdio: ['ignore', 'pipe', 'inherit'] },
   );

@@ -1,29 +1,42 @@
 import { describe, expect, test } from 'vitest';
-import { BackOff } from '../../../src/runtime/back-off.js';
+import { CircuitBreaker } from '../../../src/runtime/circuit-breaker.js';
 import { PreparedCache, type ServerStatement } from '../../../src/runtime/prepared-cache.js';
 
 describe('a node that cannot be reached', () => {
   const failure = new Error('refused');
 
-  test('is tried again after times that double up to a bound', () => {
-    const backOff = new BackOff(50, 400);
+  test('is tried again after pauses that double up to a bound, by one attempt at a time', () => {
+    const breaker = new CircuitBreaker(50, 400);
     let now = 1000;
-    for (const wait of [50, 100, 200, 400, 400]) {
-      backOff.failed(now, failure);
-      expect(backOff.refusal(now)).toBe(failure);
-      expect(backOff.refusal(now + wait - 1)).toBe(failure);
-      expect(backOff.refusal(now + wait)).toBeUndefined();
-      now += wait;
+    expect(breaker.refusal(now)).toBeUndefined();
+    for (const pause of [50, 100, 200, 400, 400]) {
+      breaker.failed(now, failure);
+      expect(breaker.refusal(now)).toBe(failure);
+      expect(breaker.refusal(now + pause - 1)).toBe(failure);
+      expect(breaker.refusal(now + pause)).toBeUndefined();
+      for (let i = 0; i < 3; i++) expect(breaker.refusal(now + pause + 1000)).toBe(failure);
+      now += pause;
     }
   });
 
+  test('is not waited for the longer, the more attempts were under way when it went', () => {
+    const breaker = new CircuitBreaker(50, 400);
+    for (let i = 0; i < 100; i++) breaker.failed(1000 + i, failure);
+    expect(breaker.refusal(1050)).toBeUndefined();
+  });
+
   test('is as good as new once it was reached', () => {
-    const backOff = new BackOff(50, 400);
-    for (let i = 0; i < 5; i++) backOff.failed(0, failure);
-    backOff.succeeded();
-    expect(backOff.refusal(0)).toBeUndefined();
-    backOff.failed(1000, failure);
-    expect(backOff.refusal(1050)).toBeUndefined();
+    const breaker = new CircuitBreaker(50, 400);
+    breaker.failed(0, failure);
+    for (let now = 50; now < 10_000; now += 400) {
+      breaker.refusal(now);
+      breaker.failed(now, failure);
+    }
+    breaker.refusal(20_000);
+    breaker.succeeded();
+    for (let i = 0; i < 3; i++) expect(breaker.refusal(20_000)).toBeUndefined();
+    breaker.failed(20_000, failure);
+    expect(breaker.refusal(20_050)).toBeUndefined();
   });
 });
 

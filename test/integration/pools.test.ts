@@ -1,0 +1,168 @@
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import type { Connection } from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Capability } from '../../src/protocol/capabilities.js';
+import { clusterInfo, connectDirect, nodeInfo } from '../cluster.js';
+import { eventually, startProxy, value, type TestProxy } from '../proxy.js';
+import { RawClient } from '../raw-client.js';
+
+const DIALECTS = [
+  0,
+  Capability.DEPRECATE_EOF,
+  Capability.QUERY_ATTRIBUTES,
+  Capability.FOUND_ROWS,
+  Capability.MULTI_STATEMENTS,
+  Capability.DEPRECATE_EOF | Capability.FOUND_ROWS,
+];
+
+let observer: Connection;
+beforeAll(async () => {
+  observer = await connectDirect(0, clusterInfo().accounts.root);
+});
+
+/** Connections of `app` to the primary. */
+async function connections(): Promise<number> {
+  return Number(await value(observer, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'"));
+}
+
+async function noConnections(): Promise<void> {
+  await eventually(async () => expect(await connections()).toBe(0));
+}
+
+async function rawClient(proxy: TestProxy, capabilities: number): Promise<RawClient> {
+  return RawClient.logIn({ ...clusterInfo().accounts.app, host: proxy.host, port: proxy.port, capabilities });
+}
+
+describe('the maximum of server connections', () => {
+  test('is for all clients of a user together, however they talk: those that are idle make room', async () => {
+    await noConnections();
+    const proxy = await startProxy({ poolMax: 2 });
+    for (let round = 0; round < 3; round++) {
+      for (const capabilities of DIALECTS) {
+        const client = await rawClient(proxy, capabilities);
+        await client.query('/* rwsplit: primary */ DO 1');
+        // What a login is checked with may be there beside them.
+        expect(await connections()).toBeLessThanOrEqual(2 + DIALECTS.length);
+        client.destroy();
+      }
+    }
+    await proxy.proxy.stop();
+  });
+
+  test('makes the others wait until one is free, and then serves each, however many there are', async () => {
+    await noConnections();
+    const proxy = await startProxy({ poolMax: 2 });
+    const clients = await Promise.all(
+      [...DIALECTS, ...DIALECTS, ...DIALECTS].map(async (capabilities) => rawClient(proxy, capabilities)),
+    );
+    let most = 0;
+    const counting = setInterval(() => void connections().then((n) => (most = Math.max(most, n))), 20);
+    await Promise.all(
+      clients.map(async (client, i) => {
+        for (let round = 0; round < 5; round++) {
+          await client.query('BEGIN');
+          const packets = await client.query(`SELECT ${i}`);
+          expect(packets.at(-2)?.payload.toString()).toBe(`${String.fromCharCode(String(i).length)}${i}`);
+          await client.query('COMMIT');
+        }
+      }),
+    );
+    clearInterval(counting);
+    expect(most).toBeLessThanOrEqual(2 + DIALECTS.length);
+    await proxy.proxy.stop();
+  });
+
+  test('that is reached is a clear error after a bounded time, and the queue has an end', async () => {
+    const proxy = await startProxy({ poolMax: 1, options: { pool: { acquireTimeoutMs: 300, queueMax: 1 } } });
+    const holder = await proxy.connect();
+    await holder.query('BEGIN');
+    const others = await Promise.all([1, 2, 3].map(() => proxy.connect()));
+    const outcomes = await Promise.all(
+      others.map((it) =>
+        it.query('/* rwsplit: primary */ DO 1').then(
+          () => 'ran',
+          (error: unknown) => (error instanceof Error ? error.message : error),
+        ),
+      ),
+    );
+    for (const outcome of outcomes) expect(outcome).toMatch(/rwsplit: all 1 connections of 'app' to .* were in use/);
+    await holder.query('COMMIT');
+    expect(await value(others[0] ?? holder, 'SELECT 1')).toBe(1);
+    await proxy.proxy.stop();
+  });
+});
+
+test('connections are replaced when they have lived for long enough, and no statement notices', async () => {
+  const proxy = await startProxy({ poolMax: 1, options: { pool: { maxLifetimeMs: 1_200 } } });
+  const client = await proxy.connect();
+  const threads = new Set<unknown>();
+  await eventually(async () => {
+    await client.query('BEGIN');
+    threads.add(await value(client, 'SELECT PS_CURRENT_THREAD_ID()'));
+    await client.query('COMMIT');
+    expect(threads.size).toBeGreaterThan(2);
+  });
+  await proxy.proxy.stop();
+});
+
+test('so many connections as are to be kept are there, however idle', async () => {
+  await noConnections();
+  const proxy = await startProxy({ options: { pool: { min: 3, idleMs: 1_000 } } });
+  const client = await proxy.connect();
+  await client.query('/* rwsplit: primary */ DO 1');
+  await eventually(async () => expect(await connections()).toBeGreaterThanOrEqual(3));
+  await proxy.proxy.stop();
+  await noConnections();
+});
+
+describe('a replica that goes down', () => {
+  let relay: Server;
+  const through = new Set<Socket>();
+  let attempts = 0;
+  let down = false;
+  beforeAll(async () => {
+    // To a real server, until it is cut.
+    relay = createServer((socket) => {
+      attempts++;
+      socket.on('error', () => {});
+      if (down) {
+        socket.destroy();
+        return;
+      }
+      const { host, port } = nodeInfo(1);
+      const server = connect({ host, port });
+      server.on('error', () => {});
+      for (const [from, to] of [
+        [socket, server],
+        [server, socket],
+      ] as const) {
+        through.add(from);
+        from.pipe(to);
+        from.on('close', () => to.destroy());
+      }
+    }).listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+  });
+  afterAll(() => {
+    for (const socket of through) socket.destroy();
+    relay.close();
+  });
+
+  test('is not stormed with attempts, while reads go on elsewhere', async () => {
+    const bound = relay.address();
+    if (typeof bound !== 'object' || bound === null) throw new Error('no port');
+    const proxy = await startProxy({ nodes: [nodeInfo(0), { host: '127.0.0.1', port: bound.port }, nodeInfo(2)] });
+    const clients = await Promise.all(Array.from({ length: 10 }, () => proxy.connect()));
+    await Promise.all(clients.map((client) => client.query('SELECT 1')));
+    down = true;
+    attempts = 0;
+    for (const socket of through) socket.destroy();
+    for (let round = 0; round < 60; round++) {
+      const answers = await Promise.all(clients.map((client) => value(client, 'SELECT 1')));
+      expect(answers).toEqual(clients.map(() => 1));
+    }
+    // Ten may have been under way when it went; then one at a time, after pauses; and the monitor's.
+    expect(attempts).toBeLessThan(30);
+  });
+});
