@@ -18,6 +18,7 @@ import type { Admin } from './admin/admin.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientLogin, type RsaKey } from './client-login.js';
 import { Commands, type CommandClient } from './commands.js';
+import type { Killable } from './kill.js';
 import { SessionRunner, type Cluster } from './session-runner.js';
 
 /** What all clients of a proxy share. */
@@ -30,6 +31,8 @@ export interface ProxyContext {
   readonly rules: Rules;
   readonly rsaKey: RsaKey;
   readonly log: Log;
+  /** The client that was told this id. */
+  readonly clientOf: (id: number) => ClientConnection | undefined;
 }
 
 /**
@@ -90,6 +93,13 @@ export class ClientConnection implements CommandClient {
 
   get user(): string {
     return this.#response?.user ?? '';
+  }
+
+  /** As what a KILL of its id finds the client; undefined before its login, and after its end. */
+  get killable(): Killable | undefined {
+    const runner = this.#runner;
+    if (runner === undefined || this.#phase === 'closed') return undefined;
+    return { id: this.id, user: this.user, runner, destroy: () => this.destroy() };
   }
 
   /** Nothing of the client's is under way. */
@@ -282,7 +292,12 @@ export class ClientConnection implements CommandClient {
     group.entered();
     this.#socket.once('close', () => group.left());
     this.#runner = new SessionRunner(session, group, this.#context.cluster, this);
-    this.#commands = new Commands(this.#runner, this, { ...this.#context, user: this.user });
+    this.#commands = new Commands(this.#runner, this, {
+      ...this.#context,
+      id: this.id,
+      user: this.user,
+      killableOf: (id) => this.#context.clientOf(id)?.killable,
+    });
     this.#phase = 'idle';
     this.writeOk(sequenceId);
     this.#pump();

@@ -23,7 +23,7 @@ export class ClientStatements {
   }
 
   /** @param sql is kept */
-  add(sql: Buffer, { classification, digest }: KnownStatement): ClientStatement {
+  add(sql: Buffer, { classification, digest, ofConnection }: KnownStatement): ClientStatement {
     this.#lastId = (this.#lastId + 1) >>> 0;
     const { state } = this.#session;
     const key = statementKey(state, sql);
@@ -32,6 +32,7 @@ export class ClientStatements {
       sql,
       classification,
       digest,
+      kills: ofConnection?.kind === 'kill' ? ofConnection : undefined,
       state,
       key,
       serverKey: key,

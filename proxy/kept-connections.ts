@@ -115,6 +115,8 @@ export class KeptConnections {
 
   #giveBack(connection: ServerConnection): void {
     connection.onClosed = undefined;
-    connection.pool?.release(connection);
+    // What is to interrupt one session's statement might hit the next one's.
+    if (connection.kills > 0) this.discard(connection);
+    else connection.pool?.release(connection);
   }
 }

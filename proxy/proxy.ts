@@ -19,6 +19,7 @@ import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
 import { ClientConnection, type ProxyContext } from './client-connection.js';
 import type { RsaKey } from './client-login.js';
+import { ClientRegistry } from './client-registry.js';
 import { textOf, type CommandRun } from './command-run.js';
 
 export interface ProxyOptions {
@@ -38,6 +39,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #log: Log;
   readonly #clients = new Set<ClientConnection>();
+  readonly #registry = new ClientRegistry<ClientConnection>();
   readonly #monitor: Monitor;
   readonly #backends: Backends;
   readonly #balance = new RoundRobin();
@@ -47,7 +49,6 @@ export class Proxy {
   readonly #functions: StoredFunctions;
   #statements: StatementCache | undefined;
   #server: Server | undefined;
-  #lastClientId = 0;
   #stopping = false;
 
   constructor(options: ProxyOptions, log: Log) {
@@ -108,6 +109,7 @@ export class Proxy {
       admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
       rsaKey,
       log: this.#log,
+      clientOf: (id) => this.#registry.get(id),
     };
     return this.#listen(context);
   }
@@ -168,10 +170,12 @@ export class Proxy {
       socket.end(framePackets(encodeErr(errPacketOf(error)), 0));
       return;
     }
-    this.#lastClientId = (this.#lastClientId + 1) >>> 0;
-    const client = new ClientConnection(this.#lastClientId, socket, context);
+    const client = this.#registry.add((id) => new ClientConnection(id, socket, context));
     this.#clients.add(client);
-    socket.on('close', () => this.#clients.delete(client));
+    socket.on('close', () => {
+      this.#clients.delete(client);
+      this.#registry.delete(client);
+    });
   }
 
   #ran(node: string, run: CommandRun): void {

@@ -1,5 +1,5 @@
 import { DEFAULTS } from '../src/defaults.js';
-import { errPacketOf, RwsplitError } from '../src/errors.js';
+import { errPacketOf, interrupted, RwsplitError } from '../src/errors.js';
 import { Capability, hasCapability } from '../src/protocol/capabilities.js';
 import { Command } from '../src/protocol/commands.js';
 import { HEADER_BYTES } from '../src/protocol/framing.js';
@@ -16,7 +16,8 @@ import type { SessionChange } from '../src/protocol/session-changes.js';
 import { awaitGtids, type Consistency } from '../src/session/consistency.js';
 import { freshState, restoreState, type SessionState } from '../src/session/session-state.js';
 import type { Session } from '../src/session/session.js';
-import type { Node, Snapshot } from '../src/topology/snapshot.js';
+import type { KillKind } from '../src/classify/connection-statement.js';
+import type { Node, NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
 import { textOf, type CommandRun } from './command-run.js';
@@ -50,6 +51,8 @@ export interface Cluster {
 }
 
 type Role = 'primary' | 'replica';
+
+const ER_QUERY_INTERRUPTED = 1317;
 
 /**
  * Runs a session's commands, one at a time, on the server connections that they belong on.
@@ -86,6 +89,14 @@ export class SessionRunner implements RelayEnd, Holder {
   /** Why the session cannot go on. */
   #lost: RwsplitError | undefined;
   #ended = false;
+  /** A KILL has asked for the end of the command under way. */
+  #interrupted = false;
+  /** The client's connection is to end: no command begins any more. */
+  #killed = false;
+  /** The command has had its answer; what is still asked is ours. */
+  #settling = false;
+  /** KILLs under way for this session's statements. */
+  #kills = 0;
 
   constructor(session: Session, group: BackendGroup, cluster: Cluster, client: RunnerClient) {
     this.session = session;
@@ -103,11 +114,15 @@ export class SessionRunner implements RelayEnd, Holder {
   }
 
   run(run: CommandRun): void {
+    if (this.#ended || this.#killed) return;
     this.#run = run;
+    this.#interrupted = false;
+    this.#settling = false;
     if (this.#failed.size > 0) this.#failed.clear();
     this.#unhold();
     this.session.begin(run.route.to === 'previous');
-    this.#connect(run);
+    // What was to interrupt the statement before must not hit this one.
+    if (this.#kills === 0) this.#connect(run);
   }
 
   /** A SET is about to run. Which trackers the client sets with it, the server does not always tell. */
@@ -171,6 +186,67 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#rowsFrom = undefined;
     primary.insertIdLeft = true;
     this.#kept.releasePrimary();
+  }
+
+  // ── KILL ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Interrupts the command under way, wherever it stands; resolves when it can hit nothing else any more. */
+  async interrupt(): Promise<void> {
+    if (this.#run === undefined || this.#settling) return;
+    this.#interrupted = true;
+    const connection = this.#connection;
+    if (connection === undefined) this.#fail(interrupted());
+    else await this.#killOn(connection, 'QUERY');
+  }
+
+  /** Ends what runs for the client on a server, with its thread there. To be called before {@link end}, whoever ends the client. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    const connection = this.#connection;
+    if (connection !== undefined) await this.#killOn(connection, 'CONNECTION');
+  }
+
+  /** A connection as the session's user, in none of its pools: to be closed. @param node the primary when absent */
+  async openAside(node?: NodeAddress): Promise<ServerConnection> {
+    const { primary, replicas, problem } = this.#cluster.snapshot();
+    const on = node ?? (primary ?? replicas[0])?.address;
+    if (on === undefined) throw new RwsplitError('no-primary', problem ?? 'no server can be reached');
+    return this.#group.openAside(on);
+  }
+
+  /**
+   * Kills what the command under way runs on a connection. Until that is through, the connection goes to no other session, and no
+   * other command of this one is sent.
+   */
+  async #killOn(connection: ServerConnection, kind: KillKind): Promise<void> {
+    const run = this.#run;
+    connection.kills++;
+    this.#kills++;
+    try {
+      const aside = await this.#group.openAside(connection.node);
+      try {
+        const runsThere = this.#connection === connection && this.#run === run && !connection.closed && !this.#settling;
+        // Whatever it says: the statement is at its end, or the thread.
+        if (runsThere) await aside.query(`KILL ${kind} ${connection.threadId}`);
+      } finally {
+        aside.close();
+      }
+    } finally {
+      connection.kills--;
+      this.#kills--;
+      const waiting = this.#run;
+      if (this.#kills === 0 && waiting !== undefined && waiting !== run && !this.#ended && !this.#killed) {
+        this.#connect(waiting);
+      }
+    }
+  }
+
+  /** What was to interrupt the command has hit what was sent before it: the command itself is still to come. */
+  #missed(connection: ServerConnection, { errno }: ErrPacket): void {
+    if (!this.#interrupted || errno !== ER_QUERY_INTERRUPTED || this.#connection !== connection) return;
+    this.#killOn(connection, 'QUERY').catch(() => {
+      // The command comes to its end by itself.
+    });
   }
 
   /** The client is gone. */
@@ -296,12 +372,15 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#start(ready, role);
       return;
     }
+    const run = this.#run;
     pool.acquire().then(
       (connection) => {
-        if (this.#ended) this.#kept.release(connection);
+        if (this.#ended || this.#run !== run) this.#kept.release(connection);
         else this.#start(connection, role);
       },
-      (error: unknown) => this.#notAcquired(node, role, error),
+      (error: unknown) => {
+        if (this.#run === run) this.#notAcquired(node, role, error);
+      },
     );
   }
 
@@ -385,7 +464,8 @@ export class SessionRunner implements RelayEnd, Holder {
     const reply = this.#swallow(connection, () => {
       if (this.#restoreFailure === undefined) {
         then?.();
-        this.#send(connection, run);
+        if (this.#interrupted) this.#finishRefused(connection, errPacketOf(interrupted()));
+        else this.#send(connection, run);
       } else this.#finishFailed(connection, this.#restoreFailure);
     });
     connection.send(frameCommand(Command.PING, Buffer.alloc(0)), 'ok', 1, reply);
@@ -457,6 +537,7 @@ export class SessionRunner implements RelayEnd, Holder {
         else {
           this.#stale = true;
           this.#relay.dropped = true;
+          this.#missed(connection, error);
         }
       },
       (error) => this.connectionLost(connection, error),
@@ -479,7 +560,8 @@ export class SessionRunner implements RelayEnd, Holder {
         else if (error !== undefined) this.#finishRefused(connection, error);
         else if (prepared !== undefined) {
           connection.addPrepared(keyOnServer(statement), prepared.statementId);
-          this.#start(connection, this.#role);
+          if (this.#interrupted) this.#finishRefused(connection, errPacketOf(interrupted()));
+          else this.#start(connection, this.#role);
         }
       },
       (error) => this.connectionLost(connection, error),
@@ -517,6 +599,7 @@ export class SessionRunner implements RelayEnd, Holder {
           const what = `the session's state could not be set on ${connection.node.name}: ${error.message} (${error.errno})`;
           this.#restoreFailure ??= new RwsplitError('state-not-restored', what);
           this.#relay.dropped = true;
+          this.#missed(connection, error);
         }
         if (this.#connection === connection) then?.(swallowed);
         always?.(swallowed);
@@ -536,7 +619,7 @@ export class SessionRunner implements RelayEnd, Holder {
     }
     const { refusedAsWrite } = this.#relay;
     if (refusedAsWrite !== undefined || this.#stale) {
-      if (refusedAsWrite !== undefined) {
+      if (refusedAsWrite !== undefined && !this.#interrupted) {
         this.#run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, this.session, this.#cluster);
       }
       this.#connection = undefined;
@@ -544,7 +627,8 @@ export class SessionRunner implements RelayEnd, Holder {
         if (run.route.reason === 'read-only-transaction') rollBack(connection);
         this.#kept.release(connection);
       }
-      this.#connectToPrimary();
+      if (this.#interrupted) this.#fail(interrupted());
+      else this.#connectToPrimary();
       return;
     }
     const { walker } = connection;
@@ -600,8 +684,10 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#connection = undefined;
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
+    // Whoever kills a client ends its connection: as on a server, nothing more is said.
+    if (this.#killed) return;
     const { forwarded } = this.#relay;
-    if (!bound && !forwarded && onlyReads(run, this.#role)) {
+    if (!this.#interrupted && !bound && !forwarded && onlyReads(run, this.#role)) {
       // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);
@@ -615,6 +701,7 @@ export class SessionRunner implements RelayEnd, Holder {
   // ── settle, finish ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #settle(connection: ServerConnection, run: CommandRun, question: Question): void {
+    this.#settling = true;
     if (run.resets && connection.walker.error === undefined) {
       connection.prepared.clear();
       connection.state = freshState(connection.state.schema);
@@ -681,7 +768,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#connection = undefined;
     this.#kept.discard(connection);
-    this.#fail(error);
+    this.#fail(this.#interrupted ? interrupted() : error);
     if (bound) this.#client.end();
   }
 

@@ -6,6 +6,7 @@ import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
 import { framePackets, MessageSplitter, payloadOf } from '../protocol/framing.js';
 import type { HandshakeV10 } from '../protocol/packets/handshake-v10.js';
+import { NO_ATTRIBUTES } from '../protocol/query-attributes.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
 import { freshState, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
@@ -61,9 +62,6 @@ export const TRACK_SESSION =
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
   'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
 
-/** A count of 0 parameters, in 1 set. */
-const NO_ATTRIBUTES = Buffer.from([0, 1]);
-
 /**
  * A connection to a MySQL server, logged in as a client's user.
  *
@@ -83,6 +81,8 @@ export class ServerConnection {
   pool: ConnectionPool | undefined;
   /** Its last session left an insert id there, for LAST_INSERT_ID(). */
   insertIdLeft = false;
+  /** Statements that are to interrupt what runs there, and are under way: until they are through it goes to no other session. */
+  kills = 0;
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */
