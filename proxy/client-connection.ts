@@ -15,6 +15,7 @@ import type { Rules } from '../src/routing/rules.js';
 import type { Log } from '../src/runtime/log.js';
 import { Session } from '../src/session/session.js';
 import type { Admin } from './admin/admin.js';
+import type { BinlogFrom } from './binlog-source.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientLogin, type RsaKey } from './client-login.js';
 import { Commands, type CommandClient } from './commands.js';
@@ -27,6 +28,7 @@ export interface ProxyContext {
   readonly backends: Backends;
   readonly statements: StatementCache;
   readonly functions: KnownFunctions;
+  readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
   readonly admin: Admin;
   readonly rules: Rules;
   readonly rsaKey: RsaKey;
@@ -39,11 +41,14 @@ export interface ProxyContext {
  * What the client may do now:
  *
  * ```
- *  login ──► checking ──► idle ◄──► running ◄──► file
+ *  login ──► checking ──► idle ◄──► running ◄──► file, stream
  *    └───────────┴──────────┴──────────┴──────────┴────► closed
  * ```
  */
-type Phase = 'login' | 'checking' | 'idle' | 'running' | 'file' | 'closed';
+type Phase = 'login' | 'checking' | 'idle' | 'running' | 'file' | 'stream' | 'closed';
+
+/** Where the next message may be taken. */
+const TAKES_MESSAGES: ReadonlySet<Phase> = new Set(['idle', 'login', 'file', 'stream']);
 
 /** A client's connection: takes its commands one by one, and hands their answers back. */
 export class ClientConnection implements CommandClient {
@@ -132,6 +137,11 @@ export class ClientConnection implements CommandClient {
     this.#pump();
   }
 
+  wantStream(): void {
+    this.#phase = 'stream';
+    this.#pump();
+  }
+
   /** Ends the connection once what was written has been sent. */
   end(): void {
     if (this.#phase === 'closed') return;
@@ -176,8 +186,8 @@ export class ClientConnection implements CommandClient {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#phase === 'idle' || this.#phase === 'login' || this.#phase === 'file') {
-      if (this.#readingPaused && this.#phase !== 'file') this.setReading(true);
+    while (TAKES_MESSAGES.has(this.#phase)) {
+      if (this.#readingPaused && this.#phase !== 'file' && this.#phase !== 'stream') this.setReading(true);
       const message = this.#splitter.next();
       if (message === undefined) break;
       this.#take(message);
@@ -200,6 +210,9 @@ export class ClientConnection implements CommandClient {
         return;
       case 'file':
         this.#sendFile(message);
+        return;
+      case 'stream':
+        this.#runner?.sendUp(message.raw);
         return;
       case 'idle':
         if (message.sequenceId !== 0) {

@@ -17,6 +17,7 @@ import { isRuled, type Rules } from '../src/routing/rules.js';
 import type { Admin, AdminClient } from './admin/admin.js';
 import { statementIdOf, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
+import { BinlogPreparation, type BinlogFrom, type BinlogSource } from './binlog-source.js';
 import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
 import { executeHint, opensCursor } from './execute.js';
@@ -39,6 +40,8 @@ export interface CommandsContext {
   readonly rules: Rules;
   /** Stored functions that only read: they may read a temporary table, too. */
   readonly functions: KnownFunctions;
+  /** From where users follow the binary log, where that is not the primary. */
+  readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
   /** The client with this id. */
   readonly killableOf: (id: number) => Killable | undefined;
 }
@@ -62,9 +65,17 @@ const COMMANDS: ReadonlyMap<number, Handler> = new Map([
   [Command.QUERY, (commands, message) => commands.query(message)],
   [Command.FIELD_LIST, (commands, message) => commands.forward(message, 'columns', COMMAND_CLASS.fieldList)],
   [Command.STATISTICS, (commands, message) => commands.forward(message, 'string', COMMAND_CLASS.server)],
+  // Servers before MySQL 9 have these two.
+  [Command.REFRESH, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.administration)],
+  [Command.PROCESS_INFO, (commands, message) => commands.forward(message, 'result', COMMAND_CLASS.server)],
   [Command.PROCESS_KILL, (commands, message) => commands.processKill(message)],
   [Command.DEBUG, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.server)],
   [Command.PING, (commands, message) => commands.ping(message)],
+  [Command.BINLOG_DUMP, (commands, message) => commands.dumpBinlog(message)],
+  [Command.BINLOG_DUMP_GTID, (commands, message) => commands.dumpBinlog(message)],
+  [Command.REGISTER_REPLICA, (commands, message) => commands.registerReplica(message)],
+  [Command.CLONE, (commands, message) => commands.stream(message)],
+  [Command.SUBSCRIBE_GROUP_REPLICATION_STREAM, (commands, message) => commands.stream(message)],
   [Command.STMT_PREPARE, (commands, message) => commands.prepare(message)],
   [Command.STMT_EXECUTE, (commands, message) => commands.execute(message)],
   [Command.STMT_SEND_LONG_DATA, (commands, message) => commands.sendLongData(message)],
@@ -88,13 +99,15 @@ export class Commands {
   readonly #user: string;
   readonly #rules: Rules;
   readonly #functions: KnownFunctions;
+  readonly #binlog = new BinlogPreparation();
+  readonly #binlogFrom: BinlogFrom | undefined;
   readonly #id: number;
   readonly #killableOf: (id: number) => Killable | undefined;
 
   constructor(
     runner: SessionRunner,
     client: CommandClient,
-    { id, user, statements, admin, rules, functions, killableOf }: CommandsContext,
+    { id, user, statements, admin, rules, functions, binlogFrom, killableOf }: CommandsContext,
   ) {
     this.#runner = runner;
     this.#client = client;
@@ -104,6 +117,7 @@ export class Commands {
     this.#rules = rules;
     this.#functions = functions;
     this.#id = id;
+    this.#binlogFrom = binlogFrom.get(user);
     this.#killableOf = killableOf;
     this.#statements = new ClientStatements(runner.session);
   }
@@ -155,6 +169,8 @@ export class Commands {
       return;
     }
     const classification = this.#minded(known.classification, body, start);
+    if (classification.pins.length > 0)
+      this.#binlog.noteStatement(body.toString('latin1', start), message.raw, classification);
     if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
     this.#run(message, 'result', classification, NO_STATEMENT, digest, undefined, start);
   }
@@ -180,6 +196,7 @@ export class Commands {
   }
 
   execute(message: Message): void {
+    if (this.#isShort(message, 9)) return;
     const statement = this.#find(message);
     if (statement === undefined) return;
     const { kills } = statement;
@@ -194,6 +211,7 @@ export class Commands {
   }
 
   sendLongData(message: Message): void {
+    if (this.#isShort(message, 6)) return;
     const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement === undefined) {
@@ -215,6 +233,7 @@ export class Commands {
   }
 
   close(message: Message): void {
+    if (this.#isShort(message, 4)) return;
     const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement !== undefined) {
@@ -225,6 +244,7 @@ export class Commands {
   }
 
   resetStatement(message: Message): void {
+    if (this.#isShort(message, 4)) return;
     const statement = this.#find(message);
     if (statement === undefined) return;
     if (!statement.bound) {
@@ -236,6 +256,7 @@ export class Commands {
   }
 
   fetch(message: Message): void {
+    if (this.#isShort(message, 8)) return;
     const statement = this.#find(message);
     if (statement !== undefined) this.#run(message, 'rows', COMMAND_CLASS.session, { kind: 'use', statement });
   }
@@ -248,13 +269,46 @@ export class Commands {
     this.forward(message, 'ok', COMMAND_CLASS.administration);
   }
 
+  registerReplica(message: Message): void {
+    this.#runner.session.pins.add('replication');
+    this.#binlog.noteCommand(message.raw);
+    this.forward(message, 'ok', COMMAND_CLASS.session);
+  }
+
+  dumpBinlog(message: Message): void {
+    const { session } = this.#runner;
+    const pinned = [...session.pins].some((pin) => pin !== 'user-variable' && pin !== 'replication');
+    const source = pinned || session.inTransaction ? undefined : this.#binlog.source(this.#binlogFrom);
+    this.stream(message, source);
+  }
+
+  /** What is answered without end, and in the meantime has the client's packets go to the server as they are. */
+  stream(message: Message, source?: BinlogSource): void {
+    this.#runner.session.pins.add('replication');
+    this.#runner.run({
+      message,
+      shape: 'stream',
+      classification: COMMAND_CLASS.server,
+      route:
+        source === undefined ? { to: 'primary', reason: 'server-specific' } : { to: 'replica', reason: source.reason },
+      digest: undefined,
+      statement: NO_STATEMENT,
+      source,
+      resets: false,
+      onEnd: undefined,
+    });
+  }
+
   setOption(message: Message): void {
-    this.#runner.session.pins.add('set-option');
+    if (this.#isShort(message, 2)) return;
+    // Any other option is refused.
+    if (message.body.readUInt16LE(message.start + 1) <= 1) this.#runner.session.pins.add('set-option');
     this.forward(message, 'ok', COMMAND_CLASS.session);
   }
 
   resetConnection(message: Message): void {
     this.#statements.clear();
+    this.#binlog.clear();
     this.#runner.run({
       message,
       shape: 'ok',
@@ -370,6 +424,13 @@ export class Commands {
     const route = routeStatement(this.#runner.session, text, digest?.refusedByReplica);
     const classification = route.reason === 'replica-refused' ? COMMAND_CLASS.refused : text;
     this.#runner.run({ message, textStart, shape, classification, route, digest, statement, resets: false, onEnd });
+  }
+
+  /** Answers for a command that is shorter than a server wants it. @param bytes behind the command's own */
+  #isShort(message: Message, bytes: number): boolean {
+    if (message.body.length - message.start > bytes) return false;
+    this.#refuse(message, new RwsplitError('malformed-command', 'Malformed communication packet.'));
+    return true;
   }
 
   /** The statement whose id a command begins with; answers for the command when there is none. */

@@ -91,6 +91,12 @@ export class KeptConnections {
     connection.pool?.destroy(connection);
   }
 
+  /** A connection is no longer the session's, whatever becomes of it. */
+  forget(connection: ServerConnection): void {
+    this.#forget(connection);
+    connection.onClosed = undefined;
+  }
+
   /** The session is over: what it left on connections must reach nobody else. @param running where its statement still runs */
   end(session: Session, running: ServerConnection | undefined): void {
     const primary = this.#primary;

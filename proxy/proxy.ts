@@ -17,6 +17,7 @@ import { RoundRobin } from '../src/topology/balance/round-robin.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
+import type { BinlogFrom } from './binlog-source.js';
 import { ClientConnection, type ProxyContext } from './client-connection.js';
 import type { RsaKey } from './client-login.js';
 import { ClientRegistry } from './client-registry.js';
@@ -32,6 +33,8 @@ export interface ProxyOptions {
   readonly consistency?: Consistency | undefined;
   /** Where reads go, beside what their own text says; none needed. */
   readonly rules?: readonly Rule[] | undefined;
+  /** From where a user's clients follow the binary log; the primary for those who are not named. */
+  readonly binlogFrom?: ReadonlyMap<string, BinlogFrom> | undefined;
 }
 
 /** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
@@ -105,6 +108,7 @@ export class Proxy {
       backends: this.#backends,
       statements,
       functions: this.#functions.known,
+      binlogFrom: this.#options.binlogFrom ?? new Map(),
       rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
       rsaKey,

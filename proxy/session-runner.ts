@@ -19,6 +19,7 @@ import type { Session } from '../src/session/session.js';
 import type { KillKind } from '../src/classify/connection-statement.js';
 import type { Node, NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
+import type { BinlogSource } from './binlog-source.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
 import { textOf, type CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
@@ -147,6 +148,11 @@ export class SessionRunner implements RelayEnd, Holder {
     if (ends) connection.fileSent(nextSequenceId);
   }
 
+  /** A packet of the client while a stream comes down: a replica says what it has received. */
+  sendUp(raw: Buffer): void {
+    if (this.#connection?.sendSilently(raw) === false) this.#client.setReading(false);
+  }
+
   clientDrained(): void {
     this.#relay.clientDrained();
   }
@@ -256,7 +262,25 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#unhold();
     const running = this.#connection;
     this.#connection = undefined;
-    this.#kept.end(this.session, running);
+    const streams = this.#run?.shape === 'stream';
+    if (running !== undefined && streams) this.#endStream(running);
+    this.#kept.end(this.session, streams ? undefined : running);
+  }
+
+  /** A server that has nothing to send does not notice that nobody listens: its thread is ended by a KILL. */
+  #endStream(connection: ServerConnection): void {
+    this.#kept.forget(connection);
+    connection.pause();
+    const kill = async (): Promise<void> => {
+      const aside = await this.#group.openAside(connection.node);
+      try {
+        if (!connection.closed) await aside.query(`KILL ${connection.threadId}`);
+      } finally {
+        aside.close();
+      }
+    };
+    const discard = (): void => this.#kept.discard(connection);
+    kill().then(discard, discard);
   }
 
   // ── connect ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -278,6 +302,10 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     this.#abandonTransaction();
+    if (run.source !== undefined) {
+      this.#connectToSource(run, run.source);
+      return;
+    }
     const { previous } = this.#kept;
     if (previous !== undefined && asksReplica(run)) {
       this.#start(previous, 'replica');
@@ -306,6 +334,35 @@ export class SessionRunner implements RelayEnd, Holder {
       }
     }
     this.#connectToPrimary();
+  }
+
+  /** A binary log is read on a connection of its own, and the session has none but that from then on. */
+  #connectToSource(run: CommandRun, { node }: BinlogSource): void {
+    const { replicas } = this.#cluster.snapshot();
+    const named = replicas.find(({ address }) => address.name === node);
+    const source = node === undefined ? this.#cluster.nextReplica(this.#failed) : named;
+    const fromPrimary = (): void => {
+      this.#run = { ...run, source: undefined, route: { to: 'primary', reason: run.classification.reason } };
+      this.#connectToPrimary();
+    };
+    if (source === undefined) {
+      fromPrimary();
+      return;
+    }
+    this.#group.openAside(source.address).then(
+      (connection) => {
+        if (this.#ended || this.#run !== run) {
+          connection.close();
+          return;
+        }
+        const { primary } = this.#kept;
+        if (primary !== undefined) this.#kept.discard(primary);
+        this.#start(connection, 'replica');
+      },
+      () => {
+        if (!this.#ended && this.#run === run) fromPrimary();
+      },
+    );
   }
 
   #connectInTransaction(transaction: ReplicaTransaction, run: CommandRun): void {
@@ -420,6 +477,12 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#moveTransaction(connection, this.#transaction, run);
       return;
     }
+    if (run.source !== undefined) {
+      connection.cork();
+      for (const command of run.source.commands) connection.send(command, 'ok', 1, this.#swallow(connection));
+      this.#sendWhenRestored(connection, run);
+      return;
+    }
     // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
     if (restored === 'same' || onlyReads(run, role)) this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
@@ -438,7 +501,9 @@ export class SessionRunner implements RelayEnd, Holder {
 
   #send(connection: ServerConnection, run: CommandRun): void {
     this.#prepend(connection, run);
-    if (this.#role === 'replica' && run.route.to === 'replica') this.#awaitOwnWrites(connection);
+    if (this.#role === 'replica' && run.route.to === 'replica' && run.shape !== 'stream') {
+      this.#awaitOwnWrites(connection);
+    }
     this.#tellNextTransaction(connection);
     const { message, statement } = run;
     let framed = message.raw;
@@ -456,6 +521,7 @@ export class SessionRunner implements RelayEnd, Holder {
     }
     connection.send(framed, run.shape, message.nextSequenceId, this.#relay);
     connection.uncork();
+    if (run.shape === 'stream') this.#client.wantStream();
     this.#cluster.ran(connection.node.name, run);
   }
 
@@ -617,6 +683,13 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#finishFailed(connection, this.#restoreFailure);
       return;
     }
+    if (run.source !== undefined) {
+      this.#connection = undefined;
+      this.#kept.discard(connection);
+      this.#done();
+      this.#client.end();
+      return;
+    }
     const { refusedAsWrite } = this.#relay;
     if (refusedAsWrite !== undefined || this.#stale) {
       if (refusedAsWrite !== undefined && !this.#interrupted) {
@@ -687,7 +760,8 @@ export class SessionRunner implements RelayEnd, Holder {
     // Whoever kills a client ends its connection: as on a server, nothing more is said.
     if (this.#killed) return;
     const { forwarded } = this.#relay;
-    if (!this.#interrupted && !bound && !forwarded && onlyReads(run, this.#role)) {
+    const streams = run.shape === 'stream';
+    if (!this.#interrupted && !streams && !bound && !forwarded && onlyReads(run, this.#role)) {
       // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);
@@ -695,7 +769,7 @@ export class SessionRunner implements RelayEnd, Holder {
     }
     // In the middle of an answer an error cannot be told apart from data: the end of the connection can.
     if (!forwarded) this.#fail(error);
-    if (bound || forwarded) this.#client.end();
+    if (bound || forwarded || streams) this.#client.end();
   }
 
   // ── settle, finish ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -789,6 +863,8 @@ export class SessionRunner implements RelayEnd, Holder {
   /** The kept connection to the primary is gone: the next command learns it, if there was something to lose. */
   #loseState(connection: ServerConnection): void {
     if (this.session.boundToPrimary) this.#lost = sessionLost(connection, 'the server ended it');
+    // After a stream a server ends the connection, and whoever read it waits for that.
+    if (this.session.pins.has('replication')) this.#client.end();
   }
 }
 

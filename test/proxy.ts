@@ -1,5 +1,6 @@
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeEach, vi } from 'vitest';
+import type { BinlogFrom } from '../proxy/binlog-source.js';
 import { Proxy } from '../proxy/proxy.js';
 import { createLog } from '../src/runtime/log.js';
 import type { Rule } from '../src/routing/rules.js';
@@ -22,6 +23,7 @@ export interface TestProxyOptions {
   readonly nodes?: readonly { readonly host: string; readonly port: number }[];
   readonly poolMax?: number;
   readonly rules?: readonly Rule[];
+  readonly binlogFrom?: ReadonlyMap<string, BinlogFrom>;
   readonly accounts?: { readonly monitor: { user: string; password: string } };
 }
 
@@ -54,6 +56,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       monitor: (options.accounts ?? accounts).monitor,
       poolMax: options.poolMax ?? 20,
       rules: options.rules ?? [],
+      binlogFrom: options.binlogFrom,
     },
     createLog('silent'),
   );

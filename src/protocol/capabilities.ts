@@ -35,8 +35,7 @@ export const Capability = {
 } as const;
 
 /**
- * What a client may turn on when it logs in to us. COMPRESS, ZSTD and SSL are missing until issue 4;
- * OPTIONAL_RESULTSET_METADATA likewise.
+ * What a client may turn on when it logs in to us. COMPRESS, ZSTD and SSL are missing until issue 4.
  */
 export const OFFERED_TO_CLIENTS =
   (Capability.LONG_PASSWORD |
@@ -62,6 +61,7 @@ export const OFFERED_TO_CLIENTS =
     Capability.CAN_HANDLE_EXPIRED_PASSWORDS |
     Capability.SESSION_TRACK |
     Capability.DEPRECATE_EOF |
+    Capability.OPTIONAL_RESULTSET_METADATA |
     Capability.QUERY_ATTRIBUTES) >>>
   0;
 
@@ -81,6 +81,7 @@ export const DIALECT_FLAGS =
     Capability.MULTI_RESULTS |
     Capability.PS_MULTI_RESULTS |
     Capability.DEPRECATE_EOF |
+    Capability.OPTIONAL_RESULTSET_METADATA |
     Capability.QUERY_ATTRIBUTES) >>>
   0;
 

@@ -14,7 +14,8 @@ export type ResponseShape =
   | 'prepare' // COM_STMT_PREPARE_OK and its definitions
   | 'rows' // COM_STMT_FETCH: rows, then the end
   | 'columns' // COM_FIELD_LIST: definitions, then the end
-  | 'string'; // COM_STATISTICS: one packet of text
+  | 'string' // COM_STATISTICS: one packet of text
+  | 'stream'; // COM_BINLOG_DUMP: packets without end, or until an EOF or ERR
 
 /** Who gets a response. Called while {@link ResponseWalker.walk} runs; `chunk` is only valid during the call. */
 export interface ResponseSink {
@@ -38,6 +39,7 @@ export interface ResponseSink {
  *    │          └─ DEPRECATE_EOF ────────▲ │
  *    ├─► OK, ERR ─► done                   └─► ERR ─► done
  *    └─► file: the client sends a file, then `first` again
+ *  stream ─► EOF, ERR ─► done
  *  prepare ─► params ─► params-eof ─► prepared-columns ─► prepared-columns-eof ─► done
  * ```
  */
@@ -55,9 +57,14 @@ type State =
   | 'prepared-columns-eof'
   | 'field-list'
   | 'string'
+  | 'stream'
   | 'done';
 
 const NOTHING = Buffer.alloc(0);
+
+/** `RESULTSET_METADATA_NONE`, and where that byte stands in a COM_STMT_PREPARE_OK. */
+const NO_METADATA = 0;
+const METADATA_OF_PREPARED = 12;
 
 /**
  * Follows a server's response through the chunks in which it comes, to know where it ends and what it says,
@@ -69,10 +76,13 @@ export class ResponseWalker {
   #state: State = 'done';
   readonly #capabilities: number;
   readonly #deprecateEof: boolean;
+  /** A byte says whether definitions follow, and where the client wants none, none do. */
+  readonly #optionalMetadata: boolean;
   #sequenceId = 0;
   /** Definitions still to come in this list. */
   #definitions = 0;
   #preparedColumns = 0;
+  #preparedFollow = true;
   /** Bytes of the packet under way that are still to come: they are forwarded unseen. */
   #skip = 0;
   /** The packet under way was full, so that the next one continues it. */
@@ -100,6 +110,7 @@ export class ResponseWalker {
   constructor(capabilities: number) {
     this.#capabilities = capabilities;
     this.#deprecateEof = hasCapability(capabilities, Capability.DEPRECATE_EOF);
+    this.#optionalMetadata = hasCapability(capabilities, Capability.OPTIONAL_RESULTSET_METADATA);
   }
 
   get done(): boolean {
@@ -165,7 +176,8 @@ export class ResponseWalker {
       const first = this.#continues || length === 0 ? -1 : (chunk[payload] ?? -1);
       const control = !this.#continues && this.#isControl(first, length);
       if (control && next > end) break;
-      if (chunk[at + 3] !== this.#sequenceId) {
+      // In a stream both sides count anew as they please.
+      if (chunk[at + 3] !== this.#sequenceId && this.#state !== 'stream') {
         this.#fail('a packet with the next sequence id');
         return end;
       }
@@ -199,10 +211,8 @@ export class ResponseWalker {
    * @returns false for any other
    */
   #plainControl(first: number, length: number, chunk: Buffer, payload: number): boolean {
-    if (length === 1 && this.#state === 'first' && first > 0x00 && first < 0xfb) {
-      this.#definitions = first;
-      this.#state = 'columns';
-      this.rows = 0;
+    if (length === (this.#optionalMetadata ? 2 : 1) && this.#state === 'first' && first > 0x00 && first < 0xfb) {
+      this.#toColumns(first, !this.#optionalMetadata || chunk[payload + 1] !== NO_METADATA);
       return true;
     }
     if (length !== 5 || first !== 0xfe || this.#deprecateEof) return false;
@@ -214,6 +224,7 @@ export class ResponseWalker {
         return true;
       case 'rows':
       case 'field-list':
+      case 'stream':
       case 'ok':
         this.warnings = (chunk[payload + 1] ?? 0) | ((chunk[payload + 2] ?? 0) << 8);
         this.#afterResult();
@@ -232,6 +243,7 @@ export class ResponseWalker {
           first === 0xff || (first === 0xfe && (this.#deprecateEof ? length < MAX_PACKET_PAYLOAD_BYTES : length < 9))
         );
       case 'field-list':
+      case 'stream':
         return first === 0xff || (first === 0xfe && length < MAX_PACKET_PAYLOAD_BYTES);
       case 'first':
       case 'ok':
@@ -248,16 +260,13 @@ export class ResponseWalker {
   #packetEnded(): void {
     switch (this.#state) {
       case 'columns':
-        if (--this.#definitions === 0) this.#state = this.#deprecateEof ? 'rows' : 'columns-eof';
+        if (--this.#definitions === 0) this.#columnsEnded();
         return;
       case 'params':
-        if (--this.#definitions === 0) {
-          if (this.#deprecateEof) this.#toPreparedColumns();
-          else this.#state = 'params-eof';
-        }
+        if (--this.#definitions === 0) this.#paramsEnded();
         return;
       case 'prepared-columns':
-        if (--this.#definitions === 0) this.#state = this.#deprecateEof ? 'done' : 'prepared-columns-eof';
+        if (--this.#definitions === 0) this.#preparedColumnsEnded();
         return;
       case 'string':
         this.#state = 'done';
@@ -266,9 +275,30 @@ export class ResponseWalker {
     }
   }
 
+  #toColumns(count: number, follow: boolean): void {
+    this.rows = 0;
+    this.#definitions = count;
+    this.#state = 'columns';
+    if (!follow) this.#columnsEnded();
+  }
+
+  #columnsEnded(): void {
+    this.#state = this.#deprecateEof ? 'rows' : 'columns-eof';
+  }
+
+  #paramsEnded(): void {
+    if (this.#deprecateEof) this.#toPreparedColumns();
+    else this.#state = 'params-eof';
+  }
+
   #toPreparedColumns(): void {
     this.#definitions = this.#preparedColumns;
     this.#state = this.#preparedColumns > 0 ? 'prepared-columns' : 'done';
+    if (this.#preparedColumns > 0 && !this.#preparedFollow) this.#preparedColumnsEnded();
+  }
+
+  #preparedColumnsEnded(): void {
+    this.#state = this.#deprecateEof ? 'done' : 'prepared-columns-eof';
   }
 
   /** @returns what replaces the packet (empty: nothing at all), or undefined when it goes on as it came */
@@ -285,6 +315,7 @@ export class ResponseWalker {
         return this.#okPacket(body, sink);
       case 'rows':
       case 'field-list':
+      case 'stream':
         return this.#deprecateEof ? this.#okAfterRows(body, sink) : this.#fail('EOF_Packet');
       case 'prepare':
         return this.#prepareOk(body, sink);
@@ -300,10 +331,10 @@ export class ResponseWalker {
   }
 
   #columnCount(first: number, body: Buffer): undefined {
-    if (first < 0 || (first === 0xfc && body.length < 3)) return this.#fail('a column count');
-    this.#definitions = first === 0xfc ? body.readUInt16LE(1) : first;
-    this.#state = 'columns';
-    this.rows = 0;
+    const countBytes = first === 0xfc ? 3 : 1;
+    if (first < 0 || body.length < countBytes) return this.#fail('a column count');
+    const count = first === 0xfc ? body.readUInt16LE(1) : first;
+    this.#toColumns(count, !this.#optionalMetadata || body[countBytes] !== NO_METADATA);
   }
 
   #okAfterRows(body: Buffer, sink: ResponseSink): Buffer | undefined {
@@ -351,8 +382,10 @@ export class ResponseWalker {
     if (prepared instanceof MalformedPacket) return this.#fail('COM_STMT_PREPARE_OK');
     this.#definitions = prepared.params;
     this.#preparedColumns = prepared.columns;
+    this.#preparedFollow = !this.#optionalMetadata || body[METADATA_OF_PREPARED] !== NO_METADATA;
     if (prepared.params > 0) this.#state = 'params';
-    else this.#toPreparedColumns();
+    if (prepared.params > 0 && !this.#preparedFollow) this.#paramsEnded();
+    else if (prepared.params === 0) this.#toPreparedColumns();
     const rewritten = Buffer.from(body);
     rewritten.writeUInt32LE(sink.rewritePrepareOk(prepared), 1);
     return rewritten;
@@ -419,5 +452,7 @@ function initialState(shape: ResponseShape): State {
       return 'field-list';
     case 'string':
       return 'string';
+    case 'stream':
+      return 'stream';
   }
 }

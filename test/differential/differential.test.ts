@@ -12,8 +12,9 @@ const FLAGS = {
   SESSION_TRACK: Capability.SESSION_TRACK,
   QUERY_ATTRIBUTES: Capability.QUERY_ATTRIBUTES,
   MULTI_STATEMENTS: Capability.MULTI_STATEMENTS,
+  OPTIONAL_METADATA: Capability.OPTIONAL_RESULTSET_METADATA,
 } as const;
-const NAMES = ['DEPRECATE_EOF', 'SESSION_TRACK', 'QUERY_ATTRIBUTES', 'MULTI_STATEMENTS'] as const;
+const NAMES = ['DEPRECATE_EOF', 'SESSION_TRACK', 'QUERY_ATTRIBUTES', 'MULTI_STATEMENTS', 'OPTIONAL_METADATA'] as const;
 
 /** Every combination of the flags that change how a server answers. */
 const DIALECTS = Array.from({ length: 1 << NAMES.length }, (_, bits) => {
@@ -27,6 +28,7 @@ const FEW: ReadonlySet<string> = new Set([
   'none of the flags',
   'DEPRECATE_EOF MULTI_STATEMENTS',
   'SESSION_TRACK QUERY_ATTRIBUTES',
+  'QUERY_ATTRIBUTES OPTIONAL_METADATA',
   NAMES.join(' '),
 ]);
 
