@@ -66,6 +66,11 @@ export class ClientStatements {
     this.#session.pins.add('cursor');
   }
 
+  /** It is bound to its connection by a cursor, and by nothing else. */
+  hasOnlyCursor({ id }: ClientStatement): boolean {
+    return this.#cursors.has(id) && !this.#longData.has(id);
+  }
+
   /** The statement ran without a cursor, or was reset or closed: nothing of it is left on a connection. */
   settled(statement: ClientStatement): void {
     const { id } = statement;

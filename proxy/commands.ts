@@ -203,6 +203,11 @@ export class Commands {
     if (kills !== undefined && this.#kills(kills.what, kills.id, message)) return;
     const cursor = opensCursor(message);
     if (cursor) this.#statements.cursorOpened(statement);
+    else if (this.#statements.hasOnlyCursor(statement)) {
+      // MySQL gives no rows for a statement that it ran with a cursor first: the one without is not to be the same there.
+      this.#runner.forget(statement);
+      this.#statements.settled(statement);
+    }
     const onEnd = !cursor && statement.bound ? () => this.#statements.settled(statement) : undefined;
     const hint = this.#hasQueryAttributes ? executeHint(message, statement) : '';
     const known = hint === '' ? statement : this.#lookup(statement.sql, 0, hint);

@@ -24,7 +24,7 @@ import { keyOnServer, statementCommand, type ClientStatement } from './client-st
 import { textOf, type CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
-import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
+import { CLEAR, prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
 import { ReplicaTransaction } from './replica-transaction.js';
 import { Relay, type RelayClient, type RelayEnd } from './relay.js';
 import { rerunOnPrimary } from './refusal.js';
@@ -54,6 +54,13 @@ export interface Cluster {
 type Role = 'primary' | 'replica';
 
 const ER_QUERY_INTERRUPTED = 1317;
+
+const COUNT_OLD_WARNINGS: ReadonlySet<number> = new Set([
+  Command.INIT_DB,
+  Command.FIELD_LIST,
+  Command.DEBUG,
+  Command.SET_OPTION,
+]);
 
 /**
  * Runs a session's commands, one at a time, on the server connections that they belong on.
@@ -570,7 +577,9 @@ export class SessionRunner implements RelayEnd, Holder {
       (reason === 'row-count' && this.session.rowCountIsUnset) ||
       (reason === 'found-rows' && connection !== this.#rowsFrom);
     const asIs = this.#kept.ranPrevious(connection) && !spoilt;
-    const statements = asIs ? [] : prelude(reason, this.session);
+    // Whatever warnings another session left there are none of this one.
+    const warned = countsOldWarnings(run) && !this.#kept.has(connection);
+    const statements = warned ? [CLEAR] : asIs ? [] : prelude(reason, this.session);
     if (statements.length === 0 && !connection.insertIdLeft && !restoresId) return;
     connection.cork();
     const insertId = restoresId ? [setInsertId(lastInsertId)] : connection.insertIdLeft ? [setInsertId('0')] : [];
@@ -877,6 +886,11 @@ function asksReplica({ route, classification }: CommandRun): boolean {
 /** Asks for what only the previous statement's connection has. */
 function asksLost({ classification: { reason, target } }: CommandRun): boolean {
   return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
+}
+
+/** Its OK counts the warnings of the statement before it, and does not end them. */
+function countsOldWarnings({ message: { body, start } }: CommandRun): boolean {
+  return COUNT_OLD_WARNINGS.has(body[start] ?? 0);
 }
 
 /** A replica refuses what writes. On the primary nothing but the class is to be relied on, and a hint may be mistaken. */
