@@ -224,7 +224,6 @@ export class ResponseWalker {
         return true;
       case 'rows':
       case 'field-list':
-      case 'stream':
       case 'ok':
         this.warnings = (chunk[payload + 1] ?? 0) | ((chunk[payload + 2] ?? 0) << 8);
         this.#afterResult();
@@ -313,9 +312,14 @@ export class ResponseWalker {
         return first === 0x00 ? this.#okPacket(body, sink) : this.#columnCount(first, body);
       case 'ok':
         return this.#okPacket(body, sink);
+      case 'stream':
+        // A log's end is a classic EOF packet, whatever was agreed on.
+        if (body.length !== 5) return this.#okAfterRows(body, sink);
+        this.status = body.readUInt16LE(3);
+        this.#state = 'done';
+        return undefined;
       case 'rows':
       case 'field-list':
-      case 'stream':
         return this.#deprecateEof ? this.#okAfterRows(body, sink) : this.#fail('EOF_Packet');
       case 'prepare':
         return this.#prepareOk(body, sink);
