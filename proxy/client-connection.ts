@@ -134,12 +134,18 @@ export class ClientConnection implements CommandClient {
 
   wantFile(): void {
     this.#phase = 'file';
-    this.#pump();
+    this.#takeAll();
   }
 
   wantStream(): void {
     this.#phase = 'stream';
-    this.#pump();
+    this.#takeAll();
+  }
+
+  /** What was sent too far ahead was left unread: from now on the server says how fast it is to come. */
+  #takeAll(): void {
+    if (this.#readingPaused) this.setReading(true);
+    else this.#pump();
   }
 
   /** Ends the connection once what was written has been sent. */

@@ -186,7 +186,7 @@ function withoutMetadataChanged(payload: Buffer): Buffer {
 }
 
 /** Readable where it is text, and the same only for the same bytes. */
-function textOf({ sequenceId, payload }: RawPacket): string {
+export function textOf({ sequenceId, payload }: RawPacket): string {
   if (payload[0] === 0xff && payload.readUInt16LE(1) === ER_STMT_HAS_NO_OPEN_CURSOR) return `${sequenceId} ERR 1421`;
   // A server may say that something of the session changed and then list nothing: the same as not saying so.
   const said = EMPTY_CHANGES.exec(payload.toString('hex'));
