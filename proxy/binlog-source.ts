@@ -38,7 +38,12 @@ export class BinlogPreparation {
   #hint: BinlogFrom | undefined;
 
   /** A statement that leaves something on its connection. */
-  noteStatement(text: string, command: Buffer, { pins }: Classification): void {
+  noteStatement(body: Buffer, start: number | undefined, command: Buffer, { pins }: Classification): void {
+    if (command.length > MAX_COMMAND_BYTES) {
+      this.#isCertain = false;
+      return;
+    }
+    const text = body.toString('latin1', start);
     const [, role, node] = HINT.exec(text) ?? [];
     if (node !== undefined) this.#hint = `node=${node}`;
     else if (role !== undefined) this.#hint = role.toLowerCase() === 'replica' ? 'replica' : 'primary';

@@ -169,8 +169,7 @@ export class Commands {
       return;
     }
     const classification = this.#minded(known.classification, body, start);
-    if (classification.pins.length > 0)
-      this.#binlog.noteStatement(body.toString('latin1', start), message.raw, classification);
+    if (classification.pins.length > 0) this.#binlog.noteStatement(body, start, message.raw, classification);
     if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
     this.#run(message, 'result', classification, NO_STATEMENT, digest, undefined, start);
   }
