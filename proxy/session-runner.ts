@@ -167,7 +167,7 @@ export class SessionRunner implements RelayEnd, Holder {
   /** Others wait for a connection, and the one that is kept between statements may be theirs. */
   giveUp(pool: ConnectionPool): boolean {
     const { primary, previous } = this.#kept;
-    if (this.#run !== undefined) return false;
+    if (this.#run !== undefined || this.#kills > 0) return false;
     if (previous?.pool === pool) {
       this.session.previousLost = true;
       this.#rowsFrom = undefined;
@@ -792,8 +792,13 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#relay.reset();
     }
     const reply = new SwallowedReply(
-      ({ changes, status }) => {
+      ({ changes, status, error }) => {
         if (this.#connection !== connection) return;
+        if (error?.errno === ER_QUERY_INTERRUPTED) {
+          // A KILL that came too late for the statement has hit the question.
+          this.#settle(connection, run, question);
+          return;
+        }
         this.session.learn(this.#role, changes, status);
         connection.state = this.session.state;
         if (this.#role === 'replica') this.#noteTransaction(connection, run, false);
