@@ -63,6 +63,11 @@ export class BackendGroup {
     return pool;
   }
 
+  /** A connection of its own, beside the pools, which may be full of what it is to interrupt. To be closed. */
+  async openAside(node: NodeAddress): Promise<ServerConnection> {
+    return ServerConnection.open(node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
+  }
+
   /** A client's session uses these connections, until {@link left}. */
   entered(): void {
     this.#account.entered();

@@ -13,9 +13,11 @@ import type { Log } from '../src/runtime/log.js';
 import { Wire, type WireOwner } from '../src/runtime/wire.js';
 import { Session } from '../src/session/session.js';
 import type { Admin } from './admin/admin.js';
+import type { BinlogFrom } from './binlog-source.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientEntrance, type Entered, type EntranceHost, type EntranceSettings } from './client-entrance.js';
 import { Commands, type CommandClient } from './commands.js';
+import type { Killable } from './kill.js';
 import type { Admission } from './listen/limits.js';
 import { readProxyHeader } from './listen/proxy-header.js';
 import { SessionRunner, type Cluster } from './session-runner.js';
@@ -27,11 +29,14 @@ export interface ProxyContext {
   readonly entrance: EntranceSettings;
   readonly statements: StatementCache;
   readonly functions: KnownFunctions;
+  readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
   readonly admin: Admin;
   readonly rules: Rules;
   readonly intake: Intake;
   readonly times: ClientTimes;
   readonly log: Log;
+  /** The client that was told this id. */
+  readonly clientOf: (id: number) => ClientConnection | undefined;
 }
 
 /** How much clients may send. */
@@ -59,19 +64,24 @@ export interface ClientSource {
   /** A PROXY header may come first. */
   readonly mayBeProxied: boolean;
   readonly admission: Admission;
+  /** Called once when the connection is gone. */
+  readonly onEnded: (client: ClientConnection) => void;
 }
 
 /**
  * What the client may do now:
  *
  * ```
- *            ┌──► securing (TLS)       ┌───── COM_CHANGE_USER ─────┐
- *  proxied ──► login ──► checking ──► idle ◄──► running ◄──► file  │
- *              ▲  └───────────┴────────┼───────────┴───────────┴───┼──► closed
- *              └───────────────────────┴───────────────────────────┘
+ *            ┌──► securing (TLS)       ┌───────── COM_CHANGE_USER ─────────┐
+ *  proxied ──► login ──► checking ──► idle ◄──► running ◄──► file, stream  │
+ *              ▲  └───────────┴────────┼───────────┴───────────┴───────────┼──► closed
+ *              └───────────────────────┴───────────────────────────────────┘
  * ```
  */
-type Phase = 'proxied' | 'login' | 'securing' | 'checking' | 'idle' | 'running' | 'file' | 'closed';
+type Phase = 'proxied' | 'login' | 'securing' | 'checking' | 'idle' | 'running' | 'file' | 'stream' | 'closed';
+
+/** Where the next message may be taken. */
+const TAKES_MESSAGES: ReadonlySet<Phase> = new Set(['idle', 'login', 'file', 'stream']);
 
 /** A client's connection: takes its commands one by one, and hands their answers back. */
 export class ClientConnection implements CommandClient, WireOwner, EntranceHost {
@@ -79,6 +89,7 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
   readonly #wire: Wire;
   readonly #context: ProxyContext;
   readonly #admission: Admission;
+  readonly #onEnded: (client: ClientConnection) => void;
   readonly #splitter = new MessageSplitter(DEFAULTS.maxLoginBytes);
   readonly #entrance: ClientEntrance;
   #loginTimer: NodeJS.Timeout | undefined;
@@ -99,6 +110,7 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.id = id;
     this.#context = context;
     this.#admission = source.admission;
+    this.#onEnded = source.onEnded;
     this.#phase = source.mayBeProxied ? 'proxied' : 'login';
     this.#wire = new Wire(source.socket, this);
     const { entrance, backends, cluster } = context;
@@ -114,6 +126,13 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
 
   get user(): string {
     return this.#response?.user ?? '';
+  }
+
+  /** As what a KILL of its id finds the client; undefined before its login, and after its end. */
+  get killable(): Killable | undefined {
+    const runner = this.#runner;
+    if (runner === undefined || this.#phase === 'closed') return undefined;
+    return { id: this.id, user: this.user, runner, destroy: () => this.destroy() };
   }
 
   /** Nothing of the client's is under way. */
@@ -145,7 +164,18 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
   wantFile(sequenceId: number): void {
     this.#phase = 'file';
     this.#splitter.expectSequence(sequenceId);
-    this.#pump();
+    this.#takeAll();
+  }
+
+  wantStream(): void {
+    this.#phase = 'stream';
+    this.#takeAll();
+  }
+
+  /** What was sent too far ahead was left unread: from now on the server says how fast it is to come. */
+  #takeAll(): void {
+    if (this.#readingPaused) this.setReading(true);
+    else this.#pump();
   }
 
   /** Ends the connection once what was written has been sent. */
@@ -212,6 +242,7 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.#countedBytes = 0;
     this.#leaveSession();
     this.#admission.leave();
+    this.#onEnded(this);
   }
 
   // ── bytes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,8 +308,8 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#phase === 'idle' || this.#phase === 'login' || this.#phase === 'file') {
-      if (this.#readingPaused && this.#phase !== 'file') this.setReading(true);
+    while (TAKES_MESSAGES.has(this.#phase)) {
+      if (this.#readingPaused && this.#phase !== 'file' && this.#phase !== 'stream') this.setReading(true);
       if (this.#phase === 'idle') this.#splitter.expectSequence(0);
       const message = this.#splitter.next();
       if (message === undefined) break;
@@ -303,6 +334,9 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
         return;
       case 'file':
         this.#sendFile(message);
+        return;
+      case 'stream':
+        this.#runner?.sendUp(message.raw);
         return;
       case 'idle':
         if (message.sequenceId !== 0) {
@@ -380,7 +414,12 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     group.entered();
     const session = new Session(response.database, group.baseline, group.serverVersion);
     this.#runner = new SessionRunner(session, group, cluster, this);
-    this.#commands = new Commands(this.#runner, this, { ...this.#context, user: this.user });
+    this.#commands = new Commands(this.#runner, this, {
+      ...this.#context,
+      id: this.id,
+      user: this.user,
+      killableOf: (id) => this.#context.clientOf(id)?.killable,
+    });
     this.#splitter.maxBytes = intake.maxMessageBytes;
     this.writeOk(sequenceId);
     if (codec !== undefined) {

@@ -1,4 +1,5 @@
 import type { Classification } from '../src/classify/classification.js';
+import type { ConnectionStatement } from '../src/classify/connection-statement.js';
 import type { DigestEntry } from '../src/classify/digest-table.js';
 import { HEADER_BYTES, type Message } from '../src/protocol/framing.js';
 import type { SessionState } from '../src/session/session-state.js';
@@ -9,6 +10,8 @@ export interface ClientStatement {
   readonly sql: Buffer;
   readonly classification: Classification;
   readonly digest: DigestEntry | undefined;
+  /** It is a KILL. */
+  readonly kills: Extract<ConnectionStatement, { kind: 'kill' }> | undefined;
   /** What the session was when it was prepared: its names were resolved by that. */
   readonly state: SessionState;
   /** The same statement of any client, on any connection, as long as it has not run. */

@@ -23,7 +23,7 @@ export class ClientStatements {
   }
 
   /** @param sql is kept */
-  add(sql: Buffer, { classification, digest }: KnownStatement): ClientStatement {
+  add(sql: Buffer, { classification, digest, ofConnection }: KnownStatement): ClientStatement {
     this.#lastId = (this.#lastId + 1) >>> 0;
     const { state } = this.#session;
     const key = statementKey(state, sql);
@@ -32,6 +32,7 @@ export class ClientStatements {
       sql,
       classification,
       digest,
+      kills: ofConnection?.kind === 'kill' ? ofConnection : undefined,
       state,
       key,
       serverKey: key,
@@ -63,6 +64,11 @@ export class ClientStatements {
     statement.bound = true;
     this.#cursors.add(statement.id);
     this.#session.pins.add('cursor');
+  }
+
+  /** It is bound to its connection by a cursor, and by nothing else. */
+  hasOnlyCursor({ id }: ClientStatement): boolean {
+    return this.#cursors.has(id) && !this.#longData.has(id);
   }
 
   /** The statement ran without a cursor, or was reset or closed: nothing of it is left on a connection. */

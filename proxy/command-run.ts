@@ -3,6 +3,7 @@ import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { Message } from '../src/protocol/framing.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import type { Route } from '../src/routing/route.js';
+import type { BinlogSource } from './binlog-source.js';
 import type { ClientStatement } from './client-statement.js';
 
 /** A client's command on its way through a server. */
@@ -27,6 +28,8 @@ export interface CommandRun {
     | { readonly kind: 'use'; readonly statement: ClientStatement };
   /** Called when the command has had its answer. */
   readonly onEnd: (() => void) | undefined;
+  /** The node of a binary log that is not read on the primary. */
+  readonly source?: BinlogSource | undefined;
   /** COM_RESET_CONNECTION: the session begins anew when it went through. */
   readonly resets: boolean;
 }

@@ -3,12 +3,13 @@ import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { KnownStatement } from '../src/classify/known-statement.js';
 import type { KnownFunctions } from '../src/classify/statement-scan.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
+import type { ConnectionStatement, KillKind } from '../src/classify/connection-statement.js';
 import { DEFAULTS } from '../src/defaults.js';
-import { errPacketOf, RwsplitError } from '../src/errors.js';
+import { errPacketOf, interrupted, RwsplitError } from '../src/errors.js';
 import { Capability, hasCapability } from '../src/protocol/capabilities.js';
 import { Command } from '../src/protocol/commands.js';
-import type { Message } from '../src/protocol/framing.js';
-import { BARE_TEXT_OFFSET, findQueryText, hasAttributes } from '../src/protocol/query-attributes.js';
+import { messageOf, type Message } from '../src/protocol/framing.js';
+import { BARE_TEXT_OFFSET, findQueryText, hasAttributes, NO_ATTRIBUTES } from '../src/protocol/query-attributes.js';
 import type { ResponseShape } from '../src/protocol/response-walker.js';
 import { namesIn } from '../src/classify/names.js';
 import { routeStatement } from '../src/routing/route.js';
@@ -16,9 +17,11 @@ import { isRuled, type Rules } from '../src/routing/rules.js';
 import type { Admin, AdminClient } from './admin/admin.js';
 import { statementIdOf, type ClientStatement } from './client-statement.js';
 import { ClientStatements } from './client-statements.js';
+import { BinlogPreparation, type BinlogFrom, type BinlogSource } from './binlog-source.js';
 import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
 import { executeHint, opensCursor } from './execute.js';
+import { killClient, type Killable } from './kill.js';
 import type { RunnerClient, SessionRunner } from './session-runner.js';
 
 /** The client's side, as its commands need it. */
@@ -31,16 +34,29 @@ export interface CommandClient extends RunnerClient, AdminClient {
 
 /** With what a client's commands are decided about. */
 export interface CommandsContext {
+  /** The id that the client was told. */
+  readonly id: number;
   readonly user: string;
   readonly statements: StatementCache;
   readonly admin: Admin;
   readonly rules: Rules;
   /** Stored functions that only read: they may read a temporary table, too. */
   readonly functions: KnownFunctions;
+  /** From where users follow the binary log, where that is not the primary. */
+  readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
+  /** The client with this id. */
+  readonly killableOf: (id: number) => Killable | undefined;
 }
 
 /** A COM_QUERY whose text cannot be found. */
-const UNREADABLE: KnownStatement = { classification: COMMAND_CLASS.unreadable, digest: undefined, own: undefined };
+const UNREADABLE: KnownStatement = {
+  classification: COMMAND_CLASS.unreadable,
+  digest: undefined,
+  own: undefined,
+  ofConnection: undefined,
+};
+
+type Kill = Extract<ConnectionStatement, { kind: 'kill' }>;
 
 type Handler = (commands: Commands, message: Message) => void;
 
@@ -51,10 +67,18 @@ const COMMANDS: ReadonlyMap<number, Handler> = new Map([
   [Command.QUERY, (commands, message) => commands.query(message)],
   [Command.FIELD_LIST, (commands, message) => commands.forward(message, 'columns', COMMAND_CLASS.fieldList)],
   [Command.STATISTICS, (commands, message) => commands.forward(message, 'string', COMMAND_CLASS.server)],
-  [Command.PROCESS_KILL, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.administration)],
+  // Servers before MySQL 9 have these two.
+  [Command.REFRESH, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.administration)],
+  [Command.PROCESS_INFO, (commands, message) => commands.forward(message, 'result', COMMAND_CLASS.server)],
+  [Command.PROCESS_KILL, (commands, message) => commands.processKill(message)],
   [Command.DEBUG, (commands, message) => commands.forward(message, 'ok', COMMAND_CLASS.server)],
   [Command.PING, (commands, message) => commands.ping(message)],
   [Command.CHANGE_USER, (commands, message) => commands.changeUser(message)],
+  [Command.BINLOG_DUMP, (commands, message) => commands.dumpBinlog(message)],
+  [Command.BINLOG_DUMP_GTID, (commands, message) => commands.dumpBinlog(message)],
+  [Command.REGISTER_REPLICA, (commands, message) => commands.registerReplica(message)],
+  [Command.CLONE, (commands, message) => commands.stream(message)],
+  [Command.SUBSCRIBE_GROUP_REPLICATION_STREAM, (commands, message) => commands.stream(message)],
   [Command.STMT_PREPARE, (commands, message) => commands.prepare(message)],
   [Command.STMT_EXECUTE, (commands, message) => commands.execute(message)],
   [Command.STMT_SEND_LONG_DATA, (commands, message) => commands.sendLongData(message)],
@@ -78,11 +102,15 @@ export class Commands {
   readonly #user: string;
   readonly #rules: Rules;
   readonly #functions: KnownFunctions;
+  readonly #binlog = new BinlogPreparation();
+  readonly #binlogFrom: BinlogFrom | undefined;
+  readonly #id: number;
+  readonly #killableOf: (id: number) => Killable | undefined;
 
   constructor(
     runner: SessionRunner,
     client: CommandClient,
-    { user, statements, admin, rules, functions }: CommandsContext,
+    { id, user, statements, admin, rules, functions, binlogFrom, killableOf }: CommandsContext,
   ) {
     this.#runner = runner;
     this.#client = client;
@@ -91,6 +119,9 @@ export class Commands {
     this.#user = user;
     this.#rules = rules;
     this.#functions = functions;
+    this.#id = id;
+    this.#binlogFrom = binlogFrom.get(user);
+    this.#killableOf = killableOf;
     this.#statements = new ClientStatements(runner.session);
   }
 
@@ -98,7 +129,7 @@ export class Commands {
     const command = message.body[message.start] ?? -1;
     const handler = HANDLERS[command];
     if (handler !== undefined) handler(this, message);
-    else this.#refuse(message, new RwsplitError('unknown-command', `unknown command 0x${command.toString(16)}`));
+    else this.#refuse(message, unknownCommand());
   }
 
   quit(): void {
@@ -127,13 +158,25 @@ export class Commands {
     }
     // Attributes that we cannot read, a server may: it is the one to say so.
     const known = start === undefined ? UNREADABLE : this.#lookup(body, start, hint);
-    const { digest, own } = known;
+    const { digest, own, ofConnection } = known;
     if (own !== undefined) {
       this.#client.write(this.#admin.answer(own, this.#client, this.#runner.session.status, message.nextSequenceId));
       this.#client.commandEnded();
       return;
     }
+    if (ofConnection?.kind === 'kill' && this.#kills(ofConnection.what, ofConnection.id, message)) return;
+    if (ofConnection?.kind === 'connection-id') {
+      this.#run(
+        this.#textMessage(this.#ownId(ofConnection.column)),
+        'result',
+        known.classification,
+        NO_STATEMENT,
+        digest,
+      );
+      return;
+    }
     const classification = this.#minded(known.classification, body, start);
+    if (classification.pins.length > 0) this.#binlog.noteStatement(body, start, message.raw, classification);
     if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
     this.#run(message, 'result', classification, NO_STATEMENT, digest, undefined, start);
   }
@@ -150,16 +193,27 @@ export class Commands {
       this.#refuse(message, new RwsplitError('too-many-statements', `a client may have ${max} statements prepared`));
       return;
     }
-    const sql = message.body.subarray(message.start + 1);
-    const statement = this.#statements.add(sql, this.#lookup(message.body, message.start + 1));
-    this.#run(message, 'prepare', this.#minded(statement.classification, sql), { kind: 'prepare', statement });
+    const known = this.#lookup(message.body, message.start + 1);
+    const asksOwnId = known.ofConnection?.kind === 'connection-id';
+    const sql = asksOwnId ? this.#ownId(known.ofConnection.column) : message.body.subarray(message.start + 1);
+    const statement = this.#statements.add(sql, known);
+    const asked = asksOwnId ? messageOf(Command.STMT_PREPARE, sql) : message;
+    this.#run(asked, 'prepare', this.#minded(statement.classification, sql), { kind: 'prepare', statement });
   }
 
   execute(message: Message): void {
+    if (this.#isShort(message, 9)) return;
     const statement = this.#find(message);
     if (statement === undefined) return;
+    const { kills } = statement;
+    if (kills !== undefined && this.#kills(kills.what, kills.id, message)) return;
     const cursor = opensCursor(message);
     if (cursor) this.#statements.cursorOpened(statement);
+    else if (this.#statements.hasOnlyCursor(statement)) {
+      // MySQL gives no rows for a statement that it ran with a cursor first: the one without is not to be the same there.
+      this.#runner.forget(statement);
+      this.#statements.settled(statement);
+    }
     const onEnd = !cursor && statement.bound ? () => this.#statements.settled(statement) : undefined;
     const hint = this.#hasQueryAttributes ? executeHint(message, statement) : '';
     const known = hint === '' ? statement : this.#lookup(statement.sql, 0, hint);
@@ -168,6 +222,7 @@ export class Commands {
   }
 
   sendLongData(message: Message): void {
+    if (this.#isShort(message, 6)) return;
     const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement === undefined) {
@@ -189,6 +244,7 @@ export class Commands {
   }
 
   close(message: Message): void {
+    if (this.#isShort(message, 4)) return;
     const id = statementIdOf(message);
     const statement = this.#statements.get(id);
     if (statement !== undefined) {
@@ -199,6 +255,7 @@ export class Commands {
   }
 
   resetStatement(message: Message): void {
+    if (this.#isShort(message, 4)) return;
     const statement = this.#find(message);
     if (statement === undefined) return;
     if (!statement.bound) {
@@ -210,17 +267,59 @@ export class Commands {
   }
 
   fetch(message: Message): void {
+    if (this.#isShort(message, 8)) return;
     const statement = this.#find(message);
     if (statement !== undefined) this.#run(message, 'rows', COMMAND_CLASS.session, { kind: 'use', statement });
   }
 
+  processKill(message: Message): void {
+    const { body, start } = message;
+    const id = body.length === start + 5 ? body.readUInt32LE(start + 1) : undefined;
+    const has = hasProcessKill(this.#runner.session.serverVersion);
+    if (has && id !== undefined && this.#kills('CONNECTION', id, message)) return;
+    this.forward(message, 'ok', COMMAND_CLASS.administration);
+  }
+
+  registerReplica(message: Message): void {
+    this.#runner.session.pins.add('replication');
+    this.#binlog.noteCommand(message.raw);
+    this.forward(message, 'ok', COMMAND_CLASS.session);
+  }
+
+  dumpBinlog(message: Message): void {
+    const { session } = this.#runner;
+    const pinned = [...session.pins].some((pin) => pin !== 'user-variable' && pin !== 'replication');
+    const source = pinned || session.inTransaction ? undefined : this.#binlog.source(this.#binlogFrom);
+    this.stream(message, source);
+  }
+
+  /** What is answered without end, and in the meantime has the client's packets go to the server as they are. */
+  stream(message: Message, source?: BinlogSource): void {
+    this.#runner.session.pins.add('replication');
+    this.#runner.run({
+      message,
+      shape: 'stream',
+      classification: COMMAND_CLASS.server,
+      route:
+        source === undefined ? { to: 'primary', reason: 'server-specific' } : { to: 'replica', reason: source.reason },
+      digest: undefined,
+      statement: NO_STATEMENT,
+      source,
+      resets: false,
+      onEnd: undefined,
+    });
+  }
+
   setOption(message: Message): void {
-    this.#runner.session.pins.add('set-option');
+    if (this.#isShort(message, 2)) return;
+    // Any other option is refused.
+    if (message.body.readUInt16LE(message.start + 1) <= 1) this.#runner.session.pins.add('set-option');
     this.forward(message, 'ok', COMMAND_CLASS.session);
   }
 
   resetConnection(message: Message): void {
     this.#statements.clear();
+    this.#binlog.clear();
     this.#runner.run({
       message,
       shape: 'ok',
@@ -274,6 +373,56 @@ export class Commands {
     return { ...hinted, classification: { ...hinted.classification, reason: 'rule' } };
   }
 
+  /** The statement with which a client is told its own id. @param column its name */
+  #ownId(column: string): Buffer {
+    return Buffer.from(`SELECT CAST(${this.#id} AS UNSIGNED) AS ${column}`, 'latin1');
+  }
+
+  /** A COM_QUERY of ours, in the client's place. */
+  #textMessage(text: Buffer): Message {
+    return messageOf(Command.QUERY, this.#hasQueryAttributes ? Buffer.concat([NO_ATTRIBUTES, text]) : text);
+  }
+
+  /** @returns whether it is one of our clients that a KILL is about; the servers have to say of all others that there are none */
+  #kills(kind: KillKind, target: Kill['id'], message: Message): boolean {
+    const victim = this.#killableOf(target === 'own' ? this.#id : target);
+    const killer = this.#killableOf(this.#id);
+    if (victim === undefined || killer === undefined) return false;
+    if (victim.id !== this.#id) {
+      this.#kill(kind, victim, killer, message);
+    } else if (kind === 'QUERY') {
+      // The server interrupts the very statement that asks for it.
+      this.#run(
+        this.#textMessage(Buffer.from('KILL QUERY CONNECTION_ID()')),
+        'result',
+        COMMAND_CLASS.administration,
+        NO_STATEMENT,
+      );
+    } else {
+      this.#client.writeError(errPacketOf(interrupted()), message.nextSequenceId);
+      this.#client.end();
+    }
+    return true;
+  }
+
+  #kill(kind: KillKind, victim: Killable, killer: Killable, message: Message): void {
+    killClient(kind, victim, killer).then(
+      (refusal) => {
+        if (refusal === undefined) {
+          // The OK is a server's: as after any statement, what the one before it left is no more.
+          this.#run(this.#textMessage(Buffer.from('DO 0')), 'result', COMMAND_CLASS.administration, NO_STATEMENT);
+          return;
+        }
+        this.#client.writeError(refusal, message.nextSequenceId);
+        this.#client.commandEnded();
+      },
+      (error: unknown) => {
+        this.#client.writeError(errPacketOf(error), message.nextSequenceId);
+        this.#client.commandEnded();
+      },
+    );
+  }
+
   #run(
     message: Message,
     shape: ResponseShape,
@@ -288,6 +437,13 @@ export class Commands {
     this.#runner.run({ message, textStart, shape, classification, route, digest, statement, resets: false, onEnd });
   }
 
+  /** Answers for a command that is shorter than a server wants it. @param bytes behind the command's own */
+  #isShort(message: Message, bytes: number): boolean {
+    if (message.body.length - message.start > bytes) return false;
+    this.#refuse(message, new RwsplitError('malformed-command', 'Malformed communication packet.'));
+    return true;
+  }
+
   /** The statement whose id a command begins with; answers for the command when there is none. */
   #find(message: Message): ClientStatement | undefined {
     const id = statementIdOf(message);
@@ -295,7 +451,10 @@ export class Commands {
     if (statement === undefined) {
       this.#refuse(
         message,
-        new RwsplitError('unknown-statement-id', `Unknown prepared statement handler (${id}) given to the command`),
+        new RwsplitError(
+          'unknown-statement-id',
+          `Unknown prepared statement handler (${id}) given to mysql_stmt_precheck`,
+        ),
       );
     }
     return statement;
@@ -310,4 +469,13 @@ export class Commands {
     this.#client.writeError(errPacketOf(error), message.nextSequenceId);
     this.#client.commandEnded();
   }
+}
+
+function unknownCommand(): RwsplitError {
+  return new RwsplitError('unknown-command', 'Unknown command');
+}
+
+/** MySQL has given the command up since. */
+function hasProcessKill(serverVersion: string): boolean {
+  return serverVersion.includes('MariaDB') || Number.parseInt(serverVersion, 10) < 9;
 }

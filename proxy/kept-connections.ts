@@ -91,6 +91,12 @@ export class KeptConnections {
     connection.pool?.destroy(connection);
   }
 
+  /** A connection is no longer the session's, whatever becomes of it. */
+  forget(connection: ServerConnection): void {
+    this.#forget(connection);
+    connection.onClosed = undefined;
+  }
+
   /** The session is over: what it left on connections must reach nobody else. @param running where its statement still runs */
   end(session: Session, running: ServerConnection | undefined): void {
     const primary = this.#primary;
@@ -115,6 +121,8 @@ export class KeptConnections {
 
   #giveBack(connection: ServerConnection): void {
     connection.onClosed = undefined;
-    connection.pool?.release(connection);
+    // What is to interrupt one session's statement might hit the next one's.
+    if (connection.kills > 0) this.discard(connection);
+    else connection.pool?.release(connection);
   }
 }

@@ -5,6 +5,7 @@ import type { MonitorAccount } from '../src/runtime/monitor-login.js';
 import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
+import type { BinlogFrom } from './binlog-source.js';
 import type { ProofPlugin } from './client-login.js';
 import type { ListenAddress } from './listen/listeners.js';
 import type { AttributeScope } from './server-attributes.js';
@@ -27,6 +28,8 @@ export interface ProxyOptions {
   readonly consistency?: Consistency | undefined;
   /** Where reads go, beside what their own text says; none needed. */
   readonly rules?: readonly Rule[] | undefined;
+  /** From where a user's clients follow the binary log; the primary for those who are not named. */
+  readonly binlogFrom?: ReadonlyMap<string, BinlogFrom> | undefined;
   /** Where a certificate and keys that the proxy makes for itself are kept; without it they last as long as the process. */
   readonly dataDirectory?: string | undefined;
   readonly clients?: ClientOptions | undefined;

@@ -2,7 +2,7 @@ import type { ClassReason } from '../src/classify/classification.js';
 import type { Session } from '../src/session/session.js';
 
 /** Clears the diagnostics area. */
-const CLEAR = 'DO 0';
+export const CLEAR = 'DO 0';
 
 /** Makes the server tell LAST_INSERT_ID() as a change of the session; and ROW_COUNT() is 0 after it, while FOUND_ROWS() stays. */
 export const TELL_INSERT_ID = 'SET @@session.last_insert_id=LAST_INSERT_ID()';

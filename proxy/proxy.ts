@@ -16,6 +16,7 @@ import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
 import { ClientConnection, type ClientTimes, type Intake, type ProxyContext } from './client-connection.js';
+import { ClientRegistry } from './client-registry.js';
 import { textOf, type CommandRun } from './command-run.js';
 import { ClientLimits, type Admission } from './listen/limits.js';
 import { isUnixSocket, Listeners, type ListenAddress } from './listen/listeners.js';
@@ -32,6 +33,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #log: Log;
   readonly #clients = new Set<ClientConnection>();
+  readonly #registry = new ClientRegistry<ClientConnection>();
   readonly #monitor: Monitor;
   readonly #backends: Backends;
   readonly #balance = new RoundRobin();
@@ -49,7 +51,6 @@ export class Proxy {
   #listeners: Listeners | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #statements: StatementCache | undefined;
-  #lastClientId = 0;
   #stopping = false;
 
   constructor(options: ProxyOptions, log: Log) {
@@ -132,6 +133,7 @@ export class Proxy {
       backends: this.#backends,
       statements,
       functions: this.#functions.known,
+      binlogFrom: this.#options.binlogFrom ?? new Map(),
       rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
       entrance: {
@@ -145,6 +147,7 @@ export class Proxy {
       intake: this.#intake,
       times: this.#times,
       log: this.#log,
+      clientOf: (id) => this.#registry.get(id),
     };
     this.#idleTimer = setInterval(() => this.#endIdleClients(), DEFAULTS.idleIntervalMs);
     return this.#listen(context);
@@ -195,11 +198,12 @@ export class Proxy {
     const mayBeProxied = this.#proxies.has(address);
     const admission = this.#admit(mayBeProxied ? undefined : address, socket);
     if (admission === undefined) return;
-    this.#lastClientId = (this.#lastClientId + 1) >>> 0;
-    const source = { socket, address, isLocal, mayBeProxied, admission };
-    const client = new ClientConnection(this.#lastClientId, source, context);
-    this.#clients.add(client);
-    socket.once('close', () => this.#clients.delete(client));
+    const onEnded = (client: ClientConnection): void => {
+      this.#clients.delete(client);
+      this.#registry.delete(client);
+    };
+    const source = { socket, address, isLocal, mayBeProxied, admission, onEnded };
+    this.#clients.add(this.#registry.add((id) => new ClientConnection(id, source, context)));
   }
 
   /** @param address undefined where it is not known yet */

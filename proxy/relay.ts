@@ -18,6 +18,8 @@ export interface RelayClient {
   write(bytes: Buffer): boolean;
   /** What the client sends now is its file, until it ends. @param sequenceId of its first packet */
   wantFile(sequenceId: number): void;
+  /** What the client sends now goes to the server as it is, until the answer ends. */
+  wantStream(): void;
   setReading(reading: boolean): void;
 }
 

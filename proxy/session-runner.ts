@@ -1,5 +1,5 @@
 import { DEFAULTS } from '../src/defaults.js';
-import { errPacketOf, RwsplitError } from '../src/errors.js';
+import { errPacketOf, interrupted, RwsplitError } from '../src/errors.js';
 import { Capability, hasCapability } from '../src/protocol/capabilities.js';
 import { Command } from '../src/protocol/commands.js';
 import { HEADER_BYTES } from '../src/protocol/framing.js';
@@ -16,13 +16,15 @@ import type { SessionChange } from '../src/protocol/session-changes.js';
 import { awaitGtids, type Consistency } from '../src/session/consistency.js';
 import { freshState, restoreState, type SessionState } from '../src/session/session-state.js';
 import type { Session } from '../src/session/session.js';
-import type { Node, Snapshot } from '../src/topology/snapshot.js';
+import type { KillKind } from '../src/classify/connection-statement.js';
+import type { Node, NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
+import type { BinlogSource } from './binlog-source.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
 import { textOf, type CommandRun } from './command-run.js';
 import { executeOn, findPrepared, noteTypes } from './execute.js';
 import { KeptConnections } from './kept-connections.js';
-import { prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
+import { CLEAR, prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
 import { ReplicaTransaction } from './replica-transaction.js';
 import { Relay, type RelayClient, type RelayEnd } from './relay.js';
 import { rerunOnPrimary } from './refusal.js';
@@ -50,6 +52,15 @@ export interface Cluster {
 }
 
 type Role = 'primary' | 'replica';
+
+const ER_QUERY_INTERRUPTED = 1317;
+
+const COUNT_OLD_WARNINGS: ReadonlySet<number> = new Set([
+  Command.INIT_DB,
+  Command.FIELD_LIST,
+  Command.DEBUG,
+  Command.SET_OPTION,
+]);
 
 /**
  * Runs a session's commands, one at a time, on the server connections that they belong on.
@@ -86,6 +97,14 @@ export class SessionRunner implements RelayEnd, Holder {
   /** Why the session cannot go on. */
   #lost: RwsplitError | undefined;
   #ended = false;
+  /** A KILL has asked for the end of the command under way. */
+  #interrupted = false;
+  /** The client's connection is to end: no command begins any more. */
+  #killed = false;
+  /** The command has had its answer; what is still asked is ours. */
+  #settling = false;
+  /** KILLs under way for this session's statements. */
+  #kills = 0;
 
   constructor(session: Session, group: BackendGroup, cluster: Cluster, client: RunnerClient) {
     this.session = session;
@@ -103,11 +122,15 @@ export class SessionRunner implements RelayEnd, Holder {
   }
 
   run(run: CommandRun): void {
+    if (this.#ended || this.#killed) return;
     this.#run = run;
+    this.#interrupted = false;
+    this.#settling = false;
     if (this.#failed.size > 0) this.#failed.clear();
     this.#unhold();
     this.session.begin(run.route.to === 'previous');
-    this.#connect(run);
+    // What was to interrupt the statement before must not hit this one.
+    if (this.#kills === 0) this.#connect(run);
   }
 
   /** A SET is about to run. Which trackers the client sets with it, the server does not always tell. */
@@ -132,6 +155,11 @@ export class SessionRunner implements RelayEnd, Holder {
     if (ends) connection.fileSent(nextSequenceId);
   }
 
+  /** A packet of the client while a stream comes down: a replica says what it has received. */
+  sendUp(raw: Buffer): void {
+    if (this.#connection?.sendSilently(raw) === false) this.#client.setReading(false);
+  }
+
   clientDrained(): void {
     this.#relay.clientDrained();
   }
@@ -139,7 +167,7 @@ export class SessionRunner implements RelayEnd, Holder {
   /** Others wait for a connection, and the one that is kept between statements may be theirs. */
   giveUp(pool: ConnectionPool): boolean {
     const { primary, previous } = this.#kept;
-    if (this.#run !== undefined) return false;
+    if (this.#run !== undefined || this.#kills > 0) return false;
     if (previous?.pool === pool) {
       this.session.previousLost = true;
       this.#rowsFrom = undefined;
@@ -173,6 +201,67 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#kept.releasePrimary();
   }
 
+  // ── KILL ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Interrupts the command under way, wherever it stands; resolves when it can hit nothing else any more. */
+  async interrupt(): Promise<void> {
+    if (this.#run === undefined || this.#settling) return;
+    this.#interrupted = true;
+    const connection = this.#connection;
+    if (connection === undefined) this.#fail(interrupted());
+    else await this.#killOn(connection, 'QUERY');
+  }
+
+  /** Ends what runs for the client on a server, with its thread there. To be called before {@link end}, whoever ends the client. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    const connection = this.#connection;
+    if (connection !== undefined) await this.#killOn(connection, 'CONNECTION');
+  }
+
+  /** A connection as the session's user, in none of its pools: to be closed. @param node the primary when absent */
+  async openAside(node?: NodeAddress): Promise<ServerConnection> {
+    const { primary, replicas, problem } = this.#cluster.snapshot();
+    const on = node ?? (primary ?? replicas[0])?.address;
+    if (on === undefined) throw new RwsplitError('no-primary', problem ?? 'no server can be reached');
+    return this.#group.openAside(on);
+  }
+
+  /**
+   * Kills what the command under way runs on a connection. Until that is through, the connection goes to no other session, and no
+   * other command of this one is sent.
+   */
+  async #killOn(connection: ServerConnection, kind: KillKind): Promise<void> {
+    const run = this.#run;
+    connection.kills++;
+    this.#kills++;
+    try {
+      const aside = await this.#group.openAside(connection.node);
+      try {
+        const runsThere = this.#connection === connection && this.#run === run && !connection.closed && !this.#settling;
+        // Whatever it says: the statement is at its end, or the thread.
+        if (runsThere) await aside.query(`KILL ${kind} ${connection.threadId}`);
+      } finally {
+        aside.close();
+      }
+    } finally {
+      connection.kills--;
+      this.#kills--;
+      const waiting = this.#run;
+      if (this.#kills === 0 && waiting !== undefined && waiting !== run && !this.#ended && !this.#killed) {
+        this.#connect(waiting);
+      }
+    }
+  }
+
+  /** What was to interrupt the command has hit what was sent before it: the command itself is still to come. */
+  #missed(connection: ServerConnection, { errno }: ErrPacket): void {
+    if (!this.#interrupted || errno !== ER_QUERY_INTERRUPTED || this.#connection !== connection) return;
+    this.#killOn(connection, 'QUERY').catch(() => {
+      // The command comes to its end by itself.
+    });
+  }
+
   /** The client is gone. */
   end(): void {
     if (this.#ended) return;
@@ -180,7 +269,25 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#unhold();
     const running = this.#connection;
     this.#connection = undefined;
-    this.#kept.end(this.session, running);
+    const streams = this.#run?.shape === 'stream';
+    if (running !== undefined && streams) this.#endStream(running);
+    this.#kept.end(this.session, streams ? undefined : running);
+  }
+
+  /** A server that has nothing to send does not notice that nobody listens: its thread is ended by a KILL. */
+  #endStream(connection: ServerConnection): void {
+    this.#kept.forget(connection);
+    connection.pause();
+    const kill = async (): Promise<void> => {
+      const aside = await this.#group.openAside(connection.node);
+      try {
+        if (!connection.closed) await aside.query(`KILL ${connection.threadId}`);
+      } finally {
+        aside.close();
+      }
+    };
+    const discard = (): void => this.#kept.discard(connection);
+    kill().then(discard, discard);
   }
 
   // ── connect ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,6 +309,10 @@ export class SessionRunner implements RelayEnd, Holder {
       return;
     }
     this.#abandonTransaction();
+    if (run.source !== undefined) {
+      this.#connectToSource(run, run.source);
+      return;
+    }
     const { previous } = this.#kept;
     if (previous !== undefined && asksReplica(run)) {
       this.#start(previous, 'replica');
@@ -230,6 +341,35 @@ export class SessionRunner implements RelayEnd, Holder {
       }
     }
     this.#connectToPrimary();
+  }
+
+  /** A binary log is read on a connection of its own, and the session has none but that from then on. */
+  #connectToSource(run: CommandRun, { node }: BinlogSource): void {
+    const { replicas } = this.#cluster.snapshot();
+    const named = replicas.find(({ address }) => address.name === node);
+    const source = node === undefined ? this.#cluster.nextReplica(this.#failed) : named;
+    const fromPrimary = (): void => {
+      this.#run = { ...run, source: undefined, route: { to: 'primary', reason: run.classification.reason } };
+      this.#connectToPrimary();
+    };
+    if (source === undefined) {
+      fromPrimary();
+      return;
+    }
+    this.#group.openAside(source.address).then(
+      (connection) => {
+        if (this.#ended || this.#run !== run) {
+          connection.close();
+          return;
+        }
+        const { primary } = this.#kept;
+        if (primary !== undefined) this.#kept.discard(primary);
+        this.#start(connection, 'replica');
+      },
+      () => {
+        if (!this.#ended && this.#run === run) fromPrimary();
+      },
+    );
   }
 
   #connectInTransaction(transaction: ReplicaTransaction, run: CommandRun): void {
@@ -296,12 +436,15 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#start(ready, role);
       return;
     }
+    const run = this.#run;
     pool.acquire(this.session.state).then(
       (connection) => {
-        if (this.#ended) this.#kept.release(connection);
+        if (this.#ended || this.#run !== run) this.#kept.release(connection);
         else this.#start(connection, role);
       },
-      (error: unknown) => this.#notAcquired(node, role, error),
+      (error: unknown) => {
+        if (this.#run === run) this.#notAcquired(node, role, error);
+      },
     );
   }
 
@@ -341,6 +484,12 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#moveTransaction(connection, this.#transaction, run);
       return;
     }
+    if (run.source !== undefined) {
+      connection.cork();
+      for (const command of run.source.commands) connection.send(command, 'ok', 1, this.#swallow(connection));
+      this.#sendWhenRestored(connection, run);
+      return;
+    }
     // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
     if (restored === 'same' || onlyReads(run, role)) this.#send(connection, run);
     else this.#sendWhenRestored(connection, run);
@@ -359,7 +508,9 @@ export class SessionRunner implements RelayEnd, Holder {
 
   #send(connection: ServerConnection, run: CommandRun): void {
     this.#prepend(connection, run);
-    if (this.#role === 'replica' && run.route.to === 'replica') this.#awaitOwnWrites(connection);
+    if (this.#role === 'replica' && run.route.to === 'replica' && run.shape !== 'stream') {
+      this.#awaitOwnWrites(connection);
+    }
     this.#tellNextTransaction(connection);
     const { message, statement } = run;
     let framed = message.raw;
@@ -377,6 +528,7 @@ export class SessionRunner implements RelayEnd, Holder {
     }
     connection.send(framed, run.shape, message.nextSequenceId, this.#relay);
     connection.uncork();
+    if (run.shape === 'stream') this.#client.wantStream();
     this.#cluster.ran(connection.node.name, run);
   }
 
@@ -385,7 +537,8 @@ export class SessionRunner implements RelayEnd, Holder {
     const reply = this.#swallow(connection, () => {
       if (this.#restoreFailure === undefined) {
         then?.();
-        this.#send(connection, run);
+        if (this.#interrupted) this.#finishRefused(connection, errPacketOf(interrupted()));
+        else this.#send(connection, run);
       } else this.#finishFailed(connection, this.#restoreFailure);
     });
     connection.send(frameCommand(Command.PING, Buffer.alloc(0)), 'ok', 1, reply);
@@ -424,7 +577,9 @@ export class SessionRunner implements RelayEnd, Holder {
       (reason === 'row-count' && this.session.rowCountIsUnset) ||
       (reason === 'found-rows' && connection !== this.#rowsFrom);
     const asIs = this.#kept.ranPrevious(connection) && !spoilt;
-    const statements = asIs ? [] : prelude(reason, this.session);
+    // Whatever warnings another session left there are none of this one.
+    const warned = countsOldWarnings(run) && !this.#kept.has(connection);
+    const statements = warned ? [CLEAR] : asIs ? [] : prelude(reason, this.session);
     if (statements.length === 0 && !connection.insertIdLeft && !restoresId) return;
     connection.cork();
     const insertId = restoresId ? [setInsertId(lastInsertId)] : connection.insertIdLeft ? [setInsertId('0')] : [];
@@ -457,6 +612,7 @@ export class SessionRunner implements RelayEnd, Holder {
         else {
           this.#stale = true;
           this.#relay.dropped = true;
+          this.#missed(connection, error);
         }
       },
       (error) => this.connectionLost(connection, error),
@@ -479,7 +635,8 @@ export class SessionRunner implements RelayEnd, Holder {
         else if (error !== undefined) this.#finishRefused(connection, error);
         else if (prepared !== undefined) {
           connection.addPrepared(keyOnServer(statement), prepared.statementId);
-          this.#start(connection, this.#role);
+          if (this.#interrupted) this.#finishRefused(connection, errPacketOf(interrupted()));
+          else this.#start(connection, this.#role);
         }
       },
       (error) => this.connectionLost(connection, error),
@@ -517,6 +674,7 @@ export class SessionRunner implements RelayEnd, Holder {
           const what = `the session's state could not be set on ${connection.node.name}: ${error.message} (${error.errno})`;
           this.#restoreFailure ??= new RwsplitError('state-not-restored', what);
           this.#relay.dropped = true;
+          this.#missed(connection, error);
         }
         if (this.#connection === connection) then?.(swallowed);
         always?.(swallowed);
@@ -534,9 +692,16 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#finishFailed(connection, this.#restoreFailure);
       return;
     }
+    if (run.source !== undefined) {
+      this.#connection = undefined;
+      this.#kept.discard(connection);
+      this.#done();
+      this.#client.end();
+      return;
+    }
     const { refusedAsWrite } = this.#relay;
     if (refusedAsWrite !== undefined || this.#stale) {
-      if (refusedAsWrite !== undefined) {
+      if (refusedAsWrite !== undefined && !this.#interrupted) {
         this.#run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, this.session, this.#cluster);
       }
       this.#connection = undefined;
@@ -544,7 +709,8 @@ export class SessionRunner implements RelayEnd, Holder {
         if (run.route.reason === 'read-only-transaction') rollBack(connection);
         this.#kept.release(connection);
       }
-      this.#connectToPrimary();
+      if (this.#interrupted) this.#fail(interrupted());
+      else this.#connectToPrimary();
       return;
     }
     const { walker } = connection;
@@ -600,8 +766,11 @@ export class SessionRunner implements RelayEnd, Holder {
     this.#connection = undefined;
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#kept.discard(connection);
+    // Whoever kills a client ends its connection: as on a server, nothing more is said.
+    if (this.#killed) return;
     const { forwarded } = this.#relay;
-    if (!bound && !forwarded && onlyReads(run, this.#role)) {
+    const streams = run.shape === 'stream';
+    if (!this.#interrupted && !streams && !bound && !forwarded && onlyReads(run, this.#role)) {
       // What only reads and has had no answer may be asked again, elsewhere.
       this.#failed.add(connection.node.name);
       this.#connect(run);
@@ -609,12 +778,13 @@ export class SessionRunner implements RelayEnd, Holder {
     }
     // In the middle of an answer an error cannot be told apart from data: the end of the connection can.
     if (!forwarded) this.#fail(error);
-    if (bound || forwarded) this.#client.end();
+    if (bound || forwarded || streams) this.#client.end();
   }
 
   // ── settle, finish ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #settle(connection: ServerConnection, run: CommandRun, question: Question): void {
+    this.#settling = true;
     if (run.resets && connection.walker.error === undefined) {
       connection.prepared.clear();
       connection.state = freshState(connection.state.schema);
@@ -622,8 +792,13 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#relay.reset();
     }
     const reply = new SwallowedReply(
-      ({ changes, status }) => {
+      ({ changes, status, error }) => {
         if (this.#connection !== connection) return;
+        if (error?.errno === ER_QUERY_INTERRUPTED) {
+          // A KILL that came too late for the statement has hit the question.
+          this.#settle(connection, run, question);
+          return;
+        }
         this.session.learn(this.#role, changes, status);
         connection.state = this.session.state;
         if (this.#role === 'replica') this.#noteTransaction(connection, run, false);
@@ -681,7 +856,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const bound = connection === this.#kept.primary && this.session.boundToPrimary;
     this.#connection = undefined;
     this.#kept.discard(connection);
-    this.#fail(error);
+    this.#fail(this.#interrupted ? interrupted() : error);
     if (bound) this.#client.end();
   }
 
@@ -702,6 +877,8 @@ export class SessionRunner implements RelayEnd, Holder {
   /** The kept connection to the primary is gone: the next command learns it, if there was something to lose. */
   #loseState(connection: ServerConnection): void {
     if (this.session.boundToPrimary) this.#lost = sessionLost(connection, 'the server ended it');
+    // After a stream a server ends the connection, and whoever read it waits for that.
+    if (this.session.pins.has('replication')) this.#client.end();
   }
 }
 
@@ -714,6 +891,11 @@ function asksReplica({ route, classification }: CommandRun): boolean {
 /** Asks for what only the previous statement's connection has. */
 function asksLost({ classification: { reason, target } }: CommandRun): boolean {
   return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
+}
+
+/** Its OK counts the warnings of the statement before it, and does not end them. */
+function countsOldWarnings({ message: { body, start } }: CommandRun): boolean {
+  return COUNT_OLD_WARNINGS.has(body[start] ?? 0);
 }
 
 /** A replica refuses what writes. On the primary nothing but the class is to be relied on, and a hint may be mistaken. */

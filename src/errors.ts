@@ -12,6 +12,8 @@ interface ErrorKind {
   readonly sqlState: string;
   readonly outcome: Outcome;
   readonly logLevel: LogLevel;
+  /** MySQL has the very case, and its words are sent: they do not bear our name. */
+  readonly inMysqlWords?: true;
 }
 
 /** Every error that we raise ourselves. Errors of a server go to the client as they are. */
@@ -46,10 +48,32 @@ const ERRORS = {
   'packet-too-large': { errno: 1153, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
   /** The client did not log in in time. */
   'login-timeout': { errno: 1159, sqlState: '08S01', outcome: 'not-executed', logLevel: 'info' },
-  'unknown-command': { errno: 1047, sqlState: '08S01', outcome: 'not-executed', logLevel: 'debug' },
-  'unknown-statement-id': { errno: 1243, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'debug' },
+  'unknown-command': {
+    errno: 1047,
+    sqlState: '08S01',
+    outcome: 'not-executed',
+    logLevel: 'debug',
+    inMysqlWords: true,
+  },
+  'unknown-statement-id': {
+    errno: 1243,
+    sqlState: 'HY000',
+    outcome: 'not-executed',
+    logLevel: 'debug',
+    inMysqlWords: true,
+  },
+  /** A command is shorter than it has to be. */
+  'malformed-command': {
+    errno: 1835,
+    sqlState: 'HY000',
+    outcome: 'not-executed',
+    logLevel: 'info',
+    inMysqlWords: true,
+  },
   'too-many-statements': { errno: 1461, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   'access-denied': { errno: 1045, sqlState: '28000', outcome: 'not-executed', logLevel: 'info' },
+  /** By a KILL of the client's statement. */
+  interrupted: { errno: 1317, sqlState: '70100', outcome: 'unknown', logLevel: 'debug', inMysqlWords: true },
   /** What other users run is shown to the monitor's account only. */
   'admin-only': { errno: 1227, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   /** A user has more clients than the configuration allows. */
@@ -84,9 +108,14 @@ export class RwsplitError extends Error {
 
   /** What a MySQL client gets. */
   toErrPacket(): ErrPacket {
-    const { errno, sqlState } = ERRORS[this.code];
-    return { errno, sqlState, message: `rwsplit: ${this.message}` };
+    const { errno, sqlState, inMysqlWords }: ErrorKind = ERRORS[this.code];
+    return { errno, sqlState, message: inMysqlWords === true ? this.message : `rwsplit: ${this.message}` };
   }
+}
+
+/** What a KILL of a statement answers to who had it run. */
+export function interrupted(): RwsplitError {
+  return new RwsplitError('interrupted', 'Query execution was interrupted');
 }
 
 /** A server refused a login. The client gets the server's own words. */

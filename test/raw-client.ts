@@ -273,6 +273,10 @@ export class RawClient {
     this.socket.destroy();
   }
 
+  get #optionalMetadata(): boolean {
+    return hasCapability(this.capabilities, Capability.OPTIONAL_RESULTSET_METADATA);
+  }
+
   get #deprecatesEof(): boolean {
     return hasCapability(this.capabilities, Capability.DEPRECATE_EOF);
   }
@@ -282,8 +286,11 @@ export class RawClient {
     const head = await next();
     if (head[0] === 0xff) return false;
     if (head[0] === 0x00) return (statusOfOk(head) & MORE_RESULTS) !== 0;
-    const columns = head[0] === 0xfc ? head.readUInt16LE(1) : (head[0] ?? 0);
-    for (let i = 0; i < columns; i++) await next();
+    const wide = head[0] === 0xfc;
+    const columns = wide ? head.readUInt16LE(1) : (head[0] ?? 0);
+    const follow = !this.#optionalMetadata || head[wide ? 3 : 1] === 1;
+    const definitions = follow ? columns : 0;
+    for (let i = 0; i < definitions; i++) await next();
     const before = this.#deprecatesEof ? 0 : statusOfEof(await next());
     if ((before & CURSOR_EXISTS) !== 0) return false;
     const after = await this.#readRows(next);
@@ -306,9 +313,10 @@ export class RawClient {
     const head = await next();
     if (head[0] === 0xff) return;
     const eof = this.#deprecatesEof ? 0 : 1;
+    const follow = !this.#optionalMetadata || head[12] === 1;
     for (const count of [head.readUInt16LE(7), head.readUInt16LE(5)]) {
       if (count === 0) continue;
-      for (let i = 0; i < count + eof; i++) await next();
+      for (let i = 0; i < (follow ? count : 0) + eof; i++) await next();
     }
   }
 

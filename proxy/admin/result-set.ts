@@ -11,6 +11,9 @@ export interface ResultSet {
   readonly rows: readonly (readonly (string | number)[])[];
 }
 
+/** `RESULTSET_METADATA_FULL` */
+const DEFINITIONS_FOLLOW = 1;
+
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -26,7 +29,9 @@ export function frameResultSet(
   sequenceId: number,
 ): Buffer {
   const deprecatesEof = hasCapability(capabilities, Capability.DEPRECATE_EOF);
-  const payloads = [Buffer.of(columns.length), ...columns.map(encodeColumnDefinition)];
+  const optional = hasCapability(capabilities, Capability.OPTIONAL_RESULTSET_METADATA);
+  const count = optional ? Buffer.of(columns.length, DEFINITIONS_FOLLOW) : Buffer.of(columns.length);
+  const payloads = [count, ...columns.map(encodeColumnDefinition)];
   if (!deprecatesEof) payloads.push(encodeEof(status));
   for (const row of rows) payloads.push(encodeTextRow(row));
   payloads.push(deprecatesEof ? endOfRows(capabilities, status) : encodeEof(status));

@@ -56,6 +56,7 @@ export type PinReason =
   | 'handler'
   | 'xa'
   | 'found-rows' // SQL_CALC_FOUND_ROWS
+  | 'connection-id' // CONNECTION_ID(): what was made of it is to stay true, for a KILL too
   | 'stored-function' // may have left anything behind
   | 'next-transaction' // SET TRANSACTION: until the next transaction ended
   | 'one-shot-variable' // SET insert_id, timestamp, rand_seed …: cannot be read back and carried over

@@ -46,6 +46,7 @@ export function classify(
   if (lexer.malformed) return UNPARSABLE.classification(pins, 0);
   // Which of several statements came to run cannot be told from here, so none of them ends a pin.
   if (statements > 1) return MULTI_STATEMENT.classification(pins, 0);
+  if (first.asksOwnId) pins &= ~PIN_BITS['connection-id'];
   return lexer.hint === undefined ? resolve(first).classification(pins, first.unpins) : applyHint(first, lexer, pins);
 }
 

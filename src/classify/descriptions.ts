@@ -54,6 +54,7 @@ export const PIN_TEXT: Readonly<Record<PinReason, string>> = {
   handler: 'an open handler',
   xa: 'an XA transaction',
   'found-rows': 'the number of rows without LIMIT',
+  'connection-id': 'the id of the connection, which the client knows now',
   'stored-function': 'whatever the function left behind',
   'next-transaction': "the next transaction's characteristics",
   'one-shot-variable': 'a variable that cannot be carried to another connection',

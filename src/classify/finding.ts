@@ -47,7 +47,7 @@ const FINDINGS: readonly Finding[] = [
   { bit: COUNTS_FOUND_ROWS, outcome: outcome.CALC_FOUND_ROWS, pin: 'found-rows' },
   { bit: CALLS_STORED_FUNCTION, outcome: outcome.STORED_FUNCTION, pin: 'stored-function' },
   { bit: READS_VARIABLE, outcome: outcome.USER_VARIABLE },
-  { bit: READS_CONNECTION_ID, outcome: outcome.CONNECTION_ID },
+  { bit: READS_CONNECTION_ID, outcome: outcome.CONNECTION_ID, pin: 'connection-id' },
   { bit: READS_FOUND_ROWS, outcome: outcome.FOUND_ROWS },
   { bit: READS_DIAGNOSTICS, outcome: outcome.DIAGNOSTICS },
   { bit: IS_SERVER_SPECIFIC, outcome: outcome.SERVER_SPECIFIC },

@@ -1,4 +1,5 @@
 import type { Classification } from './classification.js';
+import type { ConnectionStatement } from './connection-statement.js';
 import type { DigestEntry } from './digest-table.js';
 import type { OwnStatement } from './own-statement.js';
 
@@ -9,4 +10,6 @@ export interface KnownStatement {
   readonly digest: DigestEntry | undefined;
   /** The statement is one that rwsplit itself answers. */
   readonly own: OwnStatement | undefined;
+  /** It is about the id that its client was told. */
+  readonly ofConnection: ConnectionStatement | undefined;
 }

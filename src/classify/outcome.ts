@@ -18,9 +18,11 @@ export const PIN_BITS: Readonly<Record<PinReason, number>> = {
   role: 1 << 13,
   'resource-group': 1 << 14,
   'unknown-statement': 1 << 15,
+  'connection-id': 1 << 16,
 };
 const PINS: readonly PinReason[] = Object.keys(PIN_BITS).filter(isPin);
-const PIN_SHIFT = 16;
+/** One more than the largest set of pins. */
+const PIN_SETS = 1 << PINS.length;
 /** Sets of pins that are kept for sharing, for each outcome: far more than ever occur, unless on purpose. */
 const MAX_VARIANTS = 256;
 
@@ -50,7 +52,7 @@ export class Outcome {
   /** @param pins and `unpins`: sets of PIN_BITS */
   classification(pins: number, unpins: number): Classification {
     if (pins === 0 && unpins === 0) return this.#plain;
-    const key = (pins << PIN_SHIFT) | unpins;
+    const key = pins * PIN_SETS + unpins;
     const known = this.#variants.get(key);
     if (known !== undefined) return known;
     const made = this.#make(pins, unpins);

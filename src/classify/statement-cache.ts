@@ -1,11 +1,13 @@
 import { CacheGeneration, hashText } from './cache-generation.js';
-import type { LexMode } from './classification.js';
+import type { Classification, LexMode } from './classification.js';
 import { classify } from './classify.js';
+import { connectionStatementOf, MAX_CONNECTION_STATEMENT, type ConnectionStatement } from './connection-statement.js';
 import { digestOf } from './digest.js';
 import type { DigestTable } from './digest-table.js';
 import type { KnownStatement } from './known-statement.js';
 import { ownStatementOf } from './own-statement.js';
 import type { KnownFunctions } from './statement-scan.js';
+import { latin1Text } from './text.js';
 
 const CHARSETS: Readonly<Record<LexMode['charset'], number>> = {
   other: 0,
@@ -107,7 +109,12 @@ export class StatementCache {
     const stop = Math.min(end, start + DIGESTED_BYTES);
     const digest = digestOf(sql, start, stop, mode, stop < end);
     const own = ownStatementOf(digest.text);
-    return { classification, digest: own === undefined ? this.#digests.entryOf(digest) : undefined, own };
+    return {
+      classification,
+      digest: own === undefined ? this.#digests.entryOf(digest) : undefined,
+      own,
+      ofConnection: ofConnection(classification, sql, start, end, mode),
+    };
   }
 
   #renew(): void {
@@ -116,6 +123,17 @@ export class StatementCache {
     this.#old = this.#young;
     this.#young = emptied;
   }
+}
+
+function ofConnection(
+  { reason }: Classification,
+  sql: Buffer,
+  start: number,
+  end: number,
+  mode: LexMode,
+): ConnectionStatement | undefined {
+  if (reason !== 'connection-id' && reason !== 'administration') return undefined;
+  return end - start > MAX_CONNECTION_STATEMENT ? undefined : connectionStatementOf(latin1Text(sql, start, end), mode);
 }
 
 /** A number that no two different modes share. */

@@ -55,6 +55,8 @@ export class StatementScan {
   unpins = 0;
   /** Whether a user variable is assigned wherever one stands: CALL, LOAD DATA, GET DIAGNOSTICS. */
   assignsVariables = false;
+  /** Whether it asks for the connection's id and nothing else: the client is told its own, which needs no connection. */
+  asksOwnId = false;
   /** Whether what was read only leads in a further statement, which begins with the current token. */
   isPrefix = false;
 

@@ -1,3 +1,4 @@
+import { connectionStatementOf, MAX_CONNECTION_STATEMENT } from './connection-statement.js';
 import * as finding from './finding.js';
 import { NAME } from './lexer.js';
 import {
@@ -25,8 +26,15 @@ const RELEASES_ALL_LOCKS = /^\s*(?:SELECT|DO)\s+RELEASE_ALL_LOCKS\s*\(\s*\)\s*(?
 const MAX_RELEASE_LENGTH = 200;
 
 export function readSelect(scan: StatementScan): void {
+  const { lexer } = scan;
+  const { start } = lexer;
   scan.outcome = READ;
   readReleaseOfLocks(scan);
+  if ((scan.found & finding.READS_CONNECTION_ID) === 0) return;
+  const stop = scan.textStop;
+  if (stop - start > MAX_CONNECTION_STATEMENT) return;
+  const text = latin1Text(lexer.sql, start, stop);
+  scan.asksOwnId = connectionStatementOf(text, lexer.mode)?.kind === 'connection-id';
 }
 
 export function readDo(scan: StatementScan): void {

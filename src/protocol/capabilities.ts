@@ -36,7 +36,6 @@ export const Capability = {
 
 /**
  * What a client may turn on when it logs in to us, whatever the proxy is set to: with TLS and compression there is more.
- * OPTIONAL_RESULTSET_METADATA is missing until issue 4.
  */
 export const OFFERED_TO_CLIENTS =
   (Capability.LONG_PASSWORD |
@@ -62,6 +61,7 @@ export const OFFERED_TO_CLIENTS =
     Capability.CAN_HANDLE_EXPIRED_PASSWORDS |
     Capability.SESSION_TRACK |
     Capability.DEPRECATE_EOF |
+    Capability.OPTIONAL_RESULTSET_METADATA |
     Capability.QUERY_ATTRIBUTES) >>>
   0;
 
@@ -81,6 +81,7 @@ export const DIALECT_FLAGS =
     Capability.MULTI_RESULTS |
     Capability.PS_MULTI_RESULTS |
     Capability.DEPRECATE_EOF |
+    Capability.OPTIONAL_RESULTSET_METADATA |
     Capability.QUERY_ATTRIBUTES) >>>
   0;
 

@@ -1,15 +1,18 @@
 /** First byte of each command packet. Source: `include/my_command.h`. */
 export const Command = {
-  SLEEP: 0x00,
   QUIT: 0x01,
   INIT_DB: 0x02,
   QUERY: 0x03,
   FIELD_LIST: 0x04,
+  REFRESH: 0x07,
   STATISTICS: 0x09,
+  PROCESS_INFO: 0x0a,
   PROCESS_KILL: 0x0c,
   DEBUG: 0x0d,
   PING: 0x0e,
   CHANGE_USER: 0x11,
+  BINLOG_DUMP: 0x12,
+  REGISTER_REPLICA: 0x15,
   STMT_PREPARE: 0x16,
   STMT_EXECUTE: 0x17,
   STMT_SEND_LONG_DATA: 0x18,
@@ -17,5 +20,8 @@ export const Command = {
   STMT_RESET: 0x1a,
   SET_OPTION: 0x1b,
   STMT_FETCH: 0x1c,
+  BINLOG_DUMP_GTID: 0x1e,
   RESET_CONNECTION: 0x1f,
+  CLONE: 0x20,
+  SUBSCRIBE_GROUP_REPLICATION_STREAM: 0x21,
 } as const;

@@ -36,6 +36,15 @@ export interface Message {
   readonly nextSequenceId: number;
 }
 
+/** @returns a command of one byte and a body, as if a client had sent it */
+export function messageOf(command: number, body: Uint8Array): Message {
+  const payload = Buffer.concat([Buffer.of(command), body]);
+  const raw = framePackets(payload, 0);
+  const nextSequenceId = (1 + Math.floor(payload.length / MAX_PACKET_PAYLOAD_BYTES)) & 0xff;
+  if (nextSequenceId === 1) return { raw, body: raw, start: HEADER_BYTES, sequenceId: 0, nextSequenceId };
+  return { raw, body: payload, start: 0, sequenceId: 0, nextSequenceId };
+}
+
 export type FramingError = { readonly kind: 'sequence' } | { readonly kind: 'too-large' };
 
 /**

@@ -81,6 +81,9 @@ export function findQueryText(body: Buffer, start: number): QueryText | undefine
   return hint === undefined || reader.failed ? undefined : { start: reader.position, hint };
 }
 
+/** What stands before the text of a query without attributes: a count of 0 parameters, in 1 set. */
+export const NO_ATTRIBUTES = Buffer.from([0, 1]);
+
 /** Where the text of a query without attributes begins, behind the command's byte: behind a count of 0, and 1 set of them. */
 export const BARE_TEXT_OFFSET = 3;
 

@@ -14,7 +14,8 @@ export type ResponseShape =
   | 'prepare' // COM_STMT_PREPARE_OK and its definitions
   | 'rows' // COM_STMT_FETCH: rows, then the end
   | 'columns' // COM_FIELD_LIST: definitions, then the end
-  | 'string'; // COM_STATISTICS: one packet of text
+  | 'string' // COM_STATISTICS: one packet of text
+  | 'stream'; // COM_BINLOG_DUMP: packets without end, or until an EOF or ERR
 
 /** Who gets a response. Called while {@link ResponseWalker.walk} runs; `chunk` is only valid during the call. */
 export interface ResponseSink {
@@ -38,6 +39,7 @@ export interface ResponseSink {
  *    │          └─ DEPRECATE_EOF ────────▲ │
  *    ├─► OK, ERR ─► done                   └─► ERR ─► done
  *    └─► file: the client sends a file, then `first` again
+ *  stream ─► EOF, ERR ─► done
  *  prepare ─► params ─► params-eof ─► prepared-columns ─► prepared-columns-eof ─► done
  * ```
  */
@@ -55,9 +57,14 @@ type State =
   | 'prepared-columns-eof'
   | 'field-list'
   | 'string'
+  | 'stream'
   | 'done';
 
 const NOTHING = Buffer.alloc(0);
+
+/** `RESULTSET_METADATA_NONE`, and where that byte stands in a COM_STMT_PREPARE_OK. */
+const NO_METADATA = 0;
+const METADATA_OF_PREPARED = 12;
 
 /**
  * Follows a server's response through the chunks in which it comes, to know where it ends and what it says,
@@ -70,10 +77,13 @@ export class ResponseWalker {
   readonly #capabilities: number;
   readonly #deprecateEof: boolean;
   readonly #renumbers: boolean;
+  /** A byte says whether definitions follow, and where the client wants none, none do. */
+  readonly #optionalMetadata: boolean;
   #sequenceId = 0;
   /** Definitions still to come in this list. */
   #definitions = 0;
   #preparedColumns = 0;
+  #preparedFollow = true;
   /** Bytes of the packet under way that are still to come: they are forwarded unseen. */
   #skip = 0;
   /** The packet under way was full, so that the next one continues it. */
@@ -105,6 +115,7 @@ export class ResponseWalker {
     this.#capabilities = capabilities;
     this.#renumbers = renumbers;
     this.#deprecateEof = hasCapability(capabilities, Capability.DEPRECATE_EOF);
+    this.#optionalMetadata = hasCapability(capabilities, Capability.OPTIONAL_RESULTSET_METADATA);
   }
 
   get done(): boolean {
@@ -175,7 +186,8 @@ export class ResponseWalker {
       const first = this.#continues || length === 0 ? -1 : (chunk[payload] ?? -1);
       const control = !this.#continues && this.#isControl(first, length);
       if (control && next > end) break;
-      if (chunk[at + 3] !== this.#sequenceId) {
+      // In a stream both sides count anew as they please.
+      if (chunk[at + 3] !== this.#sequenceId && this.#state !== 'stream') {
         if (!this.#renumbers) {
           this.#fail('a packet with the next sequence id');
           return end;
@@ -212,10 +224,8 @@ export class ResponseWalker {
    * @returns false for any other
    */
   #plainControl(first: number, length: number, chunk: Buffer, payload: number): boolean {
-    if (length === 1 && this.#state === 'first' && first > 0x00 && first < 0xfb) {
-      this.#definitions = first;
-      this.#state = 'columns';
-      this.rows = 0;
+    if (length === (this.#optionalMetadata ? 2 : 1) && this.#state === 'first' && first > 0x00 && first < 0xfb) {
+      this.#toColumns(first, !this.#optionalMetadata || chunk[payload + 1] !== NO_METADATA);
       return true;
     }
     if (length !== 5 || first !== 0xfe || this.#deprecateEof) return false;
@@ -245,6 +255,7 @@ export class ResponseWalker {
           first === 0xff || (first === 0xfe && (this.#deprecateEof ? length < MAX_PACKET_PAYLOAD_BYTES : length < 9))
         );
       case 'field-list':
+      case 'stream':
         return first === 0xff || (first === 0xfe && length < MAX_PACKET_PAYLOAD_BYTES);
       case 'first':
       case 'ok':
@@ -261,16 +272,13 @@ export class ResponseWalker {
   #packetEnded(): void {
     switch (this.#state) {
       case 'columns':
-        if (--this.#definitions === 0) this.#state = this.#deprecateEof ? 'rows' : 'columns-eof';
+        if (--this.#definitions === 0) this.#columnsEnded();
         return;
       case 'params':
-        if (--this.#definitions === 0) {
-          if (this.#deprecateEof) this.#toPreparedColumns();
-          else this.#state = 'params-eof';
-        }
+        if (--this.#definitions === 0) this.#paramsEnded();
         return;
       case 'prepared-columns':
-        if (--this.#definitions === 0) this.#state = this.#deprecateEof ? 'done' : 'prepared-columns-eof';
+        if (--this.#definitions === 0) this.#preparedColumnsEnded();
         return;
       case 'string':
         this.#state = 'done';
@@ -279,9 +287,30 @@ export class ResponseWalker {
     }
   }
 
+  #toColumns(count: number, follow: boolean): void {
+    this.rows = 0;
+    this.#definitions = count;
+    this.#state = 'columns';
+    if (!follow) this.#columnsEnded();
+  }
+
+  #columnsEnded(): void {
+    this.#state = this.#deprecateEof ? 'rows' : 'columns-eof';
+  }
+
+  #paramsEnded(): void {
+    if (this.#deprecateEof) this.#toPreparedColumns();
+    else this.#state = 'params-eof';
+  }
+
   #toPreparedColumns(): void {
     this.#definitions = this.#preparedColumns;
     this.#state = this.#preparedColumns > 0 ? 'prepared-columns' : 'done';
+    if (this.#preparedColumns > 0 && !this.#preparedFollow) this.#preparedColumnsEnded();
+  }
+
+  #preparedColumnsEnded(): void {
+    this.#state = this.#deprecateEof ? 'done' : 'prepared-columns-eof';
   }
 
   /** @returns what replaces the packet (empty: nothing at all), or undefined when it goes on as it came */
@@ -296,6 +325,12 @@ export class ResponseWalker {
         return first === 0x00 ? this.#okPacket(body, sink) : this.#columnCount(first, body);
       case 'ok':
         return this.#okPacket(body, sink);
+      case 'stream':
+        // A log's end is a classic EOF packet, whatever was agreed on.
+        if (body.length !== 5) return this.#okAfterRows(body, sink);
+        this.status = body.readUInt16LE(3);
+        this.#state = 'done';
+        return undefined;
       case 'rows':
       case 'field-list':
         return this.#deprecateEof ? this.#okAfterRows(body, sink) : this.#fail('EOF_Packet');
@@ -313,12 +348,11 @@ export class ResponseWalker {
   }
 
   #columnCount(first: number, body: Buffer): undefined {
-    const count = first === 0xfc && body.length >= 3 ? body.readUInt16LE(1) : first < 0xfb ? first : 0;
+    const countBytes = first === 0xfc ? 3 : 1;
+    const count = body.length < countBytes ? 0 : first === 0xfc ? body.readUInt16LE(1) : first < 0xfb ? first : 0;
     // Tables have 4096 columns at most. Without one, nothing would tell where the definitions end.
     if (count < 1) return this.#fail('a column count');
-    this.#definitions = count;
-    this.#state = 'columns';
-    this.rows = 0;
+    this.#toColumns(count, !this.#optionalMetadata || body[countBytes] !== NO_METADATA);
   }
 
   #okAfterRows(body: Buffer, sink: ResponseSink): Buffer | undefined {
@@ -366,8 +400,10 @@ export class ResponseWalker {
     if (prepared instanceof MalformedPacket) return this.#fail('COM_STMT_PREPARE_OK');
     this.#definitions = prepared.params;
     this.#preparedColumns = prepared.columns;
+    this.#preparedFollow = !this.#optionalMetadata || body[METADATA_OF_PREPARED] !== NO_METADATA;
     if (prepared.params > 0) this.#state = 'params';
-    else this.#toPreparedColumns();
+    if (prepared.params > 0 && !this.#preparedFollow) this.#paramsEnded();
+    else if (prepared.params === 0) this.#toPreparedColumns();
     const rewritten = Buffer.from(body);
     rewritten.writeUInt32LE(sink.rewritePrepareOk(prepared), 1);
     return rewritten;
@@ -434,5 +470,7 @@ function initialState(shape: ResponseShape): State {
       return 'field-list';
     case 'string':
       return 'string';
+    case 'stream':
+      return 'stream';
   }
 }

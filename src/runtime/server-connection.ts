@@ -3,6 +3,7 @@ import { LoginRefused, RwsplitError } from '../errors.js';
 import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
 import { framePackets } from '../protocol/framing.js';
+import { NO_ATTRIBUTES } from '../protocol/query-attributes.js';
 import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protocol/response-walker.js';
 import { freshState, namesOf, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
@@ -71,9 +72,6 @@ function setCollation(id: number): string {
 /** utf8mb4_0900_ai_ci: what nearly all clients log in with is its character set's default. */
 const UTF8MB4_DEFAULT = 255;
 
-/** A count of 0 parameters, in 1 set. */
-const NO_ATTRIBUTES = Buffer.from([0, 1]);
-
 /**
  * A connection to a MySQL server, logged in as a client's user.
  *
@@ -95,6 +93,8 @@ export class ServerConnection implements WireOwner {
   insertIdLeft = false;
   /** From then on it is not used again once it is free. */
   expiresAtMs = Infinity;
+  /** Statements that are to interrupt what runs there, and are under way: until they are through it goes to no other session. */
+  kills = 0;
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */

@@ -9,7 +9,8 @@ export type Pin =
   | 'unknown-state-change'
   | 'long-data' // COM_STMT_SEND_LONG_DATA, until the statement ran
   | 'cursor' // until it is read to its end or closed
-  | 'set-option'; // COM_SET_OPTION
+  | 'set-option' // COM_SET_OPTION
+  | 'replication'; // COM_REGISTER_REPLICA, COM_BINLOG_DUMP: the server knows the connection as a replica's
 
 /**
  * Why a session keeps its primary connection although its reads may go to a replica: something on it may be asked for later.

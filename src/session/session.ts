@@ -98,13 +98,13 @@ export class Session {
   /** The open transaction is a read-only one, on a replica. */
   #onReplica = false;
   readonly #baseline: ReadonlyMap<string, string>;
-  readonly #serverVersion: string;
+  readonly serverVersion: string;
 
   /** @param baseline what a fresh connection of this session has, as far as it is known */
   constructor(schema: string, baseline: ReadonlyMap<string, string>, serverVersion: string) {
     this.state = freshState(schema);
     this.#baseline = baseline;
-    this.#serverVersion = serverVersion;
+    this.serverVersion = serverVersion;
     this.#status = baseline.get('autocommit') === 'OFF' ? 0 : ServerStatus.AUTOCOMMIT;
     this.lexMode = lexModeOf(this.state, baseline, serverVersion);
   }
@@ -311,6 +311,6 @@ export class Session {
   #setState(state: SessionState): void {
     if (state === this.state) return;
     this.state = state;
-    this.lexMode = lexModeOf(state, this.#baseline, this.#serverVersion);
+    this.lexMode = lexModeOf(state, this.#baseline, this.serverVersion);
   }
 }

@@ -10,21 +10,26 @@ const FLAGS = {
   SESSION_TRACK: Capability.SESSION_TRACK,
   QUERY_ATTRIBUTES: Capability.QUERY_ATTRIBUTES,
   MULTI_STATEMENTS: Capability.MULTI_STATEMENTS,
+  OPTIONAL_METADATA: Capability.OPTIONAL_RESULTSET_METADATA,
 } as const;
-const NAMES = ['DEPRECATE_EOF', 'SESSION_TRACK', 'QUERY_ATTRIBUTES', 'MULTI_STATEMENTS'] as const;
+const NAMES = ['DEPRECATE_EOF', 'SESSION_TRACK', 'QUERY_ATTRIBUTES', 'MULTI_STATEMENTS', 'OPTIONAL_METADATA'] as const;
 
-/** Every combination of the flags that change how a server answers. */
+/** Every combination of the flags that change how a server answers; the last one with half of the others' combinations. */
 const DIALECTS = Array.from({ length: 1 << NAMES.length }, (_, bits) => {
   const names = NAMES.filter((_name, i) => (bits & (1 << i)) !== 0);
   const capabilities = names.reduce((flags, name) => flags | FLAGS[name], 0);
-  return { name: names.length === 0 ? 'none of the flags' : names.join(' '), capabilities };
-});
+  return { name: names.length === 0 ? 'none of the flags' : names.join(' '), names, capabilities };
+}).filter(
+  ({ names }) =>
+    !names.includes('OPTIONAL_METADATA') || names.includes('SESSION_TRACK') === names.includes('QUERY_ATTRIBUTES'),
+);
 
 /** Each flag on and off at least twice, with others on and off. */
 const FEW: ReadonlySet<string> = new Set([
   'none of the flags',
   'DEPRECATE_EOF MULTI_STATEMENTS',
   'SESSION_TRACK QUERY_ATTRIBUTES',
+  'OPTIONAL_METADATA',
   NAMES.join(' '),
 ]);
 

@@ -2,7 +2,7 @@ import { ServerStatus } from '../../src/protocol/server-status.js';
 import { ByteWriter } from '../../src/protocol/byte-writer.js';
 import { Capability, hasCapability } from '../../src/protocol/capabilities.js';
 import { Command } from '../../src/protocol/commands.js';
-import type { RawClient, RawPacket } from '../raw-client.js';
+import type { AnswerShape, RawClient, RawPacket } from '../raw-client.js';
 
 /** A parameter of a prepared statement as it is sent: its type, and its value or NULL. */
 export interface Param {
@@ -28,7 +28,9 @@ export type Step =
   | { readonly does: 'use'; readonly schema: string }
   | { readonly does: 'fields'; readonly table: string }
   | { readonly does: 'set-option'; readonly option: number }
-  | { readonly does: 'ping' | 'reset-connection' | 'unknown-command' | 'debug' };
+  /** Any command, as its bytes. */
+  | { readonly does: 'command'; readonly payload: readonly number[] | string; readonly shape?: AnswerShape }
+  | { readonly does: 'ping' | 'reset-connection' | 'debug' };
 
 /** Some types of `enum_field_types`, with values as the binary protocol has them. */
 export const param = {
@@ -124,8 +126,11 @@ export class StepRunner {
       case 'reset-connection':
         this.#statements.clear();
         return client.command(Buffer.from([Command.RESET_CONNECTION]), 'ok');
-      case 'unknown-command':
-        return client.command(Buffer.from([0x7e]), 'ok');
+      case 'command': {
+        const { payload, shape } = step;
+        const bytes = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload;
+        return client.command(bytes, shape ?? 'ok');
+      }
     }
   }
 
@@ -163,8 +168,8 @@ function text(command: number, body: string): Buffer {
   return new ByteWriter(1 + body.length).int1(command).string(body).payload();
 }
 
-/** Errors that the proxy answers with itself, in words of its own, and one (1421) that names the server's id of a statement. */
-const OWN_WORDS: ReadonlySet<number> = new Set([1047, 1243, 1421]);
+/** Names the server's own id of a statement. */
+const ER_STMT_HAS_NO_OPEN_CURSOR = 1421;
 
 /** An OK of a statement without rows: counts of 0, flags with SESSION_STATE_CHANGED, warnings, no text and no changes. */
 const EMPTY_CHANGES = /^(000000..)([46])0(....)0000$/;
@@ -181,9 +186,8 @@ function withoutMetadataChanged(payload: Buffer): Buffer {
 }
 
 /** Readable where it is text, and the same only for the same bytes. */
-function textOf({ sequenceId, payload }: RawPacket): string {
-  if (payload[0] === 0xff && OWN_WORDS.has(payload.readUInt16LE(1)))
-    return `${sequenceId} ERR ${payload.readUInt16LE(1)}`;
+export function textOf({ sequenceId, payload }: RawPacket): string {
+  if (payload[0] === 0xff && payload.readUInt16LE(1) === ER_STMT_HAS_NO_OPEN_CURSOR) return `${sequenceId} ERR 1421`;
   // A server may say that something of the session changed and then list nothing: the same as not saying so.
   const said = EMPTY_CHANGES.exec(payload.toString('hex'));
   if (said !== null) {

@@ -14,7 +14,7 @@ const SERVER_ID = 0x01020304;
 
 function statementOf(params: number): ClientStatement {
   const classification = classify(SQL, 0, SQL.length, MYSQL);
-  const fixed = { id: 1, sql: SQL, classification, digest: undefined, state: freshState('shop') };
+  const fixed = { id: 1, sql: SQL, classification, digest: undefined, kills: undefined, state: freshState('shop') };
   return { ...fixed, key: 'key', serverKey: 'key', ownKey: 'own', bound: false, params, types: undefined };
 }
 

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
 import { startProxy } from '../proxy.js';
+import { RawClient } from '../raw-client.js';
 
 /** A client twice: through the proxy, and alone on a connection of its own, which is what it is to see. */
 interface Twin {
@@ -179,6 +180,19 @@ describe('the first question of a session', () => {
       }
     });
   }
+
+  test('after COM_INIT_DB does not show the warnings of another one', async () => {
+    const proxy = await startProxy({ poolMax: 1 });
+    const login = { ...clusterInfo().accounts.app, host: proxy.host, port: proxy.port };
+    const other = await proxy.connect();
+    await other.query('SELECT 1/0, 2/0 /* rwsplit: primary */');
+    await other.end();
+    const client = await RawClient.logIn(login);
+    const [changed] = await client.command(Buffer.from('\x02mysql'), 'ok');
+    expect(changed?.payload.readUInt16LE(5)).toBe(0);
+    // A count, three definitions and the EOFs around no rows.
+    expect(await client.query('SHOW WARNINGS')).toHaveLength(6);
+  });
 });
 
 interface Schedule {

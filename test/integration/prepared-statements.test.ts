@@ -114,7 +114,7 @@ describe('a prepared statement', () => {
     await steps.run({ does: 'prepare', name: 'p', sql: 'SELECT 1' });
     expect((await steps.run({ does: 'execute', name: 'p' })).length).toBeGreaterThan(1);
     await steps.run({ does: 'close', name: 'p' });
-    expect(await steps.run({ does: 'execute', name: 'p' })).toEqual(['1 ERR 1243']);
+    expect((await steps.run({ does: 'execute', name: 'p' }))[0]).toContain('Unknown prepared statement handler');
   });
 });
 

@@ -38,8 +38,8 @@ const OBSERVED = [
 ];
 
 const READ = `SELECT ${OBSERVED.map((name) => `@@session.${name} AS ${name}`).join(', ')}`;
-/** The same from the primary, which alone knows a connection's id. */
-const READ_PRIMARY = `${READ} FROM (SELECT CONNECTION_ID()) AS here`;
+/** The same from the primary, which alone knows of its locks. */
+const READ_PRIMARY = `${READ} FROM (SELECT IS_FREE_LOCK('none')) AS here`;
 
 /** Statements that set something of a session, as clients, tools and frameworks write them. */
 const SPELLINGS = [
@@ -187,7 +187,7 @@ describe('the schema of a session', () => {
       await client.query(use);
       const expected = use.includes('_2') ? 'session_state_2' : 'session_state';
       for (let i = 0; i < 3; i++) expect(await value(client, 'SELECT DATABASE()')).toBe(expected);
-      expect(await value(client, 'SELECT DATABASE() FROM (SELECT CONNECTION_ID()) AS here')).toBe(expected);
+      expect(await value(client, 'SELECT DATABASE() FROM (SELECT IS_FREE_LOCK(1)) AS here')).toBe(expected);
     }
     await client.end();
   });

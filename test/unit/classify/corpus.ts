@@ -386,8 +386,29 @@ export const NOT_QUITE_READS: readonly Case[] = [
   },
   {
     name: 'the id of the connection is asked of the primary',
+    expected: 'primary connection-id +connection-id',
+    statements: [
+      'SELECT CONNECTION_ID() + 0',
+      'SELECT 1 FROM t WHERE id = CONNECTION_ID()',
+      'SELECT CONNECTION_ID(), 1',
+      'SELECT @@pseudo_thread_id',
+      'SELECT PS_CURRENT_THREAD_ID()',
+    ],
+  },
+  {
+    name: 'the id of the connection is what the client was told, where nothing else is asked',
     expected: 'primary connection-id',
-    statements: ['SELECT CONNECTION_ID()', 'SELECT @@pseudo_thread_id', 'SELECT PS_CURRENT_THREAD_ID()'],
+    statements: ['SELECT CONNECTION_ID()', 'SELECT CONNECTION_ID() AS id FROM DUAL LIMIT 1'],
+  },
+  {
+    name: 'the id of the connection, once it is used, stays true',
+    expected: 'primary write +connection-id',
+    statements: ['INSERT INTO t VALUES (CONNECTION_ID())', 'UPDATE t SET a = CONNECTION_ID() WHERE b = 1'],
+  },
+  {
+    name: 'the id of the connection among several statements is that of its server',
+    expected: 'primary multi-statement +connection-id',
+    statements: ['SELECT CONNECTION_ID(); SELECT 1'],
   },
   {
     name: 'what is about one server goes to the primary',

@@ -10,6 +10,8 @@ import { ServerStatus } from '../../../src/protocol/server-status.js';
 import { encodeSessionChanges } from '../../../src/protocol/session-changes.js';
 
 const CLASSIC = Capability.SESSION_TRACK;
+const OPTIONAL_CLASSIC = Capability.SESSION_TRACK | Capability.OPTIONAL_RESULTSET_METADATA;
+const OPTIONAL = OPTIONAL_CLASSIC | Capability.DEPRECATE_EOF;
 const DEPRECATED = Capability.SESSION_TRACK | Capability.DEPRECATE_EOF;
 const { AUTOCOMMIT, CURSOR_EXISTS, MORE_RESULTS_EXISTS, PS_OUT_PARAMS } = ServerStatus;
 const NOTHING = Buffer.alloc(0);
@@ -45,6 +47,8 @@ function response(...payloads: readonly Buffer[]): Buffer {
 
 const count = (columns: number): Buffer => Buffer.from([columns]);
 const column = Buffer.from('\x03def-a-column-definition', 'latin1');
+/** An event of a binary log, behind an OK's first byte. */
+const event = Buffer.from('\0\xfe\xff an event', 'latin1');
 const row = (text: string): Buffer => new ByteWriter().lenencString(text).payload();
 
 class Recorder implements ResponseSink {
@@ -127,6 +131,33 @@ const RESPONSES: readonly [string, ResponseShape, number, Buffer][] = [
   ['fetched rows', 'rows', CLASSIC, response(row('1'), row('2'), eof())],
   ['a list of fields', 'columns', CLASSIC, response(column, column, eof())],
   ['statistics', 'string', CLASSIC, response(Buffer.from('Uptime: 1'))],
+  [
+    'a result set with its definitions',
+    'result',
+    OPTIONAL,
+    response(Buffer.of(1, 1), column, row('a'), ok({ header: 0xfe })),
+  ],
+  ['a result set without them', 'result', OPTIONAL, response(Buffer.of(1, 0), row('a'), ok({ header: 0xfe }))],
+  ['one of many columns', 'result', OPTIONAL, response(Buffer.of(0xfc, 44, 1, 0), row('a'), ok({ header: 0xfe }))],
+  [
+    'a result set without them, but with EOFs',
+    'result',
+    OPTIONAL_CLASSIC,
+    response(Buffer.of(1, 0), eof(), row('a'), eof()),
+  ],
+  ['a log to its end', 'stream', DEPRECATED, response(event, event, eof())],
+  [
+    'a log that breaks off',
+    'stream',
+    CLASSIC,
+    response(event, encodeErr({ errno: 1236, sqlState: 'HY000', message: 'no' })),
+  ],
+  [
+    'a log whose packets are counted anew',
+    'stream',
+    CLASSIC,
+    Buffer.concat([response(event, event), response(event, eof())]),
+  ],
 ];
 
 const PREPARE_OK = new ByteWriter().int1(0).int4(7).int2(1).int2(2).int1(0).int2(0).payload();
@@ -174,6 +205,15 @@ describe('a response', () => {
       expect(out.readUInt32LE(5)).toBe(1007);
       expect(out.subarray(9).equals(bytes.subarray(9))).toBe(true);
     }
+  });
+
+  test('to COM_STMT_PREPARE may be without definitions', () => {
+    const none = Buffer.concat([PREPARE_OK, Buffer.of(0)]);
+    expect(walk(response(none), OPTIONAL, 'prepare').walker.done).toBe(true);
+    const withEofs = response(none, eof(), eof());
+    expect(walk(withEofs, OPTIONAL_CLASSIC, 'prepare').taken).toBe(withEofs.length);
+    const full = response(Buffer.concat([PREPARE_OK, Buffer.of(1)]), column, column, column);
+    expect(walk(full, OPTIONAL, 'prepare').taken).toBe(full.length);
   });
 
   test('asks for the file of LOAD DATA LOCAL, and goes on when it was sent', () => {

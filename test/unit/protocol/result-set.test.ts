@@ -60,6 +60,11 @@ describe('a result set', () => {
     );
   });
 
+  test('says that its definitions follow, to clients that may do without', () => {
+    const capabilities = Capability.DEPRECATE_EOF | Capability.OPTIONAL_RESULTSET_METADATA;
+    expect(frameResultSet(resultSet, capabilities, 2, 1).toString('hex')).toMatch(/^020000010101/);
+  });
+
   test('has sequence ids that begin again after 255', () => {
     const rows = Array.from({ length: 300 }, () => [1]);
     const bytes = frameResultSet({ columns: [], rows }, Capability.DEPRECATE_EOF, 2, 1);
