@@ -261,13 +261,23 @@ export class ServerPool implements ConnectionPool, BudgetUser {
 
   async #create(): Promise<ServerConnection | FailedConnection> {
     await this.#budget.take(this);
-    const made = await this.#open();
-    if (made instanceof FailedConnection) this.#budget.free();
-    else {
-      const { maxLifetimeMs } = this.#settings;
-      made.expiresAtMs = Date.now() + maxLifetimeMs * (0.9 + 0.2 * Math.random());
+    const made = this.#ended ? this.#tooLate() : await this.#open();
+    if (made instanceof FailedConnection) {
+      this.#budget.free();
+      return made;
     }
+    if (this.#ended) {
+      this.#close(made);
+      return this.#tooLate();
+    }
+    const { maxLifetimeMs } = this.#settings;
+    made.expiresAtMs = Date.now() + maxLifetimeMs * (0.9 + 0.2 * Math.random());
     return made;
+  }
+
+  /** Nobody would close a connection that is made now. */
+  #tooLate(): FailedConnection {
+    return new FailedConnection(new RwsplitError('shutting-down', 'the pool has been closed; connect again'));
   }
 
   async #open(): Promise<ServerConnection | FailedConnection> {
