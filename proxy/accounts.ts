@@ -118,6 +118,10 @@ export class Accounts implements Proofs {
       : nativeMatches(answer, nonce, account.password);
   }
 
+  entries(): IterableIterator<[user: string, account: Account]> {
+    return this.#byUser.entries();
+  }
+
   /** A server has accepted the password. */
   accepted(user: string, password: Buffer): Account {
     const known = this.#byUser.get(user);

@@ -10,6 +10,7 @@ import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
+import type { PoolRow } from './admin/show-pools.js';
 import { Accounts, type Account } from './accounts.js';
 import { Gate } from './gate.js';
 import { encodeAttributes, handedOn, type AttributeScope } from './server-attributes.js';
@@ -31,6 +32,8 @@ export class BackendGroup {
   /** What a fresh connection has, as far as it is known. */
   readonly baseline: ReadonlyMap<string, string>;
   readonly serverVersion: string;
+  /** What tells its clients from the user's others. */
+  readonly kind: string;
   readonly #pools = new Map<string, ServerPool>();
   readonly #dial: ServerDial;
   readonly #breakers: CircuitBreakers;
@@ -39,6 +42,7 @@ export class BackendGroup {
 
   constructor(
     account: Account,
+    kind: string,
     first: ServerConnection,
     dial: ServerDial,
     breakers: CircuitBreakers,
@@ -46,6 +50,7 @@ export class BackendGroup {
   ) {
     this.baseline = first.baseline;
     this.serverVersion = first.serverVersion;
+    this.kind = kind;
     this.#account = account;
     this.#dial = dial;
     this.#breakers = breakers;
@@ -66,6 +71,10 @@ export class BackendGroup {
   /** A connection of its own, beside the pools, which may be full of what it is to interrupt. To be closed. */
   async openAside(node: NodeAddress): Promise<ServerConnection> {
     return ServerConnection.open(node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
+  }
+
+  get status(): Omit<PoolRow, 'user' | 'kind'>[] {
+    return [...this.#pools].map(([node, pool]) => ({ node, ...pool.status }));
   }
 
   /** A client's session uses these connections, until {@link left}. */
@@ -159,9 +168,25 @@ export class Backends {
       connection.close();
       return existing;
     }
-    const group = new BackendGroup(account, connection, dial, this.#breakers, this.#pools);
+    const group = new BackendGroup(
+      account,
+      kindOf(response, clientAttributes),
+      connection,
+      dial,
+      this.#breakers,
+      this.#pools,
+    );
     account.groups.set(key, group);
     return group;
+  }
+
+  /** All pools, for those who watch. */
+  get pools(): PoolRow[] {
+    return [...this.accounts.entries()].flatMap(([user, account]) =>
+      [...account.groups.values()].flatMap((group) =>
+        group.status.map((status) => ({ user, kind: group.kind, ...status })),
+      ),
+    );
   }
 
   /** Ends all connections. */
@@ -200,6 +225,18 @@ export class Backends {
     if (unreachable instanceof Error) throw unreachable;
     throw new RwsplitError('no-primary', problem ?? 'no server can be reached to check the login');
   }
+}
+
+/** For those who watch. */
+function kindOf(
+  { capabilities, collation, database }: HandshakeResponse,
+  attributes: Readonly<Record<string, string>>,
+): string {
+  const flags = `flags 0x${((capabilities & DIALECT_FLAGS) >>> 0).toString(16)}`;
+  const program = attributes['program_name'] ?? attributes['_client_name'];
+  return [program, `collation ${collation}`, flags, database === '' ? 'no schema' : undefined]
+    .filter((it) => it !== undefined)
+    .join(', ');
 }
 
 /** Clients that agree on this share connections. A connection cannot give up its schema, so those without one keep apart. */

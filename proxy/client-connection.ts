@@ -20,7 +20,7 @@ import { Commands, type CommandClient } from './commands.js';
 import type { Killable } from './kill.js';
 import type { Admission } from './listen/limits.js';
 import { readProxyHeader } from './listen/proxy-header.js';
-import { SessionRunner, type Cluster } from './session-runner.js';
+import { SessionRunner, type Cluster, type RunnerStatus } from './session-runner.js';
 
 /** What all clients of a proxy share. */
 export interface ProxyContext {
@@ -35,6 +35,8 @@ export interface ProxyContext {
   readonly intake: Intake;
   readonly times: ClientTimes;
   readonly log: Log;
+  /** What a client runs is killed on the server when the client disappears. */
+  readonly killsAbandoned: boolean;
   /** The client that was told this id. */
   readonly clientOf: (id: number) => ClientConnection | undefined;
 }
@@ -52,6 +54,18 @@ export interface ClientTimes {
   readonly idleTimeoutMs: number;
   /** A clock that is cheap to read: as of the last look at idle clients. */
   nowMs: number;
+}
+
+/** What a client is, and does. */
+export interface ClientStatus {
+  readonly id: number;
+  readonly user: string;
+  readonly address: string;
+  readonly transport: string;
+  readonly phase: string;
+  readonly phaseSinceMs: number;
+  readonly session: Session;
+  readonly runner: RunnerStatus;
 }
 
 /** Where a client's connection comes from. */
@@ -104,7 +118,8 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
   #readingPaused = false;
   /** Bytes of this client in the intake's sum. */
   #countedBytes = 0;
-  #idleSinceMs = 0;
+  /** Of idle and running; coarse. */
+  #phaseSinceMs = 0;
 
   constructor(id: number, source: ClientSource, context: ProxyContext) {
     this.id = id;
@@ -135,6 +150,23 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     return { id: this.id, user: this.user, runner, destroy: () => this.destroy() };
   }
 
+  /** For those who watch; undefined before the client's login. */
+  get status(): ClientStatus | undefined {
+    const runner = this.#runner;
+    if (runner === undefined) return undefined;
+    const { address, secure } = this.#entrance.origin;
+    return {
+      id: this.id,
+      user: this.user,
+      address,
+      transport: [secure ? 'secure' : '', this.#wire.isCompressed ? 'compressed' : ''].filter((it) => it !== '').join(),
+      phase: this.#phase,
+      phaseSinceMs: this.#phaseSinceMs,
+      session: runner.session,
+      runner: runner.status,
+    };
+  }
+
   /** Nothing of the client's is under way. */
   get idle(): boolean {
     return this.#phase === 'idle' && this.#runner?.session.inTransaction !== true;
@@ -157,7 +189,7 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
   commandEnded(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'idle';
-    this.#idleSinceMs = this.#context.times.nowMs;
+    this.#phaseSinceMs = this.#context.times.nowMs;
     this.#pump();
   }
 
@@ -205,7 +237,7 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     if (this.#phase !== 'idle') return;
     const ofSession = this.#runner?.session.state.variables.get('wait_timeout');
     const limitMs = ofSession === undefined ? this.#context.times.idleTimeoutMs : Number(ofSession) * 1000;
-    if (nowMs - this.#idleSinceMs <= limitMs) return;
+    if (nowMs - this.#phaseSinceMs <= limitMs) return;
     const what = `disconnected after ${Math.round(limitMs / 1000)} s without a command; connect again, or raise wait_timeout`;
     this.#sayGoodbye(new RwsplitError('idle-timeout', what));
   }
@@ -237,12 +269,20 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
 
   ended(): void {
     clearTimeout(this.#loginTimer);
+    const wasRunning = this.#phase === 'running';
     this.#phase = 'closed';
     this.#context.intake.bufferedBytes -= this.#countedBytes;
     this.#countedBytes = 0;
-    this.#leaveSession();
     this.#admission.leave();
     this.#onEnded(this);
+    const runner = this.#runner;
+    if (runner === undefined || !wasRunning || !this.#context.killsAbandoned) {
+      this.#leaveSession();
+      return;
+    }
+    // What it waited for is of no use to anybody. As long as it runs, the session has to know where.
+    const leave = (): void => this.#leaveSession();
+    runner.kill().then(leave, leave);
   }
 
   // ── bytes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -347,6 +387,8 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
           return;
         }
         this.#phase = 'running';
+        this.#phaseSinceMs = this.#context.times.nowMs;
+        if (this.#runner !== undefined) this.#runner.session.nowMs = this.#phaseSinceMs;
         this.#wire.beginAnswer(this.#splitter.bufferedBytes > 0);
         this.#commands?.take(message);
         return;

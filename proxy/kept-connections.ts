@@ -37,6 +37,16 @@ export class KeptConnections {
     return this.#transaction;
   }
 
+  /** All of them, by what they are kept as. */
+  get list(): readonly (readonly ['primary' | 'previous' | 'transaction', ServerConnection])[] {
+    const places = [
+      ['primary', this.#primary],
+      ['previous', this.#previous],
+      ['transaction', this.#transaction],
+    ] as const;
+    return places.flatMap(([as, connection]) => (connection === undefined ? [] : [[as, connection] as const]));
+  }
+
   ranPrevious(connection: ServerConnection): boolean {
     return connection === this.#last;
   }

@@ -5,7 +5,6 @@ import type { MonitorAccount } from '../src/runtime/monitor-login.js';
 import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
-import type { BinlogFrom } from './binlog-source.js';
 import type { ProofPlugin } from './client-login.js';
 import type { ListenAddress } from './listen/listeners.js';
 import type { AttributeScope } from './server-attributes.js';
@@ -28,8 +27,6 @@ export interface ProxyOptions {
   readonly consistency?: Consistency | undefined;
   /** Where reads go, beside what their own text says; none needed. */
   readonly rules?: readonly Rule[] | undefined;
-  /** From where a user's clients follow the binary log; the primary for those who are not named. */
-  readonly binlogFrom?: ReadonlyMap<string, BinlogFrom> | undefined;
   /** Where a certificate and keys that the proxy makes for itself are kept; without it they last as long as the process. */
   readonly dataDirectory?: string | undefined;
   readonly clients?: ClientOptions | undefined;
@@ -58,6 +55,8 @@ export interface ClientOptions {
   readonly authPlugin?: ProofPlugin | undefined;
   /** That they are told; the oldest of the servers' when absent. */
   readonly serverVersion?: string | undefined;
+  /** What a client runs is killed on the server when the client disappears. As MySQL itself, not when absent. */
+  readonly killAbandoned?: boolean | undefined;
   /** Networks whose connections may begin with a PROXY protocol header. */
   readonly proxyProtocol?: readonly string[] | undefined;
 }

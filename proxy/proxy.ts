@@ -133,9 +133,14 @@ export class Proxy {
       backends: this.#backends,
       statements,
       functions: this.#functions.known,
-      binlogFrom: this.#options.binlogFrom ?? new Map(),
+      binlogFrom: this.#users.binlogFrom,
       rules: new Rules(this.#options.rules ?? []),
-      admin: new Admin(this.#options.monitor.user, this.#digests, () => this.counts()),
+      admin: new Admin(this.#options.monitor.user, {
+        digests: this.#digests,
+        counts: () => this.counts(),
+        sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
+        pools: () => this.#backends.pools,
+      }),
       entrance: {
         users: this.#users,
         rsaKey,
@@ -147,6 +152,7 @@ export class Proxy {
       intake: this.#intake,
       times: this.#times,
       log: this.#log,
+      killsAbandoned: clients.killAbandoned ?? false,
       clientOf: (id) => this.#registry.get(id),
     };
     this.#idleTimer = setInterval(() => this.#endIdleClients(), DEFAULTS.idleIntervalMs);

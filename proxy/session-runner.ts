@@ -53,6 +53,19 @@ export interface Cluster {
 
 type Role = 'primary' | 'replica';
 
+/** What a session is doing. */
+export interface RunnerStatus {
+  /** Where its command runs. */
+  readonly running: ServerConnection | undefined;
+  /** Its command waits for a connection. */
+  readonly waits: boolean;
+  readonly kept: KeptConnections['list'];
+  /** The digest's text of the statement under way; '' for none. */
+  readonly statement: string;
+  /** Why that runs where it runs. */
+  readonly reason: string;
+}
+
 const ER_QUERY_INTERRUPTED = 1317;
 
 const COUNT_OLD_WARNINGS: ReadonlySet<number> = new Set([
@@ -119,6 +132,17 @@ export class SessionRunner implements RelayEnd, Holder {
   /** Whether commands that any server can answer have a connection of the session's own to go to. */
   get keepsConnection(): boolean {
     return this.#kept.primary !== undefined || this.#kept.transaction !== undefined;
+  }
+
+  /** What is under way, and where; for those who watch. */
+  get status(): RunnerStatus {
+    return {
+      running: this.#connection,
+      waits: this.#run !== undefined && this.#connection === undefined,
+      kept: this.#kept.list,
+      statement: this.#run?.digest?.text ?? '',
+      reason: this.#run?.route.reason ?? '',
+    };
   }
 
   run(run: CommandRun): void {

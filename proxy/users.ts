@@ -1,4 +1,5 @@
 import { RwsplitError } from '../src/errors.js';
+import type { BinlogFrom } from './binlog-source.js';
 import { Networks } from './listen/networks.js';
 
 /** What the configuration says of a user. None need be named: users are the servers' own. */
@@ -11,6 +12,8 @@ export interface UserOptions {
   readonly networks?: readonly string[] | undefined;
   /** Clients at once. */
   readonly connections?: number | undefined;
+  /** From where the user's clients follow the binary log; the primary when absent. */
+  readonly binlogFrom?: BinlogFrom | undefined;
 }
 
 /** From where, and how, a client came. */
@@ -35,6 +38,12 @@ export class Users {
         { ...user, from: user.networks === undefined ? undefined : new Networks(user.networks) },
       ]),
     );
+  }
+
+  /** From where users follow the binary log, of those who do not follow the primary's. */
+  get binlogFrom(): ReadonlyMap<string, BinlogFrom> {
+    const named = [...this.#byName.values()];
+    return new Map(named.flatMap(({ name, binlogFrom }) => (binlogFrom === undefined ? [] : [[name, binlogFrom]])));
   }
 
   find(name: string): UserOptions | undefined {

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, afterEach, beforeEach, vi } from 'vitest';
-import type { BinlogFrom } from '../proxy/binlog-source.js';
 import { firstTcp } from '../proxy/listen/listeners.js';
 import type { ProxyOptions } from '../proxy/options.js';
 import { Proxy } from '../proxy/proxy.js';
@@ -28,7 +27,6 @@ export interface TestProxyOptions {
   readonly nodes?: readonly { readonly host: string; readonly port: number }[];
   readonly poolMax?: number;
   readonly rules?: readonly Rule[];
-  readonly binlogFrom?: ReadonlyMap<string, BinlogFrom>;
   readonly accounts?: { readonly monitor: { user: string; password: string } };
   /** What else the proxy is set to. */
   readonly options?: Partial<ProxyOptions>;
@@ -63,7 +61,6 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       monitor: (options.accounts ?? accounts).monitor,
       poolMax: options.poolMax ?? 20,
       rules: options.rules ?? [],
-      binlogFrom: options.binlogFrom,
       ...options.options,
     },
     createLog(process.env['TEST_LOG'] ?? 'silent'),

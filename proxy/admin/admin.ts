@@ -3,14 +3,25 @@ import type { OwnStatement } from '../../src/classify/own-statement.js';
 import { RwsplitError } from '../../src/errors.js';
 import { framePackets } from '../../src/protocol/framing.js';
 import { encodeErr } from '../../src/protocol/packets/err.js';
+import type { ClientStatus } from '../client-connection.js';
 import { frameResultSet, type ResultSet } from './result-set.js';
 import { showDigests } from './show-digests.js';
+import { showPools, type PoolRow } from './show-pools.js';
 import { showRoutes, type RouteCount } from './show-routes.js';
+import { showSessions } from './show-sessions.js';
 
 /** Who asks. */
 export interface AdminClient {
   readonly user: string;
   readonly capabilities: number;
+}
+
+/** Where answers come from. */
+export interface AdminSources {
+  readonly digests: DigestTable;
+  readonly counts: () => readonly RouteCount[];
+  readonly sessions: () => readonly ClientStatus[];
+  readonly pools: () => readonly PoolRow[];
 }
 
 /**
@@ -19,14 +30,12 @@ export interface AdminClient {
  */
 export class Admin {
   readonly #user: string;
-  readonly #digests: DigestTable;
-  readonly #counts: () => readonly RouteCount[];
+  readonly #sources: AdminSources;
 
-  /** @param user the only one who gets an answer: digests show what all users run */
-  constructor(user: string, digests: DigestTable, counts: () => readonly RouteCount[]) {
+  /** @param user the only one who gets an answer: it shows what all users run */
+  constructor(user: string, sources: AdminSources) {
     this.#user = user;
-    this.#digests = digests;
-    this.#counts = counts;
+    this.#sources = sources;
   }
 
   /** @returns the answer's packets */
@@ -41,9 +50,13 @@ export class Admin {
   #resultSet(statement: OwnStatement): ResultSet {
     switch (statement) {
       case 'digests':
-        return showDigests(this.#digests);
+        return showDigests(this.#sources.digests);
       case 'routes':
-        return showRoutes(this.#counts());
+        return showRoutes(this.#sources.counts());
+      case 'sessions':
+        return showSessions(this.#sources.sessions(), Date.now());
+      case 'pools':
+        return showPools(this.#sources.pools());
     }
   }
 }

@@ -2,6 +2,7 @@ import { isScalar } from 'yaml';
 import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
 import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
+import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
 import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
@@ -16,13 +17,14 @@ const LIMIT_KEYS =
   'connections connections_per_user connections_per_address packet_bytes login_timeout_ms idle_timeout_ms'.split(' ');
 
 export function readClients(reader: ConfigReader, top: Section): ClientOptions {
-  const keys = ['tls', 'compression', 'auth_plugin', 'server_version', 'proxy_protocol'];
+  const keys = ['tls', 'compression', 'auth_plugin', 'server_version', 'proxy_protocol', 'kill_abandoned'];
   const clients = reader.section(top, 'clients', keys);
   return {
     tls: readTls(reader, clients.get('tls'), 'clients.tls'),
     compression: readCompression(reader, clients.get('compression'), 'clients.compression'),
     authPlugin: reader.choice(clients.get('auth_plugin'), 'clients.auth_plugin', [CACHING_SHA2, NATIVE_PASSWORD]),
     serverVersion: reader.string(clients.get('server_version'), 'clients.server_version'),
+    killAbandoned: reader.boolean(clients.get('kill_abandoned'), 'clients.kill_abandoned'),
     proxyProtocol: readNetworks(reader, clients.get('proxy_protocol'), 'clients.proxy_protocol'),
   };
 }
@@ -65,7 +67,7 @@ export function readUsers(reader: ConfigReader, node: unknown): UserOptions[] | 
 }
 
 function readUser(reader: ConfigReader, node: unknown, where: string): UserOptions {
-  const user = reader.map(node, where, ['name', 'password_env', 'require', 'connections']);
+  const user = reader.map(node, where, ['name', 'password_env', 'require', 'connections', 'binlog_from']);
   const name = reader.string(user.get('name'), `${where}.name`);
   if (name === undefined) return reader.fail(node, `${where} has no name`);
   const required = user.get('require');
@@ -78,7 +80,15 @@ function readUser(reader: ConfigReader, node: unknown, where: string): UserOptio
     requireTls: reader.boolean(demands.get('tls'), `${where}.require.tls`),
     networks: readNetworks(reader, demands.get('networks'), `${where}.require.networks`),
     connections: reader.count(user.get('connections'), `${where}.connections`),
+    binlogFrom: readBinlogFrom(reader, user.get('binlog_from'), `${where}.binlog_from`),
   };
+}
+
+function readBinlogFrom(reader: ConfigReader, node: unknown, where: string): BinlogFrom | undefined {
+  const text = reader.string(node, where)?.replaceAll(' ', '');
+  if (text === undefined || text === 'primary' || text === 'replica') return text;
+  const name = /^node=([\w.:-]{1,255})$/.exec(text)?.[1];
+  return name === undefined ? reader.fail(node, `${where} is one of primary, replica, node=HOST:PORT`) : `node=${name}`;
 }
 
 /** A mode alone, or a map with one. */

@@ -49,6 +49,9 @@ export interface PoolStatus {
   readonly idle: number;
   /** Clients that wait for a connection. */
   readonly waiting: number;
+  /** Connections of the user on the node, in all pools, and how many there may be. */
+  readonly open: number;
+  readonly max: number;
 }
 
 /** The connections to one node for one user and one way of talking. */
@@ -110,7 +113,8 @@ export class ServerPool implements ConnectionPool, BudgetUser {
 
   get status(): PoolStatus {
     const { size, available, pending } = this.#pool;
-    return { connections: size, idle: available + this.#ready.length, waiting: pending };
+    const { open, max } = this.#budget;
+    return { connections: size, idle: available + this.#ready.length, waiting: pending, open, max };
   }
 
   /**

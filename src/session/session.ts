@@ -7,6 +7,7 @@ import { lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
 import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
+import { Reasons } from './reasons.js';
 import { TemporaryTables } from './temporary-tables.js';
 import { changeState, freshState, type SessionState } from './session-state.js';
 
@@ -80,8 +81,8 @@ function isCarried(change: SessionChange): boolean {
 export class Session {
   state: SessionState;
   /** Each with the reason that is shown. */
-  readonly pins = new Set<Pin>();
-  readonly holds = new Set<Hold>();
+  readonly pins = new Reasons<Pin>();
+  readonly holds = new Reasons<Hold>();
   lexMode: LexMode;
   /** Rows of the last result set, for FOUND_ROWS() where its connection has gone back. */
   foundRows = 0;
@@ -107,6 +108,12 @@ export class Session {
     this.serverVersion = serverVersion;
     this.#status = baseline.get('autocommit') === 'OFF' ? 0 : ServerStatus.AUTOCOMMIT;
     this.lexMode = lexModeOf(this.state, baseline, serverVersion);
+  }
+
+  /** From when on reasons that come now hold. */
+  set nowMs(nowMs: number) {
+    this.pins.nowMs = nowMs;
+    this.holds.nowMs = nowMs;
   }
 
   /** Server status flags, as a client without a statement under way is to see them. */

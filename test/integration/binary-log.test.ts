@@ -32,7 +32,7 @@ beforeAll(async () => {
     nodes: cluster.nodes.slice(0, 2),
     accounts: { monitor },
     poolMax: 2,
-    binlogFrom: new Map([[FROM_REPLICA.user, 'replica']]),
+    options: { users: [{ name: FROM_REPLICA.user, binlogFrom: 'replica' }] },
   });
 });
 afterAll(async () => {

@@ -252,3 +252,16 @@ describe('CONNECTION_ID()', () => {
     expect(await outcome(client.query('SELECT 1'))).not.toBe('done');
   });
 });
+
+describe('a client that disappears in the middle of a statement', () => {
+  test.each([READ, WRITE])('has it killed on the server, where that is set: %s', async (sql) => {
+    const own = await startProxy({ options: { clients: { killAbandoned: true } } });
+    const client = await own.connect({ database: 'kill_it' });
+    client.query(sql).catch(() => {});
+    await eventually(async () => expect(await running('long')).toHaveLength(1));
+    client.destroy();
+    await eventually(async () => expect(await running('long')).toEqual([]));
+    const next = await own.connect({ database: 'kill_it' });
+    expect(await value(next, 'SELECT COUNT(*) FROM t')).toBe(2);
+  });
+});
