@@ -4,8 +4,8 @@ import { LoginRefused, RwsplitError } from '../src/errors.js';
 import { DIALECT_FLAGS } from '../src/protocol/capabilities.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
-import { CircuitBreaker } from '../src/runtime/circuit-breaker.js';
 import type { ServerDial } from '../src/runtime/dial-server.js';
+import { NodesShared } from '../src/runtime/node-shared.js';
 import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
@@ -36,7 +36,7 @@ export class BackendGroup {
   readonly kind: string;
   readonly #pools = new Map<string, ServerPool>();
   readonly #dial: ServerDial;
-  readonly #breakers: CircuitBreakers;
+  readonly #nodes: NodesShared;
   readonly #settings: PoolSettings;
   readonly #account: Account;
 
@@ -45,7 +45,7 @@ export class BackendGroup {
     kind: string,
     first: ServerConnection,
     dial: ServerDial,
-    breakers: CircuitBreakers,
+    nodes: NodesShared,
     settings: PoolSettings,
   ) {
     this.baseline = first.baseline;
@@ -53,7 +53,7 @@ export class BackendGroup {
     this.kind = kind;
     this.#account = account;
     this.#dial = dial;
-    this.#breakers = breakers;
+    this.#nodes = nodes;
     this.#settings = settings;
     this.pool(first.node).donate(first);
   }
@@ -62,7 +62,7 @@ export class BackendGroup {
     let pool = this.#pools.get(node.name);
     if (pool === undefined) {
       const budget = this.#account.budget(node, this.#settings.max);
-      pool = new ServerPool(node, this.#dial, this.#breakers.of(node), budget, this.#settings);
+      pool = new ServerPool(node, this.#dial, this.#nodes.of(node), budget, this.#settings);
       this.#pools.set(node.name, pool);
     }
     return pool;
@@ -91,24 +91,10 @@ export class BackendGroup {
   }
 }
 
-/** One for each node: a dead node is dead for all users. */
-class CircuitBreakers {
-  readonly #byNode = new Map<string, CircuitBreaker>();
-
-  of(node: NodeAddress): CircuitBreaker {
-    let breaker = this.#byNode.get(node.name);
-    if (breaker === undefined) {
-      breaker = new CircuitBreaker(DEFAULTS.backOffMinMs, DEFAULTS.backOffMaxMs);
-      this.#byNode.set(node.name, breaker);
-    }
-    return breaker;
-  }
-}
-
 /** All server connections of the proxy, and the accounts with which they are made. */
 export class Backends {
   readonly accounts: Accounts;
-  readonly #breakers = new CircuitBreakers();
+  readonly #nodes = new NodesShared();
   readonly #snapshot: () => Snapshot;
   readonly #pools: PoolSettings;
   readonly #servers: ServerSettings;
@@ -173,7 +159,7 @@ export class Backends {
       kindOf(response, clientAttributes),
       connection,
       dial,
-      this.#breakers,
+      this.#nodes,
       this.#pools,
     );
     account.groups.set(key, group);

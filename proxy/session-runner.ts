@@ -658,7 +658,7 @@ export class SessionRunner implements RelayEnd, Holder {
         if (failure !== undefined) this.#finishFailed(connection, failure);
         else if (error !== undefined) this.#finishRefused(connection, error);
         else if (prepared !== undefined) {
-          connection.addPrepared(keyOnServer(statement), prepared.statementId);
+          connection.addPrepared(keyOnServer(statement), prepared.statementId, statement);
           if (this.#interrupted) this.#finishRefused(connection, errPacketOf(interrupted()));
           else this.#start(connection, this.#role);
         }

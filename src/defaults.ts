@@ -44,6 +44,8 @@ export const DEFAULTS = {
   backOffMaxMs: 2_000,
   /** Statements that one server connection keeps prepared; the least recently used is closed first. */
   preparedPerConnection: 200,
+  /** The same for all connections to one node: half of what MySQL allows all clients of a server by default. */
+  preparedPerNode: 8_191,
   /** Statements that one client may have prepared at once: MySQL's default for all clients together. */
   preparedPerClient: 16_382,
   /** Classes of statements remembered. */

@@ -8,7 +8,7 @@ import { ResponseWalker, type ResponseShape, type ResponseSink } from '../protoc
 import { freshState, namesOf, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { logInToServer, type LoggedIn, type ServerDial } from './dial-server.js';
-import { PreparedCache } from './prepared-cache.js';
+import { PreparedCache, type ServerStatement } from './prepared-cache.js';
 import { SwallowedReply, type Swallowed } from './swallowed-reply.js';
 import type { Wire, WireOwner } from './wire.js';
 
@@ -233,8 +233,8 @@ export class ServerConnection implements WireOwner {
   }
 
   /** A statement has been prepared here. Those that it displaces are closed. */
-  addPrepared(key: string, id: number): void {
-    for (const displaced of this.prepared.add(key, { id, boundTypes: undefined })) {
+  addPrepared(key: string, id: number, owner?: ServerStatement['owner']): void {
+    for (const displaced of this.prepared.add(key, { id, boundTypes: undefined, owner })) {
       const close = Buffer.alloc(5, Command.STMT_CLOSE);
       close.writeUInt32LE(displaced.id, 1);
       this.sendSilently(framePackets(close, 0));
@@ -324,6 +324,7 @@ export class ServerConnection implements WireOwner {
     if (this.#closed !== undefined) return;
     const { name, host, port } = this.node;
     this.#closed = new RwsplitError('server-lost', `lost the connection to ${name} (${host}:${port}): ${what}`);
+    this.prepared.clear();
     for (const reply of this.#expected.splice(0)) reply.owner.connectionLost(this, this.#closed);
     this.onClosed?.(this);
   }

@@ -3,9 +3,9 @@ import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
 import type { SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
-import type { CircuitBreaker } from './circuit-breaker.js';
 import type { BudgetUser, ConnectionBudget } from './connection-budget.js';
 import type { ServerDial } from './dial-server.js';
+import type { NodeShared } from './node-shared.js';
 import { ServerConnection, type ConnectionPool, type Holder } from './server-connection.js';
 
 /**
@@ -59,7 +59,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   readonly #pool: Pool<ServerConnection | FailedConnection>;
   readonly #node: NodeAddress;
   readonly #dial: ServerDial;
-  readonly #breaker: CircuitBreaker;
+  readonly #shared: NodeShared;
   readonly #budget: ConnectionBudget;
   readonly #settings: PoolSettings;
   readonly #donated: ServerConnection[] = [];
@@ -75,19 +75,19 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   #ended = false;
 
   /**
-   * @param breaker shared by all pools of the node
+   * @param shared by all pools of the node
    * @param budget shared by all pools of the node and user
    */
   constructor(
     node: NodeAddress,
     dial: ServerDial,
-    breaker: CircuitBreaker,
+    shared: NodeShared,
     budget: ConnectionBudget,
     settings: PoolSettings,
   ) {
     this.#node = node;
     this.#dial = dial;
-    this.#breaker = breaker;
+    this.#shared = shared;
     this.#budget = budget;
     this.#settings = settings;
     budget.join(this);
@@ -275,6 +275,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       return this.#tooLate();
     }
     const { maxLifetimeMs } = this.#settings;
+    made.prepared.share(this.#shared.prepared);
     made.expiresAtMs = Date.now() + maxLifetimeMs * (0.9 + 0.2 * Math.random());
     return made;
   }
@@ -288,17 +289,17 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     for (let given = this.#donated.pop(); given !== undefined; given = this.#donated.pop()) {
       if (!given.closed) return given;
     }
-    const refusal = this.#breaker.refusal(Date.now());
+    const refusal = this.#shared.breaker.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
       const connection = await ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
-      this.#breaker.succeeded();
+      this.#shared.breaker.succeeded();
       return connection;
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error));
       // A refused login says nothing about the node but that it is there.
-      if (failure instanceof LoginRefused) this.#breaker.succeeded();
-      else this.#breaker.failed(Date.now(), failure);
+      if (failure instanceof LoginRefused) this.#shared.breaker.succeeded();
+      else this.#shared.breaker.failed(Date.now(), failure);
       return new FailedConnection(failure);
     }
   }

@@ -1,5 +1,6 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { DEFAULTS } from '../../src/defaults.js';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { PRIMARY_ID, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 import { RawClient } from '../raw-client.js';
@@ -133,6 +134,31 @@ describe('many prepared statements', () => {
       // 200 on each of at most 3 connections of a pool.
       expect(count).toBeLessThanOrEqual(600);
     }
+  });
+
+  test('of many clients, each used once and many left open, do not fill them up either', async () => {
+    const own = await startProxy({ poolMax: 60 });
+    const clients = await Promise.all(Array.from({ length: 100 }, () => own.connect()));
+    const watched = await Promise.all([0, 1, 2].map((node) => connectDirect(node, clusterInfo().accounts.root)));
+    const prepared = async (): Promise<number[]> =>
+      Promise.all(watched.map(async (node) => Number(await valueOfStatus(node, 'Prepared_stmt_count'))));
+    const ofOthers = Math.max(...(await prepared()));
+    let most = 0;
+    for (let round = 0; round < 100; round++) {
+      await Promise.all(
+        clients.map(async (client, i) => {
+          const n = round * 100 + i;
+          const statement = await client.prepare(`SELECT ${n} + ? /* one of ten thousand */`);
+          const [rows] = await statement.execute([1]);
+          expect(rows).toEqual([{ [`${n} + ?`]: n + 1 }]);
+          if (round % 2 === 0) await statement.close();
+        }),
+      );
+      if (round % 10 !== 9) continue;
+      most = Math.max(most, ...(await prepared()));
+    }
+    expect(most).toBeGreaterThan(100);
+    expect(most - ofOthers).toBeLessThanOrEqual(DEFAULTS.preparedPerNode + 60);
   });
 
   test('all still run after they were crowded out of the servers', async () => {

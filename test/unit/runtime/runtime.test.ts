@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CircuitBreaker } from '../../../src/runtime/circuit-breaker.js';
-import { PreparedCache, type ServerStatement } from '../../../src/runtime/prepared-cache.js';
+import { PreparedBudget, PreparedCache, type ServerStatement } from '../../../src/runtime/prepared-cache.js';
 
 describe('a node that cannot be reached', () => {
   const failure = new Error('refused');
@@ -60,6 +60,30 @@ describe('the statements that a connection has prepared', () => {
     cache.add('k', statement(1));
     expect(cache.add('k', statement(2)).map(({ id }) => id)).toEqual([1]);
     expect([cache.size, cache.get('k')?.id]).toEqual([1, 2]);
+  });
+
+  test('of all connections to a node are bounded together, but for the one that is to run', () => {
+    const budget = new PreparedBudget(4);
+    const [a, b] = [new PreparedCache(3), new PreparedCache(3)];
+    for (const cache of [a, b]) cache.share(budget);
+    for (const id of [1, 2, 3]) a.add(`k${id}`, statement(id));
+    expect(b.add('k4', statement(4))).toEqual([]);
+    expect(b.add('k5', statement(5)).map(({ id }) => id)).toEqual([4]);
+    expect(b.add('k6', statement(6)).map(({ id }) => id)).toEqual([5]);
+    expect([budget.count, a.size, b.size]).toEqual([4, 3, 1]);
+    a.rename('k1', 'k7');
+    a.clear();
+    expect([budget.count, b.get('k6')?.id]).toEqual([1, 6]);
+  });
+
+  test('in which a cursor is open stay until it is closed', () => {
+    const cache = new PreparedCache(2);
+    const owner = { bound: true };
+    cache.add('cursor', { ...statement(1), owner });
+    cache.add('k2', statement(2));
+    expect(cache.add('k3', statement(3)).map(({ id }) => id)).toEqual([2]);
+    owner.bound = false;
+    expect(cache.add('k4', statement(4)).map(({ id }) => id)).toEqual([1]);
   });
 
   test('are all forgotten when the connection was reset', () => {
