@@ -759,6 +759,7 @@ export class SessionRunner implements RelayEnd, Holder {
       rows: walker.rows,
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
+      prepares,
       text: this.session.wantsText(run.classification) ? textOf(run) : undefined,
     });
     if (changes.length > 0) connection.state = this.session.state;

@@ -60,7 +60,7 @@ export class LogSession {
     session.begin(route.to === 'previous');
     if (session.inReplicaTransaction && route.to !== 'transaction') session.leftReplica(true);
     const role = route.to === 'replica' || route.to === 'transaction' ? 'replica' : 'primary';
-    session.end({ role, classification, status, changes, command: sql, text: sql, ...unknown });
+    session.end({ role, classification, status, changes, command: sql, prepares: false, text: sql, ...unknown });
     return route.to;
   }
 }

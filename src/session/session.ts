@@ -5,6 +5,7 @@ import { ServerStatus } from '../protocol/server-status.js';
 import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 import { lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
+import { NamedThings } from './named-things.js';
 import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
@@ -27,6 +28,8 @@ export interface StatementEnd {
   readonly changes: readonly SessionChange[];
   /** The framed command, of a statement that came as text. */
   readonly command: Buffer | undefined;
+  /** It was only prepared: it has not run. */
+  readonly prepares: boolean;
   /** The statement's text, where {@link Session.wantsText}. */
   readonly text: Buffer | undefined;
 }
@@ -95,6 +98,7 @@ export class Session {
   previousLost = false;
   readonly nextTransaction = new NextTransaction();
   readonly temporaryTables = new TemporaryTables();
+  readonly #named = new NamedThings();
   #status: number;
   /** The open transaction is a read-only one, on a replica. */
   #onReplica = false;
@@ -180,8 +184,12 @@ export class Session {
     return this.holds.has('procedure-call') || this.holds.has('temporary-table');
   }
 
-  /** Whether {@link end} is to be told the text of a statement: where temporary tables may come, go or change their names. */
-  wantsText({ reason }: Classification): boolean {
+  /** Whether {@link end} is to be told the text of a statement: where what is known by name may come, go or change its name. */
+  wantsText(classification: Classification): boolean {
+    return this.#isOfTables(classification) || this.#named.concerns(classification, this.pins);
+  }
+
+  #isOfTables({ reason }: Classification): boolean {
     if (reason === 'temporary-table') return true;
     return !this.temporaryTables.isEmpty && (reason === 'ddl' || reason === 'multi-statement');
   }
@@ -213,7 +221,10 @@ export class Session {
     const asksNext = end.classification.pins.includes('next-transaction');
     if (!asksNext && this.pins.has('next-transaction')) this.nextTransaction.disturb();
     if (end.error === undefined) {
-      for (const pin of end.classification.unpins) this.pins.delete(pin);
+      for (const pin of end.classification.unpins) {
+        this.pins.delete(pin);
+        this.#named.ended(pin);
+      }
     }
     if (!refusedUnread(end)) {
       const known = this.#noteTemporaryTables(end);
@@ -222,6 +233,12 @@ export class Session {
         const said = end.error === undefined ? end.command : undefined;
         this.nextTransaction.add(end.classification.transaction, said);
       }
+      this.#noteNamed(end);
+    }
+    // FOUND_ROWS() is of the last result: a later one that counts as any other has ended it.
+    const gaveRows = this.rowCountIsUnset && end.error === undefined && !end.prepares;
+    if (gaveRows && !end.classification.pins.includes('found-rows')) {
+      this.pins.delete('found-rows');
     }
     const opaque = OPAQUE.has(end.classification.reason);
     if (opaque) this.holds.add('procedure-call');
@@ -257,6 +274,7 @@ export class Session {
     this.#onReplica = false;
     this.nextTransaction.clear();
     this.temporaryTables.clear();
+    this.#named.clear();
     this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
@@ -275,7 +293,7 @@ export class Session {
   #noteTemporaryTables({ classification, text, error }: StatementEnd): boolean {
     const { temporaryTables, lexMode } = this;
     // What was only prepared has not run.
-    if (text === undefined || !this.wantsText(classification)) return false;
+    if (text === undefined || !this.#isOfTables(classification)) return false;
     const known =
       classification.reason === 'multi-statement'
         ? !temporaryTables.mayRename(text, lexMode)
@@ -284,6 +302,12 @@ export class Session {
     if (temporaryTables.isEmpty) this.holds.delete('temporary-table');
     else this.holds.add('temporary-table');
     return known && classification.reason !== 'multi-statement';
+  }
+
+  #noteNamed({ classification, text, error, prepares }: StatementEnd): void {
+    if (prepares || !this.#named.concerns(classification, this.pins)) return;
+    const known = text === undefined ? undefined : Buffer.from(text).toString('latin1');
+    for (const pin of this.#named.ran(known, classification, error !== undefined, this.lexMode)) this.pins.delete(pin);
   }
 
   #transactionEnded(): void {
@@ -298,7 +322,7 @@ export class Session {
   #changed(end: StatementEnd): void {
     if (end.changes.length === 0) return;
     const { pins, unpins, reason } = end.classification;
-    const isOfTables = this.wantsText(end.classification) && reason !== 'multi-statement';
+    const isOfTables = this.#isOfTables(end.classification) && reason !== 'multi-statement';
     let explained = pins.length > 0 || unpins.length > 0 || isOfTables;
     let changed = false;
     for (const change of end.changes) {

@@ -31,6 +31,7 @@ function ends(session: Session, sql: string, end: Partial<StatementEnd> = {}): v
     rows: 0,
     changes: [],
     command: undefined,
+    prepares: false,
     text: Buffer.from(sql),
     ...end,
   });
@@ -70,6 +71,73 @@ describe('a session is bound to its primary connection', () => {
       expect(session.boundToPrimary).toBe(false);
     });
   }
+
+  const ENDED_BY_NAME: readonly (readonly [statements: string[], left: string[]])[] = [
+    [["SELECT GET_LOCK('a', 1)", "SELECT RELEASE_LOCK('A')"], []],
+    [["DO GET_LOCK('a', 1)", "SELECT GET_LOCK('b', -1)", "DO RELEASE_LOCK('a')"], ['named-lock']],
+    [["DO GET_LOCK('a', 1)", "SELECT GET_LOCK('b', -1)", "DO RELEASE_LOCK('a')", "DO RELEASE_LOCK('b');"], []],
+    [["DO GET_LOCK('a', 1)", "DO GET_LOCK('a', 1)", "DO RELEASE_LOCK('a')"], ['named-lock']],
+    [["DO GET_LOCK('a', 1)", "DO RELEASE_LOCK('b')"], ['named-lock']],
+    [["DO GET_LOCK('a', 1)", "SELECT RELEASE_LOCK('a') FROM t"], ['named-lock']],
+    [["DO GET_LOCK(CONCAT('a', 'b'), 1)", "DO GET_LOCK('a', 1)", "DO RELEASE_LOCK('a')"], ['named-lock']],
+    [
+      ["DO GET_LOCK(CONCAT('a', 'b'), 1)", 'SELECT RELEASE_ALL_LOCKS()', "DO GET_LOCK('a', 1)", "DO RELEASE_LOCK('a')"],
+      [],
+    ],
+    [["DO GET_LOCK('a', 1); DO 1", "DO RELEASE_LOCK('a')"], ['named-lock']],
+    [['HANDLER t OPEN', 'HANDLER t READ FIRST', 'HANDLER t CLOSE'], []],
+    [['HANDLER s.t OPEN AS h', 'HANDLER t CLOSE'], ['handler']],
+    [['HANDLER s.`T` OPEN h', 'HANDLER t OPEN', 'HANDLER H CLOSE', 'HANDLER `t` CLOSE'], []],
+    [["PREPARE p FROM 'SELECT 1'", 'EXECUTE p', 'DEALLOCATE PREPARE p'], []],
+    [["PREPARE p FROM 'SELECT 1'", "PREPARE q FROM 'SELECT 2'", 'DROP PREPARE p'], ['text-prepared-statement']],
+    [["PREPARE p FROM 'SET @x = 1'", 'EXECUTE p', 'DEALLOCATE PREPARE p'], ['text-prepared-statement']],
+    [["PREPARE p FROM 'SET @x = 1'", 'DEALLOCATE PREPARE p'], []],
+    [["PREPARE p FROM 'DROP TABLE t'", 'EXECUTE p', 'DEALLOCATE PREPARE p'], ['text-prepared-statement']],
+    [
+      ['PREPARE p FROM @sql', 'DEALLOCATE PREPARE p'],
+      ['text-prepared-statement'],
+    ],
+    [['SELECT SQL_CALC_FOUND_ROWS 1', 'DO 1'], ['found-rows']],
+  ];
+  test.each(ENDED_BY_NAME)('until what has a name was ended by it: %j leaves %j', (statements, left) => {
+    const session = newSession();
+    for (const sql of statements) ends(session, sql);
+    expect([...session.pins].toSorted((a, b) => a.localeCompare(b))).toEqual(left);
+  });
+
+  test('not by what failed, and until an end that failed is tried again', () => {
+    const session = newSession();
+    ends(session, "SELECT GET_LOCK('a', 1)", FAILED);
+    expect([...session.pins]).toEqual([]);
+    ends(session, "SELECT GET_LOCK('a', 1)");
+    ends(session, "SELECT RELEASE_LOCK('a')", FAILED);
+    expect([...session.pins]).toEqual(['named-lock']);
+    ends(session, "SELECT RELEASE_LOCK('a')");
+    ends(session, "PREPARE p FROM 'SELECT 1'");
+    ends(session, "PREPARE p FROM 'SELEC'", FAILED);
+    expect([...session.pins]).toEqual([]);
+  });
+
+  test('by SQL_CALC_FOUND_ROWS, until another statement gave rows', () => {
+    const session = newSession();
+    const rows = { ok: undefined, rows: 1 };
+    ends(session, 'SELECT SQL_CALC_FOUND_ROWS 1', rows);
+    ends(session, 'SELECT 1', { ...rows, prepares: true });
+    expect([...session.pins]).toEqual(['found-rows']);
+    ends(session, 'SELECT 1', rows);
+    expect([...session.pins]).toEqual([]);
+  });
+
+  test('since a time that is told', () => {
+    const session = newSession();
+    session.nowMs = 5_000;
+    ends(session, 'LOCK TABLES t READ');
+    session.nowMs = 9_000;
+    ends(session, 'LOCK TABLES t READ');
+    expect(session.pins.sinceMs('table-lock')).toBe(5_000);
+    ends(session, 'UNLOCK TABLES');
+    expect(session.pins.sinceMs('table-lock')).toBeUndefined();
+  });
 
   test('by a transaction, from its first to its last flag', () => {
     const session = newSession();
