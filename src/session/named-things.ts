@@ -29,6 +29,12 @@ const DEALLOCATE = new RegExp(`^\\s*(?:DEALLOCATE|DROP)\\s+PREPARE\\s+${NAME}\\s
 /** What a statement that was prepared by text may be for its execution to leave nothing behind. */
 const LEAVES_NOTHING: ReadonlySet<ClassReason> = new Set(['read', 'write', 'locking-read']);
 
+/** Whether {@link NamedThings.ran} is to be told of a statement. @param held the session's pins */
+export function concernsNamed({ pins, reason }: Classification, held: ReadonlySet<string>): boolean {
+  if (pins.length === 0 && held.size === 0) return false;
+  return NAMED.some((pin) => pins.includes(pin) || (held.has(pin) && ENDED_BY[pin] === reason));
+}
+
 function plainName(name: string): string {
   return (name.startsWith('`') ? name.slice(1, -1) : name).toLowerCase();
 }
@@ -48,12 +54,6 @@ export class NamedThings {
   readonly #uncertain = new Set<NamedPin>();
   /** Texts of prepared statements that leave something behind when they are executed. */
   readonly #leaving = new Set<string>();
-
-  /** Whether {@link ran} is to be told the text of a statement. @param pins of the session */
-  concerns({ pins, reason }: Classification, held: ReadonlySet<string>): boolean {
-    if (pins.length === 0 && held.size === 0) return false;
-    return NAMED.some((pin) => pins.includes(pin) || (held.has(pin) && ENDED_BY[pin] === reason));
-  }
 
   /**
    * A statement ran on the session's connection.
@@ -76,11 +76,6 @@ export class NamedThings {
     if (named === undefined) return;
     this.#counts[named].clear();
     this.#uncertain.delete(named);
-  }
-
-  clear(): void {
-    for (const pin of NAMED) this.ended(pin);
-    this.#leaving.clear();
   }
 
   #understands(text: string, failed: boolean, mode: LexMode): boolean {

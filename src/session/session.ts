@@ -5,7 +5,7 @@ import { ServerStatus } from '../protocol/server-status.js';
 import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 import { lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
-import { NamedThings } from './named-things.js';
+import { concernsNamed, NamedThings } from './named-things.js';
 import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
@@ -98,7 +98,8 @@ export class Session {
   previousLost = false;
   readonly nextTransaction = new NextTransaction();
   readonly temporaryTables = new TemporaryTables();
-  readonly #named = new NamedThings();
+  /** Few sessions ever have any. */
+  #named: NamedThings | undefined;
   #status: number;
   /** The open transaction is a read-only one, on a replica. */
   #onReplica = false;
@@ -186,7 +187,7 @@ export class Session {
 
   /** Whether {@link end} is to be told the text of a statement: where what is known by name may come, go or change its name. */
   wantsText(classification: Classification): boolean {
-    return this.#isOfTables(classification) || this.#named.concerns(classification, this.pins);
+    return this.#isOfTables(classification) || concernsNamed(classification, this.pins);
   }
 
   #isOfTables({ reason }: Classification): boolean {
@@ -223,7 +224,7 @@ export class Session {
     if (end.error === undefined) {
       for (const pin of end.classification.unpins) {
         this.pins.delete(pin);
-        this.#named.ended(pin);
+        this.#named?.ended(pin);
       }
     }
     if (!refusedUnread(end)) {
@@ -274,7 +275,7 @@ export class Session {
     this.#onReplica = false;
     this.nextTransaction.clear();
     this.temporaryTables.clear();
-    this.#named.clear();
+    this.#named = undefined;
     this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
@@ -305,7 +306,8 @@ export class Session {
   }
 
   #noteNamed({ classification, text, error, prepares }: StatementEnd): void {
-    if (prepares || !this.#named.concerns(classification, this.pins)) return;
+    if (prepares || !concernsNamed(classification, this.pins)) return;
+    this.#named ??= new NamedThings();
     const known = text === undefined ? undefined : Buffer.from(text).toString('latin1');
     for (const pin of this.#named.ran(known, classification, error !== undefined, this.lexMode)) this.pins.delete(pin);
   }

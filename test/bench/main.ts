@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util';
 import { benchClassify } from './classify.js';
 import { benchLargeResult } from './large-result.js';
+import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
+import { benchPinned } from './pinned.js';
 
 const HELP = `npm run bench -- [NAME …] [options]
 
   oltp       sysbench directly, through HAProxy and through rwsplit, in turn: CPU time for each query, throughput, p95
+  pinned     the same statements of sessions that share connections, and of sessions that keep theirs: CPU time for each query
+  many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
   classify   what deciding for a statement costs
 
@@ -38,6 +42,8 @@ export async function main(args: readonly string[]): Promise<number> {
         seconds: Number(values.seconds),
         clients: values.clients.split(',').map(Number),
       }),
+    pinned: async () => benchPinned({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
+    many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
     classify: benchClassify,
   };

@@ -1,13 +1,10 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { createConnection } from 'mysql2/promise';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
-import { waitUntil } from '../../docker/cluster/wait-until.js';
 import { cpuSeconds, freePort, startProgram, startRwsplit, type Measured } from './processes.js';
+import { prepareTables, runSysbench, type SysbenchReport } from './sysbench.js';
 
 export interface OltpOptions {
   readonly rounds: number;
@@ -15,15 +12,11 @@ export interface OltpOptions {
   readonly clients: readonly number[];
 }
 
-const SCHEMA = 'sbtest';
 const WORKLOADS = ['oltp_point_select', 'oltp_read_write'] as const;
 const WARM_UP_SECONDS = 5;
 
 /** One measurement. */
-interface Sample {
-  readonly queriesPerSecond: number;
-  readonly p95Ms: number;
-  readonly errors: number;
+interface Sample extends SysbenchReport {
   /** Of the program between client and servers; undefined where there is none. */
   readonly cpuMicrosPerQuery: number | undefined;
 }
@@ -43,7 +36,7 @@ export async function benchOltp(options: OltpOptions): Promise<void> {
   const cluster = await startCluster({ fast: true, onProgress: (line) => process.stderr.write(`· ${line}\n`) });
   const started: Measured[] = [];
   try {
-    await prepare(cluster);
+    await prepareTables(cluster);
     const rwsplit = await startRwsplit(cluster, ['--server-tls', 'off']);
     started.push(rwsplit);
     const withTls = await startRwsplit(cluster, ['--server-tls', 'required']);
@@ -110,50 +103,9 @@ async function measure(
   seconds: number,
 ): Promise<Sample> {
   const before = way.pid === undefined ? 0 : cpuSeconds(way.pid);
-  const report = await sysbench(cluster, workload, way.port, 'run', [`--threads=${clients}`, `--time=${seconds}`]);
+  const report = await runSysbench(cluster, workload, way.port, clients, seconds);
   const cpu = way.pid === undefined ? undefined : cpuSeconds(way.pid) - before;
-  const queries = numberIn(report, /^\s+total:\s+(\d+)$/m);
-  return {
-    queriesPerSecond: queries / numberIn(report, /total time:\s+([\d.]+)s/),
-    p95Ms: numberIn(report, /95th percentile:\s+([\d.]+)/),
-    errors: numberIn(report, /ignored errors:\s+(\d+)/) + numberIn(report, /reconnects:\s+(\d+)/),
-    cpuMicrosPerQuery: cpu === undefined ? undefined : (cpu * 1e6) / queries,
-  };
-}
-
-async function sysbench(
-  cluster: Cluster,
-  workload: string,
-  port: number,
-  command: string,
-  more: readonly string[],
-): Promise<string> {
-  const { user, password } = cluster.accounts.app;
-  const { stdout } = await promisify(execFile)(
-    'sysbench',
-    [workload, '--db-driver=mysql', '--mysql-host=127.0.0.1', `--mysql-port=${port}`, `--mysql-db=${SCHEMA}`]
-      .concat([`--mysql-user=${user}`, `--mysql-password=${password}`, '--tables=4', '--table-size=10000'])
-      .concat(more, command),
-    { maxBuffer: 1 << 24 },
-  );
-  return stdout;
-}
-
-async function prepare(cluster: Cluster): Promise<void> {
-  const [primary, ...replicas] = cluster.nodes;
-  const { root } = cluster.accounts;
-  const connection = await createConnection({ host: primary.host, port: primary.port, ...root });
-  await connection.query(`CREATE DATABASE ${SCHEMA}`);
-  await connection.end();
-  await sysbench(cluster, 'oltp_read_write', primary.port, 'prepare', []);
-  for (const replica of replicas) {
-    const reader = await createConnection({ host: replica.host, port: replica.port, ...root });
-    await waitUntil('replication of the benchmark tables', 60_000, async () => {
-      const [rows] = await reader.query(`SELECT COUNT(*) AS n FROM ${SCHEMA}.sbtest4 HAVING n = 10000`);
-      return Array.isArray(rows) && rows.length > 0 ? true : undefined;
-    });
-    await reader.end();
-  }
+  return { ...report, cpuMicrosPerQuery: cpu === undefined ? undefined : (cpu * 1e6) / report.queries };
 }
 
 async function startHaproxy(ports: readonly number[]): Promise<Measured> {
@@ -187,12 +139,6 @@ async function startHaproxy(ports: readonly number[]): Promise<Measured> {
       await rm(folder, { recursive: true });
     },
   };
-}
-
-function numberIn(report: string, pattern: RegExp): number {
-  const match = pattern.exec(report);
-  if (match === null) throw new Error(`sysbench's report has no ${String(pattern)}:\n${report}`);
-  return Number(match[1]);
 }
 
 function median(values: readonly number[]): number {

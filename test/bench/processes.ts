@@ -31,6 +31,12 @@ export function peakMemoryBytes(pid: number): number {
   return Number(match?.[1]) * 1024;
 }
 
+/** @returns the memory that a process has resident now, in bytes */
+export function memoryBytes(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  return Number(match?.[1]) * 1024;
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { connectDirect, freshSchema, untilReplicated } from '../cluster.js';
-import { PRIMARY_ID, ranOn, row, startProxy, value, type TestProxy } from '../proxy.js';
+import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
+import { asRoot, PRIMARY_ID, ranOn, row, startProxy, value, type TestProxy } from '../proxy.js';
 
 const OBSERVED = [
   'character_set_client',
@@ -251,6 +251,54 @@ describe('COM_RESET_CONNECTION', () => {
     await client.reset();
     expect(await ranOn(client)).not.toBe(PRIMARY_ID);
     await client.end();
+  });
+});
+
+/** What the servers themselves count of the statements and commands of a user, over all nodes. */
+async function commandsOf(user: string): Promise<number> {
+  const counts = await Promise.all(
+    clusterInfo().nodes.map(async (_node, index) => {
+      const root = await connectDirect(index, clusterInfo().accounts.root);
+      const count = await value(
+        root,
+        'SELECT SUM(COUNT_STAR) FROM performance_schema.events_statements_summary_by_user_by_event_name WHERE USER = ?',
+        [user],
+      );
+      root.destroy();
+      return Number(count);
+    }),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+describe('what the servers are asked', () => {
+  test('by sessions that share connections and change nothing is what their clients asked, and no statement more', async () => {
+    await asRoot("CREATE USER IF NOT EXISTS counted@'%' IDENTIFIED BY 'c'", 'GRANT ALL ON session_state.* TO counted');
+    // Reads that wait for what their session wrote are another matter.
+    const own = await startProxy({ poolMax: 3, options: { consistency: 'eventual' } });
+    const account = { user: 'counted', password: 'c', database: 'session_state' };
+    const clients = await Promise.all([1, 2, 3, 4, 5].map(() => own.connect(account)));
+    await clients[0]?.query('CREATE TABLE IF NOT EXISTS counted (id INT PRIMARY KEY, v INT)');
+    // All connections are made, and in the state of the sessions.
+    await untilReplicated();
+    for (let i = 0; i < 3; i++) {
+      await Promise.all(clients.map((client) => client.query('SELECT SLEEP(0.05), v FROM counted')));
+      await Promise.all(
+        clients.map((client) => client.query('/* rwsplit: primary */ SELECT SLEEP(0.05), v FROM counted')),
+      );
+    }
+    const before = await commandsOf('counted');
+    for (let i = 0; i < 10; i++) {
+      await Promise.all(
+        clients.map(async (client, n) => {
+          await client.query('SELECT v FROM counted');
+          await client.query('BEGIN');
+          await client.query('REPLACE INTO counted VALUES (?, ?)', [n, i]);
+          await client.query('COMMIT');
+        }),
+      );
+    }
+    expect((await commandsOf('counted')) - before).toBe(10 * 5 * 4);
   });
 });
 

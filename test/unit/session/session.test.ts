@@ -93,10 +93,7 @@ describe('a session is bound to its primary connection', () => {
     [["PREPARE p FROM 'SET @x = 1'", 'EXECUTE p', 'DEALLOCATE PREPARE p'], ['text-prepared-statement']],
     [["PREPARE p FROM 'SET @x = 1'", 'DEALLOCATE PREPARE p'], []],
     [["PREPARE p FROM 'DROP TABLE t'", 'EXECUTE p', 'DEALLOCATE PREPARE p'], ['text-prepared-statement']],
-    [
-      ['PREPARE p FROM @sql', 'DEALLOCATE PREPARE p'],
-      ['text-prepared-statement'],
-    ],
+    [['PREPARE p FROM @sql', 'DEALLOCATE PREPARE p'], ['text-prepared-statement']],
     [['SELECT SQL_CALC_FOUND_ROWS 1', 'DO 1'], ['found-rows']],
   ];
   test.each(ENDED_BY_NAME)('until what has a name was ended by it: %j leaves %j', (statements, left) => {

@@ -1,0 +1,82 @@
+import { createConnection, type Connection } from 'mysql2/promise';
+import type { Cluster } from '../../docker/cluster/cluster.js';
+import { startCluster } from '../../docker/cluster/start-cluster.js';
+import { prepareTables, runSysbench } from './sysbench.js';
+import { memoryBytes, startRwsplit } from './processes.js';
+
+export interface ManyClientsOptions {
+  readonly seconds: number;
+  /** All clients, and how many of them work. */
+  readonly clients: number;
+  readonly active: number;
+}
+
+/** Server connections for each node. */
+const POOL_MAX = 20;
+const AT_ONCE = 100;
+
+/**
+ * Many clients, most of them idle, over few server connections, beside as many connections to a server of their own: errors, what
+ * the workers get done, and what an idle client costs.
+ */
+export async function benchManyClients(options: ManyClientsOptions): Promise<void> {
+  const cluster = await startCluster({ fast: true, onProgress: (line) => process.stderr.write(`· ${line}\n`) });
+  const [primary] = cluster.nodes;
+  const { root } = cluster.accounts;
+  try {
+    await prepareTables(cluster);
+    const server = await createConnection({ host: primary.host, port: primary.port, ...root });
+    await server.query('SET GLOBAL max_connections = ?', [options.clients + 100]);
+    await server.end();
+    const flags = ['--server-tls', 'off', '--pool-max', String(POOL_MAX), '--client-tls', 'off'];
+    const rwsplit = await startRwsplit(cluster, flags);
+    try {
+      await measure('rwsplit', cluster, rwsplit.port, rwsplit.pid, options);
+    } finally {
+      await rwsplit.stop();
+    }
+    await measure('direct', cluster, primary.port, undefined, options);
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function measure(
+  name: string,
+  cluster: Cluster,
+  port: number,
+  pid: number | undefined,
+  { clients, active, seconds }: ManyClientsOptions,
+): Promise<void> {
+  const idle: Connection[] = [];
+  try {
+    // What the first clients need is loaded once.
+    await connect(cluster, port, AT_ONCE, idle);
+    const before = pid === undefined ? 0 : memoryBytes(pid);
+    await connect(cluster, port, clients - active - AT_ONCE, idle);
+    const after = pid === undefined ? 0 : memoryBytes(pid);
+    const { queriesPerSecond, p95Ms, errors } = await runSysbench(cluster, 'oltp_read_write', port, active, seconds);
+    const perIdle =
+      pid === undefined
+        ? ''
+        : `, ${((after - before) / (clients - active - AT_ONCE) / 1024).toFixed(1)} kB for each idle client`;
+    process.stdout.write(
+      `${name}: ${clients} clients, ${active} of them at work for ${seconds} s: ${queriesPerSecond.toFixed(0)} queries/s, p95 ${p95Ms} ms, ` +
+        `${errors} errors and reconnects${perIdle}\n`,
+    );
+  } finally {
+    for (const connection of idle) connection.destroy();
+  }
+}
+
+async function connect(cluster: Cluster, port: number, count: number, into: Connection[]): Promise<void> {
+  for (let done = 0; done < count; done += AT_ONCE) {
+    const made = Array.from({ length: Math.min(AT_ONCE, count - done) }, async () => {
+      const connection = await createConnection({ host: '127.0.0.1', port, ...cluster.accounts.app });
+      connection.on('error', () => {});
+      await connection.query('SELECT 1');
+      return connection;
+    });
+    into.push(...(await Promise.all(made)));
+  }
+}

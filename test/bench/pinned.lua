@@ -1,0 +1,15 @@
+-- oltp_point_select by sessions that keep their connection: a user variable binds them to it. With --pin=off, by sessions that share.
+require("oltp_common")
+
+sysbench.cmdline.options.pin = {"Whether each session keeps a connection", "on"}
+
+function prepare_statements()
+   if sysbench.opt.pin == "on" then
+      con:query("SET @pin = 1")
+   end
+   prepare_point_selects()
+end
+
+function event()
+   execute_point_selects()
+end
