@@ -275,7 +275,7 @@ describe('what the servers are asked', () => {
   test('by sessions that share connections and change nothing is what their clients asked, and no statement more', async () => {
     await asRoot("CREATE USER IF NOT EXISTS counted@'%' IDENTIFIED BY 'c'", 'GRANT ALL ON session_state.* TO counted');
     // Reads that wait for what their session wrote are another matter.
-    const own = await startProxy({ poolMax: 3, options: { consistency: 'eventual' } });
+    const own = await startProxy({ poolMax: 2, options: { consistency: 'eventual' } });
     const account = { user: 'counted', password: 'c', database: 'session_state' };
     const clients = await Promise.all([1, 2, 3, 4, 5].map(() => own.connect(account)));
     await clients[0]?.query('CREATE TABLE IF NOT EXISTS counted (id INT PRIMARY KEY, v INT)');
