@@ -42,6 +42,8 @@ const QUESTIONS = [
   'SELECT GROUP_CONCAT(v ORDER BY v) FROM fixed',
   'SELECT LAST_INSERT_ID()',
   'SELECT @@identity',
+  '#execute SELECT v + ? FROM fixed WHERE id < ? ORDER BY id',
+  '#execute SELECT DATABASE(), @@sql_mode, ?, ?',
 ];
 
 /** What the statement before has left: asked at once, by sessions that need not fear for their connection. */
@@ -89,6 +91,9 @@ const CARRIED = [
   'SELEC 1',
   "SELECT CAST('x' AS SIGNED), 1/0",
   'DO 1',
+  '#execute UPDATE SCHEMA.own_CLIENT SET v = v + ? WHERE id = ?',
+  '#reset',
+  '#change-user',
 ];
 
 /** What binds a session to its connection, or asks for what does. */
@@ -122,12 +127,23 @@ const BOUND = [
   'SELECT * FROM SCHEMA.tmp',
   'DROP TEMPORARY TABLE SCHEMA.tmp',
   "PREPARE p FROM 'SELECT 1, ?'",
+  "PREPARE p FROM 'SELECT id FROM SCHEMA.fixed'",
+  "PREPARE p FROM 'SET @y = 9'",
   'EXECUTE p USING @x',
+  'EXECUTE p',
   'DEALLOCATE PREPARE p',
+  'DEALLOCATE PREPARE p',
+  'HANDLER SCHEMA.own_CLIENT OPEN AS h',
+  'HANDLER h READ FIRST',
+  'HANDLER h CLOSE',
   "SELECT GET_LOCK('SCHEMA_CLIENT', 10)",
+  "DO GET_LOCK('SCHEMA_CLIENT_2', 10)",
   "SELECT RELEASE_LOCK('SCHEMA_CLIENT')",
+  "DO RELEASE_LOCK('SCHEMA_CLIENT_2')",
+  "SELECT IS_USED_LOCK('SCHEMA_CLIENT') IS NULL, IS_FREE_LOCK('SCHEMA_CLIENT_2')",
   'SELECT RELEASE_ALL_LOCKS()',
   'SELECT SQL_CALC_FOUND_ROWS id FROM SCHEMA.fixed LIMIT 1 ;; SELECT FOUND_ROWS()',
+  'SELECT SQL_CALC_FOUND_ROWS id FROM SCHEMA.fixed LIMIT 2 ;; SELECT id FROM SCHEMA.fixed ;; SELECT FOUND_ROWS()',
   'SET insert_id = 5000',
   'SET timestamp = 1000000000',
   'SELECT NOW() < "2002-01-01"',
@@ -145,6 +161,24 @@ describe('many sessions on few connections', () => {
     });
   }
 });
+
+/** `RWSPLIT_ISOLATION_SECONDS=3600 npm test -- test/integration/isolation.test.ts` goes on with further seeds for so long. */
+const MORE_SECONDS = Number(process.env['RWSPLIT_ISOLATION_SECONDS'] ?? 0);
+if (MORE_SECONDS > 0) {
+  test(
+    `nothing is seen of other sessions in ${MORE_SECONDS} s of further schedules`,
+    { timeout: 2 * MORE_SECONDS * 1000 },
+    async () => {
+      const until = Date.now() + MORE_SECONDS * 1000;
+      let seed = 1_000;
+      for (; Date.now() < until; seed++) {
+        await compareTwins({ seed, clients: 8, poolMax: 2, steps: 500, statements: CARRIED, life: 60 });
+        await compareTwins({ seed, clients: 3, poolMax: 4, steps: 500, statements: BOUND, life: 25 });
+      }
+      process.stdout.write(`${2 * (seed - 1_000)} schedules of 500 steps each\n`);
+    },
+  );
+}
 
 describe('the first question of a session', () => {
   const LEFT_BEHIND = [
@@ -228,6 +262,8 @@ async function compareTwins({ seed, clients, poolMax, steps, statements, life }:
     await Promise.all([twin.proxied.end(), twin.alone.end()]);
     twins[who] = undefined;
   }
+  twins.forEach(endTwin);
+  await proxy.proxy.stop();
 }
 
 function endTwin(twin: Twin | undefined): void {
@@ -249,17 +285,48 @@ async function newTwin(proxy: { host: string; port: number }, statementsLeft: nu
 async function outcome(connection: Connection, sql: string): Promise<string> {
   let seen: unknown;
   try {
-    [seen] = await connection.query(sql);
+    seen = await perform(connection, sql);
     // That a server says of a change that it then does not list is left to it.
-    if (isOk(seen)) seen = { ...seen, serverStatus: seen.serverStatus & ~ServerStatus.SESSION_STATE_CHANGED };
+    if (isOk(seen)) seen = withoutAside(seen, sql.startsWith('USE '));
   } catch (error) {
     seen = error instanceof Error ? error.message : error;
   }
   return JSON.stringify(seen).replaceAll(/isolation_[pa]/g, 'isolation');
 }
 
-function isOk(seen: unknown): seen is { serverStatus: number } {
+/** A statement, or `#` and something else that a client can do. */
+async function perform(connection: Connection, step: string): Promise<unknown> {
+  if (step === '#reset') {
+    await connection.reset();
+    return 'reset';
+  }
+  if (step === '#change-user') {
+    const { user, password } = clusterInfo().accounts.app;
+    await connection.changeUser({ user, password, database: connection.config.database ?? '' });
+    return 'changed';
+  }
+  const prepared = step.startsWith('#execute ');
+  const [seen] = prepared ? await connection.execute(step.slice(9), [2, 3]) : await connection.query(step);
+  return seen;
+}
+
+interface Ok {
+  readonly serverStatus: number;
+  readonly stateChanges?: { readonly systemVariables: object; readonly schema: unknown; readonly gtids: unknown[] };
+}
+
+function isOk(seen: unknown): seen is Ok {
   return typeof seen === 'object' && seen !== null && 'serverStatus' in seen && typeof seen.serverStatus === 'number';
+}
+
+/**
+ * What a server says by the way, and as it likes, is left to it: that there is a change which it then does not list; and, after a
+ * statement that was prepared in another schema, the session's own schema once more, some time later.
+ */
+function withoutAside({ stateChanges, ...ok }: Ok, changesSchema: boolean): object {
+  const { systemVariables = {}, schema, gtids = [] } = stateChanges ?? {};
+  const said = { systemVariables, gtids, schema: changesSchema ? schema : undefined };
+  return { ...ok, serverStatus: ok.serverStatus & ~ServerStatus.SESSION_STATE_CHANGED, said };
 }
 
 /** Mulberry32: the same numbers for the same seed. */
