@@ -91,8 +91,6 @@ export class SessionRunner implements RelayEnd, Holder {
   #restoreFailure: RwsplitError | undefined;
   /** The replica does not have what the session wrote: its answer is dropped. */
   #stale = false;
-  /** The kept connection that gave the session's last rows: FOUND_ROWS() lives there, whatever ran since. */
-  #rowsFrom: ServerConnection | undefined;
   #transaction: ReplicaTransaction | undefined;
   /** Why the session cannot go on. */
   #lost: RwsplitError | undefined;
@@ -170,7 +168,6 @@ export class SessionRunner implements RelayEnd, Holder {
     if (this.#run !== undefined || this.#kills > 0) return false;
     if (previous?.pool === pool) {
       this.session.previousLost = true;
-      this.#rowsFrom = undefined;
       this.#kept.releasePrevious();
       return true;
     }
@@ -196,7 +193,6 @@ export class SessionRunner implements RelayEnd, Holder {
     const { primary } = this.#kept;
     if (primary === undefined) return;
     this.session.givenUp(changes);
-    this.#rowsFrom = undefined;
     primary.insertIdLeft = true;
     this.#kept.releasePrimary();
   }
@@ -318,14 +314,10 @@ export class SessionRunner implements RelayEnd, Holder {
       this.#start(previous, 'replica');
       return;
     }
-    if (this.#rowsFrom === previous) this.#rowsFrom = undefined;
     this.#kept.releasePrevious();
     if (run.route.to === 'replica') {
       this.#carryNextTransaction();
-      if (!this.session.keepsPrimary) {
-        if (this.#rowsFrom === this.#kept.primary) this.#rowsFrom = undefined;
-        this.#kept.releasePrimary();
-      }
+      if (!this.session.keepsPrimary) this.#kept.releasePrimary();
       const { primary, replicas } = this.#cluster.snapshot();
       const { node } = run.classification;
       if (node !== undefined && node === primary?.address.name) {
@@ -575,7 +567,7 @@ export class SessionRunner implements RelayEnd, Holder {
     // After an error, what was asked to know the session better has made ROW_COUNT() 0.
     const spoilt =
       (reason === 'row-count' && this.session.rowCountIsUnset) ||
-      (reason === 'found-rows' && connection !== this.#rowsFrom);
+      (reason === 'found-rows' && !this.#kept.gaveRows(connection));
     const asIs = this.#kept.ranPrevious(connection) && !spoilt;
     // Whatever warnings another session left there are none of this one.
     const warned = countsOldWarnings(run) && !this.#kept.has(connection);
@@ -717,7 +709,7 @@ export class SessionRunner implements RelayEnd, Holder {
     const { changes } = this.#relay;
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
-    if (gaveRows) this.#rowsFrom = connection;
+    if (gaveRows) this.#kept.noteRows(connection);
     if (this.#role === 'replica' && gaveRows && changes.length === 0 && run.route.to === 'replica' && !opens(run)) {
       this.session.readEnded(walker.rows);
       this.#finish(connection);
@@ -823,7 +815,6 @@ export class SessionRunner implements RelayEnd, Holder {
     const asked = connection === this.#kept.previous && this.#run?.classification.reason === 'diagnostics';
     const replicaKeeps = warnings > 0 || error !== undefined || asked || this.session.inReplicaTransaction;
     const keeps = this.#role === 'replica' ? replicaKeeps : this.session.keepsPrimary;
-    if (!keeps && this.#rowsFrom === connection) this.#rowsFrom = undefined;
     this.#kept.settle(connection, this.#place, keeps);
     const { pool } = connection;
     const mayGiveUp =
