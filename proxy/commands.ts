@@ -22,7 +22,8 @@ import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT, type CommandRun } from './command-run.js';
 import { executeHint, opensCursor } from './execute.js';
 import { killClient, type Killable } from './kill.js';
-import type { RunnerClient, SessionRunner } from './session-runner.js';
+import type { RunnerClient } from './run/runner-context.js';
+import type { SessionRunner } from './session-runner.js';
 
 /** The client's side, as its commands need it. */
 export interface CommandClient extends RunnerClient, AdminClient {
