@@ -3,15 +3,15 @@ import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { freshState } from '../../src/session/session-state.js';
 import { onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
-import { rerunOnPrimary } from '../refusal.js';
-import type { RelayEnd } from '../relay.js';
-import { unsettled, type Question } from '../settle.js';
 import type { Connecting } from './connecting.js';
 import type { Finishing } from './finishing.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
 import { ER_QUERY_INTERRUPTED } from './kills.js';
 import type { Preparation } from './preparation.js';
+import { rerunOnPrimary } from './refusal.js';
+import type { RelayEnd } from './relay.js';
 import type { RunnerContext } from './runner-context.js';
+import { unsettled, type Question } from './settle.js';
 
 /** A command's answer has come, or never will: what the session learns from it, and whether it runs again elsewhere. */
 export class Answering implements RelayEnd {

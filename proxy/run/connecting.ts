@@ -4,11 +4,11 @@ import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { BinlogSource } from '../binlog-source.js';
 import type { CommandRun, Role } from '../command-run.js';
-import type { KeptConnections } from '../kept-connections.js';
-import type { ReplicaTransaction } from '../replica-transaction.js';
+import type { KeptConnections } from './kept-connections.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
-import type { Cluster, RunnerClient, RunnerContext } from './runner-context.js';
+import type { ReplicaTransaction } from './replica-transaction.js';
 import { sessionLost, type RunState } from './run-state.js';
+import type { Cluster, RunnerClient, RunnerContext } from './runner-context.js';
 import type { Starting } from './starting.js';
 
 /** Finds the connection that a command runs on: one that is kept, or one of a pool; then it is started there. */

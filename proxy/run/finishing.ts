@@ -1,9 +1,9 @@
 import { interrupted, type RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
-import type { RunnerContext } from './runner-context.js';
 import type { GivingUp } from './giving-up.js';
 import { sessionLost } from './run-state.js';
+import type { RunnerContext } from './runner-context.js';
 
 /** A command ends: what becomes of its connection, and of the session. */
 export class Finishing {

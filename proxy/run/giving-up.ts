@@ -1,11 +1,11 @@
 import type { SessionChange } from '../../src/protocol/session-changes.js';
 import type { ConnectionPool, Holder } from '../../src/runtime/server-connection.js';
 import type { Session } from '../../src/session/session.js';
-import type { KeptConnections } from '../kept-connections.js';
+import type { KeptConnections } from './kept-connections.js';
 import type { Kills } from './kills.js';
 import type { Preparation } from './preparation.js';
-import type { RunnerContext } from './runner-context.js';
 import type { RunState } from './run-state.js';
+import type { RunnerContext } from './runner-context.js';
 
 /** Lets others have a connection that is kept between statements, where what is on it can be set again or is hardly asked for. */
 export class GivingUp implements Holder {

@@ -2,8 +2,8 @@ import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
-import type { KeptConnections } from '../kept-connections.js';
-import { ReplicaTransaction } from '../replica-transaction.js';
+import type { KeptConnections } from './kept-connections.js';
+import { ReplicaTransaction } from './replica-transaction.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** A session's open read-only transaction on a replica, from what opens it to where it is left. */

@@ -4,9 +4,9 @@ import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
-import type { KeptConnections } from '../kept-connections.js';
-import type { RunnerContext } from './runner-context.js';
+import type { KeptConnections } from './kept-connections.js';
 import type { RunState } from './run-state.js';
+import type { RunnerContext } from './runner-context.js';
 
 export const ER_QUERY_INTERRUPTED = 1317;
 

@@ -7,12 +7,12 @@ import { awaitGtids, type Consistency } from '../../src/session/consistency.js';
 import { restoreState, type SessionState } from '../../src/session/session-state.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
-import type { KeptConnections } from '../kept-connections.js';
-import { CLEAR, prelude, setInsertId, TELL_INSERT_ID } from '../prelude.js';
-import type { Relay, RelayEnd } from '../relay.js';
+import type { KeptConnections } from './kept-connections.js';
 import type { Kills } from './kills.js';
-import type { RunnerContext } from './runner-context.js';
+import { CLEAR, prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
+import type { Relay, RelayEnd } from './relay.js';
 import type { RunState } from './run-state.js';
+import type { RunnerContext } from './runner-context.js';
 
 const COUNT_OLD_WARNINGS: ReadonlySet<number> = new Set([
   Command.INIT_DB,

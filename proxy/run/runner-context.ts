@@ -4,8 +4,8 @@ import type { Session } from '../../src/session/session.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
-import type { KeptConnections } from '../kept-connections.js';
-import type { Relay, RelayClient, RelayEnd } from '../relay.js';
+import type { KeptConnections } from './kept-connections.js';
+import type { Relay, RelayClient, RelayEnd } from './relay.js';
 import type { RunState } from './run-state.js';
 
 /** The client's side, as the runner needs it. */

@@ -9,10 +9,10 @@ import { freshState } from '../../src/session/session-state.js';
 import { keyOnServer, type ClientStatement } from '../client-statement.js';
 import { onlyReads, type CommandRun, type Role } from '../command-run.js';
 import { executeOn, findPrepared, noteTypes } from '../execute.js';
-import type { ReplicaTransaction } from '../replica-transaction.js';
 import type { Finishing } from './finishing.js';
 import type { KeptTransaction } from './kept-transaction.js';
 import type { Preparation } from './preparation.js';
+import type { ReplicaTransaction } from './replica-transaction.js';
 import type { RunnerContext } from './runner-context.js';
 
 /**

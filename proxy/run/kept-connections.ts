@@ -1,5 +1,5 @@
-import type { ServerConnection } from '../src/runtime/server-connection.js';
-import type { Session } from '../src/session/session.js';
+import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import type { Session } from '../../src/session/session.js';
 
 /**
  * The server connections that stay with a session between its statements:
