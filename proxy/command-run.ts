@@ -1,7 +1,7 @@
 import type { Classification } from '../src/classify/classification.js';
 import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { Message } from '../src/protocol/framing.js';
-import type { ResponseShape } from '../src/protocol/response-walker.js';
+import type { ResponseShape } from '../src/protocol/response-place.js';
 import type { Route } from '../src/routing/route.js';
 import type { BinlogSource } from './binlog-source.js';
 import type { ClientStatement } from './client-statement.js';

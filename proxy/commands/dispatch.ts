@@ -6,7 +6,7 @@ import { Capability, hasCapability } from '../../src/protocol/capabilities.js';
 import { Command } from '../../src/protocol/commands.js';
 import { messageOf, type Message } from '../../src/protocol/framing.js';
 import { NO_ATTRIBUTES } from '../../src/protocol/query-attributes.js';
-import type { ResponseShape } from '../../src/protocol/response-walker.js';
+import type { ResponseShape } from '../../src/protocol/response-place.js';
 import { routeStatement } from '../../src/routing/route.js';
 import { COMMAND_CLASS } from '../command-classes.js';
 import { NO_STATEMENT, type CommandRun } from '../command-run.js';

@@ -1,5 +1,5 @@
 import { Command } from '../../src/protocol/commands.js';
-import type { ResponseShape } from '../../src/protocol/response-walker.js';
+import type { ResponseShape } from '../../src/protocol/response-place.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
 import { frameCommand, TRACK_SESSION, type ServerConnection } from '../../src/runtime/server-connection.js';
 import type { Session } from '../../src/session/session.js';
