@@ -20,7 +20,9 @@ import { Commands, type CommandClient } from './commands.js';
 import type { Killable } from './kill.js';
 import type { Admission } from './listen/limits.js';
 import { readProxyHeader } from './listen/proxy-header.js';
-import { SessionRunner, type Cluster, type RunnerStatus } from './session-runner.js';
+import type { Cluster } from './run/runner-context.js';
+import type { RunnerStatus } from './run/runner-status.js';
+import { SessionRunner } from './session-runner.js';
 
 /** What all clients of a proxy share. */
 export interface ProxyContext {

@@ -1,10 +1,13 @@
 import type { Classification } from '../src/classify/classification.js';
 import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { Message } from '../src/protocol/framing.js';
-import type { ResponseShape } from '../src/protocol/response-walker.js';
+import type { ResponseShape } from '../src/protocol/response-place.js';
 import type { Route } from '../src/routing/route.js';
 import type { BinlogSource } from './binlog-source.js';
 import type { ClientStatement } from './client-statement.js';
+
+/** As what a connection is used. */
+export type Role = 'primary' | 'replica';
 
 /** A client's command on its way through a server. */
 export interface CommandRun {
@@ -38,6 +41,16 @@ export interface CommandRun {
 export function textOf({ message, textStart, statement }: CommandRun): Buffer | undefined {
   if (statement.kind === 'execute') return statement.statement.sql;
   return textStart === undefined ? undefined : message.body.subarray(textStart);
+}
+
+/** A replica refuses what writes. On the primary nothing but the class is to be relied on, and a hint may be mistaken. */
+export function onlyReads({ classification }: CommandRun, role: Role): boolean {
+  return role === 'replica' || classification.reason === 'read';
+}
+
+/** Opens a read-only transaction on a replica where that goes through. */
+export function opensReplicaTransaction({ route }: CommandRun): boolean {
+  return route.to === 'replica' && route.reason === 'read-only-transaction';
 }
 
 export const NO_STATEMENT = { kind: 'none' } as const;

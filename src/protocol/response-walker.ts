@@ -1,26 +1,16 @@
 import { Capability, hasCapability } from './capabilities.js';
-import { framePackets, HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES, packetLength } from './framing.js';
+import { HEADER_BYTES, MAX_PACKET_PAYLOAD_BYTES, packetLength } from './framing.js';
 import { MalformedPacket } from './malformed-packet.js';
 import { decodeErr, type ErrPacket } from './packets/err.js';
 import { decodeOk, encodeOk, type OkPacket } from './packets/ok.js';
 import { decodeStmtPrepareOk, type StmtPrepareOk } from './packets/stmt-prepare-ok.js';
+import { replacePacket, type ByteSink } from './replace-packet.js';
+import { ResponsePlace, type ResponseShape } from './response-place.js';
 import { ServerStatus } from './server-status.js';
 import { namesOnlyStatementId } from './session-changes.js';
 
-/** What a command's answer looks like. */
-export type ResponseShape =
-  | 'result' // OK, ERR, LOCAL INFILE or result sets: COM_QUERY, COM_STMT_EXECUTE
-  | 'ok' // one OK, EOF or ERR packet
-  | 'prepare' // COM_STMT_PREPARE_OK and its definitions
-  | 'rows' // COM_STMT_FETCH: rows, then the end
-  | 'columns' // COM_FIELD_LIST: definitions, then the end
-  | 'string' // COM_STATISTICS: one packet of text
-  | 'stream'; // COM_BINLOG_DUMP: packets without end, or until an EOF or ERR
-
 /** Who gets a response. Called while {@link ResponseWalker.walk} runs; `chunk` is only valid during the call. */
-export interface ResponseSink {
-  /** The next bytes of the response, as the client is to get them. */
-  forward(chunk: Buffer, start: number, end: number): void;
+export interface ResponseSink extends ByteSink {
   /** An OK packet that lists session changes. @returns what the client gets in its place */
   rewriteOk(ok: OkPacket): OkPacket;
   /** @returns the statement id that the client is to see */
@@ -28,37 +18,6 @@ export interface ResponseSink {
   /** An error. @returns whether it goes to the client */
   forwardErr(error: ErrPacket): boolean;
 }
-
-/**
- * Where the walker stands in a response:
- *
- * ```
- *            ┌────────────── more results ───────────────┐
- *            ▼                                           │
- *  first ──► columns ──► columns-eof ──► rows ──► OK/EOF ┴─► done
- *    │          └─ DEPRECATE_EOF ────────▲ │
- *    ├─► OK, ERR ─► done                   └─► ERR ─► done
- *    └─► file: the client sends a file, then `first` again
- *  stream ─► EOF, ERR ─► done
- *  prepare ─► params ─► params-eof ─► prepared-columns ─► prepared-columns-eof ─► done
- * ```
- */
-type State =
-  | 'first'
-  | 'file'
-  | 'columns'
-  | 'columns-eof'
-  | 'rows'
-  | 'ok'
-  | 'prepare'
-  | 'params'
-  | 'params-eof'
-  | 'prepared-columns'
-  | 'prepared-columns-eof'
-  | 'field-list'
-  | 'string'
-  | 'stream'
-  | 'done';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -73,23 +32,17 @@ const METADATA_OF_PREPARED = 12;
  * One walker serves a connection for good; {@link begin} starts it on the next response.
  */
 export class ResponseWalker {
-  #state: State = 'done';
+  readonly #place: ResponsePlace;
   readonly #capabilities: number;
   readonly #deprecateEof: boolean;
   readonly #renumbers: boolean;
   /** A byte says whether definitions follow, and where the client wants none, none do. */
   readonly #optionalMetadata: boolean;
   #sequenceId = 0;
-  /** Definitions still to come in this list. */
-  #definitions = 0;
-  #preparedColumns = 0;
-  #preparedFollow = true;
   /** Bytes of the packet under way that are still to come: they are forwarded unseen. */
   #skip = 0;
   /** The packet under way was full, so that the next one continues it. */
   #continues = false;
-  /** The result set under way has a procedure's OUT parameters. */
-  #outParams = false;
   /** A packet's beginning that has to be seen whole before it goes on. */
   #held: Buffer = NOTHING;
 
@@ -115,11 +68,12 @@ export class ResponseWalker {
     this.#capabilities = capabilities;
     this.#renumbers = renumbers;
     this.#deprecateEof = hasCapability(capabilities, Capability.DEPRECATE_EOF);
+    this.#place = new ResponsePlace(this.#deprecateEof);
     this.#optionalMetadata = hasCapability(capabilities, Capability.OPTIONAL_RESULTSET_METADATA);
   }
 
   get done(): boolean {
-    return this.#state === 'done' && this.#skip === 0;
+    return this.#place.at === 'done' && this.#skip === 0;
   }
 
   /** That the next packet has to have. */
@@ -129,17 +83,15 @@ export class ResponseWalker {
 
   /** The server waits for the file of a LOAD DATA LOCAL. */
   get awaitsFile(): boolean {
-    return this.#state === 'file';
+    return this.#place.at === 'file';
   }
 
   /** @param sequenceId that the response's first packet has to have */
   begin(shape: ResponseShape, sequenceId: number): void {
-    this.#state = initialState(shape);
+    this.#place.begin(shape);
     this.#sequenceId = sequenceId;
-    this.#definitions = 0;
     this.#skip = 0;
     this.#continues = false;
-    this.#outParams = false;
     this.#held = NOTHING;
     this.status = undefined;
     this.warnings = 0;
@@ -151,7 +103,7 @@ export class ResponseWalker {
 
   /** The client has sent its file. @param sequenceId that the server's next packet has to have */
   fileSent(sequenceId: number): void {
-    this.#state = 'first';
+    this.#place.fileSent();
     this.#sequenceId = sequenceId;
   }
 
@@ -169,6 +121,7 @@ export class ResponseWalker {
 
   /** @returns up to where `chunk` belongs to this response */
   #walk(chunk: Buffer, start: number, end: number, sink: ResponseSink): number {
+    const place = this.#place;
     let at = start;
     let forwarded = start;
     for (;;) {
@@ -177,17 +130,17 @@ export class ResponseWalker {
         this.#skip -= taken;
         at += taken;
       }
-      if (this.#skip > 0 || this.#state === 'done' || this.#state === 'file') break;
+      if (this.#skip > 0 || place.at === 'done' || place.at === 'file') break;
       const payload = at + HEADER_BYTES;
       if (end < payload) break;
       const length = packetLength(chunk, at);
       const next = payload + length;
       if (end === payload && length > 0 && !this.#continues) break;
       const first = this.#continues || length === 0 ? -1 : (chunk[payload] ?? -1);
-      const control = !this.#continues && this.#isControl(first, length);
+      const control = !this.#continues && place.isControl(first, length);
       if (control && next > end) break;
       // In a stream both sides count anew as they please.
-      if (chunk[at + 3] !== this.#sequenceId && this.#state !== 'stream') {
+      if (chunk[at + 3] !== this.#sequenceId && place.at !== 'stream') {
         if (!this.#renumbers) {
           this.#fail('a packet with the next sequence id');
           return end;
@@ -197,9 +150,9 @@ export class ResponseWalker {
       this.#sequenceId = (this.#sequenceId + 1) & 0xff;
 
       if (!control) {
-        if (this.#state === 'rows' && !this.#continues) this.rows++;
+        if (place.at === 'rows' && !this.#continues) this.rows++;
         this.#continues = length === MAX_PACKET_PAYLOAD_BYTES;
-        if (!this.#continues) this.#packetEnded();
+        if (!this.#continues) place.packetEnded();
         this.#skip = length;
         at = payload;
         continue;
@@ -207,7 +160,7 @@ export class ResponseWalker {
       if (!this.#plainControl(first, length, chunk, payload)) {
         const replacement = this.#control(first, chunk.subarray(payload, next), sink);
         if (this.malformed !== undefined) return end;
-        if (replacement !== undefined) forwarded = replace(chunk, forwarded, at, next, replacement, sink);
+        if (replacement !== undefined) forwarded = replacePacket(chunk, forwarded, at, next, replacement, sink);
       }
       at = next;
     }
@@ -224,102 +177,39 @@ export class ResponseWalker {
    * @returns false for any other
    */
   #plainControl(first: number, length: number, chunk: Buffer, payload: number): boolean {
-    if (length === (this.#optionalMetadata ? 2 : 1) && this.#state === 'first' && first > 0x00 && first < 0xfb) {
-      this.#toColumns(first, !this.#optionalMetadata || chunk[payload + 1] !== NO_METADATA);
+    if (length === (this.#optionalMetadata ? 2 : 1) && this.#place.at === 'first' && first > 0x00 && first < 0xfb) {
+      this.#resultSet(first, !this.#optionalMetadata || chunk[payload + 1] !== NO_METADATA);
       return true;
     }
     if (length !== 5 || first !== 0xfe || this.#deprecateEof) return false;
     this.status = (chunk[payload + 3] ?? 0) | ((chunk[payload + 4] ?? 0) << 8);
-    switch (this.#state) {
+    switch (this.#place.at) {
       case 'columns-eof':
-        this.#state = (this.status & ServerStatus.CURSOR_EXISTS) !== 0 ? 'done' : 'rows';
-        this.#outParams = (this.status & ServerStatus.PS_OUT_PARAMS) !== 0;
+        this.#place.columnsEof(this.status);
         return true;
       case 'rows':
       case 'field-list':
       case 'ok':
         this.warnings = (chunk[payload + 1] ?? 0) | ((chunk[payload + 2] ?? 0) << 8);
-        this.#afterResult();
+        this.#place.resultEnded(this.status);
         return true;
       default:
         return false;
     }
   }
 
-  /** Whether the packet says how the response goes on, so that it must be whole before it is acted on. */
-  #isControl(first: number, length: number): boolean {
-    switch (this.#state) {
-      case 'rows':
-        // A row may begin with 0xFE too: a column of 16 MB or more, and then its packet is full.
-        return (
-          first === 0xff || (first === 0xfe && (this.#deprecateEof ? length < MAX_PACKET_PAYLOAD_BYTES : length < 9))
-        );
-      case 'field-list':
-      case 'stream':
-        return first === 0xff || (first === 0xfe && length < MAX_PACKET_PAYLOAD_BYTES);
-      case 'first':
-      case 'ok':
-      case 'prepare':
-      case 'columns-eof':
-      case 'params-eof':
-      case 'prepared-columns-eof':
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  #packetEnded(): void {
-    switch (this.#state) {
-      case 'columns':
-        if (--this.#definitions === 0) this.#columnsEnded();
-        return;
-      case 'params':
-        if (--this.#definitions === 0) this.#paramsEnded();
-        return;
-      case 'prepared-columns':
-        if (--this.#definitions === 0) this.#preparedColumnsEnded();
-        return;
-      case 'string':
-        this.#state = 'done';
-        return;
-      default:
-    }
-  }
-
-  #toColumns(count: number, follow: boolean): void {
+  #resultSet(columns: number, follow: boolean): void {
     this.rows = 0;
-    this.#definitions = count;
-    this.#state = 'columns';
-    if (!follow) this.#columnsEnded();
-  }
-
-  #columnsEnded(): void {
-    this.#state = this.#deprecateEof ? 'rows' : 'columns-eof';
-  }
-
-  #paramsEnded(): void {
-    if (this.#deprecateEof) this.#toPreparedColumns();
-    else this.#state = 'params-eof';
-  }
-
-  #toPreparedColumns(): void {
-    this.#definitions = this.#preparedColumns;
-    this.#state = this.#preparedColumns > 0 ? 'prepared-columns' : 'done';
-    if (this.#preparedColumns > 0 && !this.#preparedFollow) this.#preparedColumnsEnded();
-  }
-
-  #preparedColumnsEnded(): void {
-    this.#state = this.#deprecateEof ? 'done' : 'prepared-columns-eof';
+    this.#place.resultSet(columns, follow);
   }
 
   /** @returns what replaces the packet (empty: nothing at all), or undefined when it goes on as it came */
   #control(first: number, body: Buffer, sink: ResponseSink): Buffer | undefined {
     if (first === 0xff) return this.#err(body, sink);
-    switch (this.#state) {
+    switch (this.#place.at) {
       case 'first':
         if (first === 0xfb) {
-          this.#state = 'file';
+          this.#place.fileWanted();
           return undefined;
         }
         return first === 0x00 ? this.#okPacket(body, sink) : this.#columnCount(first, body);
@@ -329,7 +219,7 @@ export class ResponseWalker {
         // A log's end is a classic EOF packet, whatever was agreed on.
         if (body.length !== 5) return this.#okAfterRows(body, sink);
         this.status = body.readUInt16LE(3);
-        this.#state = 'done';
+        this.#place.end();
         return undefined;
       case 'rows':
       case 'field-list':
@@ -337,10 +227,10 @@ export class ResponseWalker {
       case 'prepare':
         return this.#prepareOk(body, sink);
       case 'params-eof':
-        this.#toPreparedColumns();
+        this.#place.paramsEof();
         return undefined;
       case 'prepared-columns-eof':
-        this.#state = 'done';
+        this.#place.end();
         return undefined;
       default:
         return this.#fail('EOF_Packet');
@@ -352,7 +242,7 @@ export class ResponseWalker {
     const count = body.length < countBytes ? 0 : first === 0xfc ? body.readUInt16LE(1) : first < 0xfb ? first : 0;
     // Tables have 4096 columns at most. Without one, nothing would tell where the definitions end.
     if (count < 1) return this.#fail('a column count');
-    this.#toColumns(count, !this.#optionalMetadata || body[countBytes] !== NO_METADATA);
+    this.#resultSet(count, !this.#optionalMetadata || body[countBytes] !== NO_METADATA);
   }
 
   #okAfterRows(body: Buffer, sink: ResponseSink): Buffer | undefined {
@@ -366,7 +256,7 @@ export class ResponseWalker {
     }
     this.status = status & ~ServerStatus.SESSION_STATE_CHANGED;
     this.warnings = body.readUInt16LE(5);
-    this.#afterResult();
+    this.#place.resultEnded(this.status);
     if (!changed) return undefined;
     body.writeUInt16LE(this.status, 3);
     return body.subarray(0, 7);
@@ -379,7 +269,7 @@ export class ResponseWalker {
     this.warnings = ok.warnings;
     if (ok.header === 0x00) this.ok = ok;
     if (ok.lastInsertId !== 0n) this.insertsId = true;
-    this.#afterResult();
+    this.#place.resultEnded(this.status);
     if (ok.sessionChanges.length === 0) return undefined;
     if (namesOnlyStatementId(ok.sessionChanges, 0))
       return encodeOk({ ...ok, sessionChanges: NOTHING }, this.#capabilities);
@@ -391,86 +281,22 @@ export class ResponseWalker {
     const error = decodeErr(body);
     if (error instanceof MalformedPacket) return this.#fail('ERR_Packet');
     this.error = error;
-    this.#state = 'done';
+    this.#place.end();
     return sink.forwardErr(error) ? undefined : NOTHING;
   }
 
   #prepareOk(body: Buffer, sink: ResponseSink): Buffer | undefined {
     const prepared = decodeStmtPrepareOk(body);
     if (prepared instanceof MalformedPacket) return this.#fail('COM_STMT_PREPARE_OK');
-    this.#definitions = prepared.params;
-    this.#preparedColumns = prepared.columns;
-    this.#preparedFollow = !this.#optionalMetadata || body[METADATA_OF_PREPARED] !== NO_METADATA;
-    if (prepared.params > 0) this.#state = 'params';
-    if (prepared.params > 0 && !this.#preparedFollow) this.#paramsEnded();
-    else if (prepared.params === 0) this.#toPreparedColumns();
+    const follow = !this.#optionalMetadata || body[METADATA_OF_PREPARED] !== NO_METADATA;
+    this.#place.prepared(prepared.params, prepared.columns, follow);
     const rewritten = Buffer.from(body);
     rewritten.writeUInt32LE(sink.rewritePrepareOk(prepared), 1);
     return rewritten;
   }
 
-  #afterResult(): void {
-    if (this.#outParams) {
-      // The set of OUT parameters is never the last, although the EOF after it says so.
-      this.#outParams = false;
-      this.#state = 'first';
-      return;
-    }
-    this.#state =
-      ((this.status ?? 0) & ServerStatus.MORE_RESULTS_EXISTS) !== 0 && this.#state !== 'ok' ? 'first' : 'done';
-  }
-
   #fail(expected: string): undefined {
     this.malformed = new MalformedPacket(expected);
-    this.#state = 'done';
-  }
-}
-
-/**
- * Forwards what comes before a packet, and what stands in its place. Nearly always that is shorter and ends the chunk:
- * then it is written over the packet, and all goes in one piece.
- * @returns up to where `chunk` has been dealt with
- */
-function replace(
-  chunk: Buffer,
-  forwarded: number,
-  at: number,
-  next: number,
-  replacement: Buffer,
-  sink: ResponseSink,
-): number {
-  const payload = at + HEADER_BYTES;
-  if (replacement.length === 0) {
-    if (at > forwarded) sink.forward(chunk, forwarded, at);
-    return next;
-  }
-  if (payload + replacement.length <= next) {
-    chunk.writeUIntLE(replacement.length, at, 3);
-    chunk.set(replacement, payload);
-    sink.forward(chunk, forwarded, payload + replacement.length);
-    return next;
-  }
-  if (at > forwarded) sink.forward(chunk, forwarded, at);
-  const framed = framePackets(replacement, chunk[at + 3] ?? 0);
-  sink.forward(framed, 0, framed.length);
-  return next;
-}
-
-function initialState(shape: ResponseShape): State {
-  switch (shape) {
-    case 'result':
-      return 'first';
-    case 'ok':
-      return 'ok';
-    case 'prepare':
-      return 'prepare';
-    case 'rows':
-      return 'rows';
-    case 'columns':
-      return 'field-list';
-    case 'string':
-      return 'string';
-    case 'stream':
-      return 'stream';
+    this.#place.end();
   }
 }

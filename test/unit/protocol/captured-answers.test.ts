@@ -5,7 +5,8 @@ import { MalformedPacket } from '../../../src/protocol/malformed-packet.js';
 import { decodeErr } from '../../../src/protocol/packets/err.js';
 import { decodeOk, type OkPacket } from '../../../src/protocol/packets/ok.js';
 import { decodeStmtPrepareOk } from '../../../src/protocol/packets/stmt-prepare-ok.js';
-import { ResponseWalker, type ResponseShape, type ResponseSink } from '../../../src/protocol/response-walker.js';
+import type { ResponseShape } from '../../../src/protocol/response-place.js';
+import { ResponseWalker, type ResponseSink } from '../../../src/protocol/response-walker.js';
 import { decodeSessionChanges, type SessionChange } from '../../../src/protocol/session-changes.js';
 import { DEPRECATED, PLAIN, TRACKED } from './captured/answers.js';
 

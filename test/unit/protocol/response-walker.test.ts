@@ -5,7 +5,8 @@ import { framePackets, MAX_PACKET_PAYLOAD_BYTES } from '../../../src/protocol/fr
 import { encodeErr, type ErrPacket } from '../../../src/protocol/packets/err.js';
 import { encodeOk, type OkPacket } from '../../../src/protocol/packets/ok.js';
 import type { StmtPrepareOk } from '../../../src/protocol/packets/stmt-prepare-ok.js';
-import { ResponseWalker, type ResponseShape, type ResponseSink } from '../../../src/protocol/response-walker.js';
+import type { ResponseShape } from '../../../src/protocol/response-place.js';
+import { ResponseWalker, type ResponseSink } from '../../../src/protocol/response-walker.js';
 import { ServerStatus } from '../../../src/protocol/server-status.js';
 import { encodeSessionChanges } from '../../../src/protocol/session-changes.js';
 

@@ -1,5 +1,5 @@
-import type { ClassReason } from '../src/classify/classification.js';
-import type { Session } from '../src/session/session.js';
+import type { ClassReason } from '../../src/classify/classification.js';
+import type { Session } from '../../src/session/session.js';
 
 /** Clears the diagnostics area. */
 export const CLEAR = 'DO 0';

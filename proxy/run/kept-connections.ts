@@ -1,5 +1,5 @@
-import type { ServerConnection } from '../src/runtime/server-connection.js';
-import type { Session } from '../src/session/session.js';
+import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import type { Session } from '../../src/session/session.js';
 
 /**
  * The server connections that stay with a session between its statements:
@@ -14,6 +14,8 @@ export class KeptConnections {
   #transaction: ServerConnection | undefined;
   /** Which of them ran the previous statement. */
   #last: ServerConnection | undefined;
+  /** Which of them gave the session's last rows: FOUND_ROWS() lives there, whatever ran since. */
+  #rowsFrom: ServerConnection | undefined;
   readonly #onClosed: (connection: ServerConnection) => void;
 
   /** @param onPrimaryClosed the server ended the kept connection to the primary while nothing ran there */
@@ -51,13 +53,24 @@ export class KeptConnections {
     return connection === this.#last;
   }
 
+  /** A statement has given rows on a connection, kept or not yet. */
+  noteRows(connection: ServerConnection): void {
+    this.#rowsFrom = connection;
+  }
+
+  gaveRows(connection: ServerConnection): boolean {
+    return connection === this.#rowsFrom;
+  }
+
   has(connection: ServerConnection): boolean {
     return connection === this.#primary || connection === this.#previous || connection === this.#transaction;
   }
 
   /** A statement has ended: its connection stays, or goes back. */
   settle(connection: ServerConnection, as: 'primary' | 'previous' | 'transaction', keeps: boolean): void {
+    const rowsFrom = this.#rowsFrom;
     this.#forget(connection);
+    if (keeps) this.#rowsFrom = rowsFrom;
     this.#last = keeps ? connection : undefined;
     switch (as) {
       case 'primary':
@@ -127,6 +140,7 @@ export class KeptConnections {
     if (connection === this.#previous) this.#previous = undefined;
     if (connection === this.#transaction) this.#transaction = undefined;
     if (connection === this.#last) this.#last = undefined;
+    if (connection === this.#rowsFrom) this.#rowsFrom = undefined;
   }
 
   #giveBack(connection: ServerConnection): void {

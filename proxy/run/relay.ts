@@ -1,13 +1,13 @@
-import { Capability, hasCapability } from '../src/protocol/capabilities.js';
-import { MalformedPacket } from '../src/protocol/malformed-packet.js';
-import type { ErrPacket } from '../src/protocol/packets/err.js';
-import type { OkPacket } from '../src/protocol/packets/ok.js';
-import type { StmtPrepareOk } from '../src/protocol/packets/stmt-prepare-ok.js';
-import { decodeSessionChanges, encodeSessionChanges, type SessionChange } from '../src/protocol/session-changes.js';
-import type { RwsplitError } from '../src/errors.js';
-import type { ReplyOwner, ServerConnection } from '../src/runtime/server-connection.js';
-import { visibleChanges } from '../src/session/visible-changes.js';
-import type { ClientStatement } from './client-statement.js';
+import { Capability, hasCapability } from '../../src/protocol/capabilities.js';
+import { MalformedPacket } from '../../src/protocol/malformed-packet.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { OkPacket } from '../../src/protocol/packets/ok.js';
+import type { StmtPrepareOk } from '../../src/protocol/packets/stmt-prepare-ok.js';
+import { decodeSessionChanges, encodeSessionChanges, type SessionChange } from '../../src/protocol/session-changes.js';
+import type { RwsplitError } from '../../src/errors.js';
+import type { ReplyOwner, ServerConnection } from '../../src/runtime/server-connection.js';
+import { visibleChanges } from '../../src/session/visible-changes.js';
+import type { ClientStatement } from '../client-statement.js';
 
 /** Where a relay hands the bytes to. */
 export interface RelayClient {

@@ -1,4 +1,4 @@
-import type { CommandRun } from './command-run.js';
+import type { CommandRun } from '../command-run.js';
 
 /** Savepoints that are said again; of more the oldest are forgotten. */
 const MAX_COMMANDS = 256;

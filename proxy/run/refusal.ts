@@ -1,9 +1,9 @@
-import type { ErrPacket } from '../src/protocol/packets/err.js';
-import { REPLICA_REFUSED } from '../src/routing/route.js';
-import type { Session } from '../src/session/session.js';
-import { COMMAND_CLASS } from './command-classes.js';
-import type { CommandRun } from './command-run.js';
-import type { Cluster } from './session-runner.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import { REPLICA_REFUSED } from '../../src/routing/route.js';
+import type { Session } from '../../src/session/session.js';
+import { COMMAND_CLASS } from '../command-classes.js';
+import type { CommandRun } from '../command-run.js';
+import type { Cluster } from './runner-context.js';
 
 /** The transaction, not the server, is read-only. */
 const ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION = 1792;

@@ -1,9 +1,9 @@
-import { Command } from '../src/protocol/commands.js';
-import type { ResponseShape } from '../src/protocol/response-walker.js';
-import type { SessionChange } from '../src/protocol/session-changes.js';
-import { frameCommand, TRACK_SESSION, type ServerConnection } from '../src/runtime/server-connection.js';
-import type { Session } from '../src/session/session.js';
-import type { CommandRun } from './command-run.js';
+import { Command } from '../../src/protocol/commands.js';
+import type { ResponseShape } from '../../src/protocol/response-place.js';
+import type { SessionChange } from '../../src/protocol/session-changes.js';
+import { frameCommand, TRACK_SESSION, type ServerConnection } from '../../src/runtime/server-connection.js';
+import type { Session } from '../../src/session/session.js';
+import type { CommandRun } from '../command-run.js';
 
 /** A command of ours, whose answer tells what the session is in. */
 export interface Question {

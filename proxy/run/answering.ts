@@ -1,0 +1,176 @@
+import { interrupted, type RwsplitError } from '../../src/errors.js';
+import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import { freshState } from '../../src/session/session-state.js';
+import { onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
+import type { Connecting } from './connecting.js';
+import type { Finishing } from './finishing.js';
+import { endTransaction, type KeptTransaction } from './kept-transaction.js';
+import { ER_QUERY_INTERRUPTED } from './kills.js';
+import type { Preparation } from './preparation.js';
+import { rerunOnPrimary } from './refusal.js';
+import type { RelayEnd } from './relay.js';
+import type { RunnerContext } from './runner-context.js';
+import { unsettled, type Question } from './settle.js';
+
+/** A command's answer has come, or never will: what the session learns from it, and whether it runs again elsewhere. */
+export class Answering implements RelayEnd {
+  readonly #context: RunnerContext;
+  readonly #preparation: Preparation;
+  readonly #transaction: KeptTransaction;
+  readonly #connecting: Connecting;
+  readonly #finishing: Finishing;
+
+  constructor(
+    context: RunnerContext,
+    preparation: Preparation,
+    transaction: KeptTransaction,
+    connecting: Connecting,
+    finishing: Finishing,
+  ) {
+    this.#context = context;
+    this.#preparation = preparation;
+    this.#transaction = transaction;
+    this.#connecting = connecting;
+    this.#finishing = finishing;
+  }
+
+  replyEnded(connection: ServerConnection): void {
+    const { state, session, kept, relay } = this.#context;
+    const { run, role } = state;
+    if (run === undefined) return;
+    const { failure, isStale } = this.#preparation;
+    if (failure !== undefined) {
+      this.#finishing.failed(connection, failure);
+      return;
+    }
+    if (run.source !== undefined) {
+      this.#endSource(connection);
+      return;
+    }
+    if (relay.refusedAsWrite !== undefined || isStale) {
+      this.#runElsewhere(connection, run);
+      return;
+    }
+    const { walker } = connection;
+    const { changes } = relay;
+    const prepares = run.statement.kind === 'prepare';
+    const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
+    if (gaveRows) kept.noteRows(connection);
+    if (
+      role === 'replica' &&
+      gaveRows &&
+      changes.length === 0 &&
+      run.route.to === 'replica' &&
+      !opensReplicaTransaction(run)
+    ) {
+      session.readEnded(walker.rows);
+      this.#finishing.finish(connection);
+      return;
+    }
+    session.end({
+      role,
+      // What is prepared has not run.
+      classification: prepares ? { ...run.classification, pins: [], unpins: [] } : run.classification,
+      status: walker.status,
+      ok: walker.ok,
+      insertsId: walker.insertsId,
+      error: walker.error,
+      warnings: walker.warnings,
+      rows: walker.rows,
+      changes,
+      command: run.statement.kind === 'none' ? run.message.raw : undefined,
+      prepares,
+      text: session.wantsText(run.classification) ? textOf(run) : undefined,
+    });
+    if (changes.length > 0) connection.state = session.state;
+    if (role === 'replica') this.#transaction.note(connection, run, gaveRows);
+    const asks = role === 'primary' || opensReplicaTransaction(run);
+    const question = asks ? unsettled(run, connection, session, changes) : undefined;
+    if (question === undefined) this.#finishing.finish(connection);
+    else this.#settle(connection, run, question);
+  }
+
+  connectionLost(connection: ServerConnection, error: RwsplitError): void {
+    const { state, session, kept, client, relay } = this.#context;
+    const { run } = state;
+    if (state.connection !== connection || run === undefined) return;
+    state.connection = undefined;
+    const bound = connection === kept.primary && session.boundToPrimary;
+    kept.discard(connection);
+    // Whoever kills a client ends its connection: as on a server, nothing more is said.
+    if (state.life === 'killed') return;
+    const { forwarded } = relay;
+    const streams = run.shape === 'stream';
+    if (state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role)) {
+      // What only reads and has had no answer may be asked again, elsewhere.
+      state.failed.add(connection.node.name);
+      this.#connecting.connect(run);
+      return;
+    }
+    // In the middle of an answer an error cannot be told apart from data: the end of the connection can.
+    if (!forwarded) state.fail(error);
+    if (bound || forwarded || streams) client.end();
+  }
+
+  /** A binary log has ended, and with it what its connection was for. */
+  #endSource(connection: ServerConnection): void {
+    const { state, kept, client } = this.#context;
+    state.connection = undefined;
+    kept.discard(connection);
+    state.done();
+    client.end();
+  }
+
+  /** The replica did nothing, or does not have what the session wrote; the client has seen nothing of its answer. */
+  #runElsewhere(connection: ServerConnection, run: CommandRun): void {
+    const { state, session, kept, cluster, relay } = this.#context;
+    const { refusedAsWrite } = relay;
+    const isInterrupted = state.stage === 'interrupted';
+    if (refusedAsWrite !== undefined && !isInterrupted) {
+      state.run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, session, cluster);
+    }
+    state.connection = undefined;
+    if (connection !== kept.transaction) {
+      if (opensReplicaTransaction(run)) endTransaction(connection, 'ROLLBACK');
+      kept.release(connection);
+    }
+    if (isInterrupted) state.fail(interrupted());
+    else this.#connecting.connectToPrimary();
+  }
+
+  /** Asks the server what the session is in, before the command is over. */
+  #settle(connection: ServerConnection, run: CommandRun, question: Question): void {
+    const { state, session, kept, relay } = this.#context;
+    state.stage = 'settling';
+    if (run.resets && connection.walker.error === undefined) {
+      connection.prepared.clear();
+      connection.state = freshState(connection.state.schema);
+      session.reset(connection.walker.status ?? 0);
+      relay.reset();
+    }
+    const reply = new SwallowedReply(
+      ({ changes, status, error }) => {
+        if (state.connection !== connection) return;
+        if (error?.errno === ER_QUERY_INTERRUPTED) {
+          // A KILL that came too late for the statement has hit the question.
+          this.#settle(connection, run, question);
+          return;
+        }
+        session.learn(state.role, changes, status);
+        connection.state = session.state;
+        if (state.role === 'replica') this.#transaction.note(connection, run, false);
+        this.#finishing.finish(connection);
+      },
+      // The statement has had its answer: where it matters, the next one is told that the session is gone.
+      () => {
+        if (state.connection !== connection) return;
+        state.connection = undefined;
+        kept.discard(connection);
+        this.#finishing.primaryLost(connection);
+        state.done();
+      },
+    );
+    connection.send(question.framed, question.shape, 1, reply);
+  }
+}

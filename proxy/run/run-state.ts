@@ -1,0 +1,75 @@
+import { errPacketOf, RwsplitError } from '../../src/errors.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import type { CommandRun, Role } from '../command-run.js';
+import type { RunnerClient } from './runner-context.js';
+
+/**
+ * Whether commands may begin:
+ *
+ * ```
+ *  open ──► killed: the client's connection is to end ──► ended: the client is gone
+ *    └──────────────────────────────────────────────────────▲
+ * ```
+ */
+export type Life = 'open' | 'killed' | 'ended';
+
+/**
+ * How far the command under way is:
+ *
+ * ```
+ *  running ──► interrupted: a KILL has asked for its end
+ *     └──────────────┴────► settling: it has had its answer; what is still asked is ours
+ * ```
+ */
+export type Stage = 'running' | 'interrupted' | 'settling';
+
+/** Where a session is with its commands: the one that is under way, and whether there may be another. */
+export class RunState {
+  life: Life = 'open';
+  /** Why the session cannot go on: the next command is told. */
+  lost: RwsplitError | undefined;
+  /** The command under way. */
+  run: CommandRun | undefined;
+  stage: Stage = 'running';
+  /** Where it runs, and as what; there is none while there is no command. */
+  connection: ServerConnection | undefined;
+  role: Role = 'primary';
+  /** Nodes that failed it. */
+  readonly failed = new Set<string>();
+  readonly #client: RunnerClient;
+
+  constructor(client: RunnerClient) {
+    this.#client = client;
+  }
+
+  begin(run: CommandRun): void {
+    this.run = run;
+    this.stage = 'running';
+    if (this.failed.size > 0) this.failed.clear();
+  }
+
+  /** Nothing was executed; the client is told why. */
+  fail(error: unknown): void {
+    if (this.run === undefined) return;
+    this.writeError(errPacketOf(error));
+    this.done();
+  }
+
+  /** Answers the command with an error; it is still under way. */
+  writeError(error: ErrPacket): void {
+    if (this.run !== undefined) this.#client.writeError(error, this.run.message.nextSequenceId);
+  }
+
+  /** The command is over. What the client has sent ahead may begin before this returns. */
+  done(): void {
+    this.run?.onEnd?.();
+    this.run = undefined;
+    this.#client.commandEnded();
+  }
+}
+
+export function sessionLost(connection: ServerConnection, why: string): RwsplitError {
+  const what = `the session's state was on a connection to ${connection.node.name} that is gone (${why}); connect again`;
+  return new RwsplitError('session-lost', what);
+}

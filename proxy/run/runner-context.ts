@@ -1,0 +1,43 @@
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { Consistency } from '../../src/session/consistency.js';
+import type { Session } from '../../src/session/session.js';
+import type { Node, Snapshot } from '../../src/topology/snapshot.js';
+import type { BackendGroup } from '../backends.js';
+import type { CommandRun } from '../command-run.js';
+import type { KeptConnections } from './kept-connections.js';
+import type { Relay, RelayClient, RelayEnd } from './relay.js';
+import type { RunState } from './run-state.js';
+
+/** The client's side, as the runner needs it. */
+export interface RunnerClient extends RelayClient {
+  writeError(error: ErrPacket, sequenceId: number): void;
+  /** The command under way has had its answer. */
+  commandEnded(): void;
+  /** The session cannot go on: nothing more is sent after what has been. */
+  end(): void;
+}
+
+/** What the runner needs to know of the cluster. */
+export interface Cluster {
+  readonly consistency: Consistency;
+  snapshot(): Snapshot;
+  /** The replica whose turn it is, of those not in `except`. */
+  nextReplica(except: ReadonlySet<string>): Node | undefined;
+  /** A statement was sent. */
+  ran(node: string, run: CommandRun): void;
+  /** A replica refused a statement as a write. @param ofStatement it would refuse it from any session */
+  refused(node: string, run: CommandRun, error: ErrPacket, ofStatement: boolean): void;
+}
+
+/** What all parts of a session's runner share: nothing else goes from one to another but by calls. */
+export interface RunnerContext {
+  readonly session: Session;
+  readonly group: BackendGroup;
+  readonly cluster: Cluster;
+  readonly client: RunnerClient;
+  readonly state: RunState;
+  readonly kept: KeptConnections;
+  readonly relay: Relay;
+  /** Who is told when a connection is lost before it has answered what is ours. */
+  readonly end: RelayEnd;
+}

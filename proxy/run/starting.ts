@@ -1,0 +1,175 @@
+import { errPacketOf, interrupted, RwsplitError } from '../../src/errors.js';
+import { Capability, hasCapability } from '../../src/protocol/capabilities.js';
+import { Command } from '../../src/protocol/commands.js';
+import { HEADER_BYTES } from '../../src/protocol/framing.js';
+import type { ServerStatement } from '../../src/runtime/prepared-cache.js';
+import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
+import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import { freshState } from '../../src/session/session-state.js';
+import { keyOnServer, type ClientStatement } from '../client-statement.js';
+import { onlyReads, type CommandRun, type Role } from '../command-run.js';
+import { executeOn, findPrepared, noteTypes } from '../execute.js';
+import type { Finishing } from './finishing.js';
+import type { KeptTransaction } from './kept-transaction.js';
+import type { Preparation } from './preparation.js';
+import type { ReplicaTransaction } from './replica-transaction.js';
+import type { RunnerContext } from './runner-context.js';
+
+/**
+ * Starts a command on the connection that was found for it:
+ *
+ * ```
+ *  start ──► [prepare it, start over] ──► restore the session's state ──► send
+ *                                           in one write with it where it only reads, else waiting for the answer
+ * ```
+ */
+export class Starting {
+  readonly #context: RunnerContext;
+  readonly #queryAttributes: boolean;
+  readonly #preparation: Preparation;
+  readonly #transaction: KeptTransaction;
+  readonly #finishing: Finishing;
+  readonly #connect: (run: CommandRun) => void;
+  /** The statement that is to run, as this connection has it. */
+  #serverStatement: ServerStatement | undefined;
+
+  /** @param connect finds another connection */
+  constructor(
+    context: RunnerContext,
+    preparation: Preparation,
+    transaction: KeptTransaction,
+    finishing: Finishing,
+    connect: (run: CommandRun) => void,
+  ) {
+    this.#context = context;
+    this.#queryAttributes = hasCapability(context.client.capabilities, Capability.QUERY_ATTRIBUTES);
+    this.#preparation = preparation;
+    this.#transaction = transaction;
+    this.#finishing = finishing;
+    this.#connect = connect;
+  }
+
+  start(connection: ServerConnection, role: Role): void {
+    const { state, session, relay } = this.#context;
+    const { run } = state;
+    if (run === undefined) return;
+    const used = run.statement;
+    state.connection = connection;
+    state.role = role;
+    this.#preparation.begin();
+    relay.begin(connection, role === 'replica', used.kind === 'prepare' ? used.statement : undefined);
+
+    if (used.kind === 'execute') noteTypes(run.message, used.statement, this.#queryAttributes);
+    if (used.kind === 'execute' || used.kind === 'use') {
+      this.#serverStatement = findPrepared(connection.prepared, used.statement);
+      if (this.#serverStatement === undefined) {
+        this.#prepare(connection, used.statement, run);
+        return;
+      }
+    }
+    const restored = this.#preparation.restore(connection, session.state);
+    if (restored === 'unfit') {
+      this.#replace(connection, run);
+      return;
+    }
+    const { open } = this.#transaction;
+    if (role === 'primary' && open !== undefined) {
+      this.#moveTransaction(connection, open, run);
+      return;
+    }
+    if (run.source !== undefined) {
+      this.#preparation.repeat(connection, run.source.commands, 'ok');
+      this.#sendWhenRestored(connection, run);
+      return;
+    }
+    // What only reads may travel with what restores the session's state: if that fails, its answer is dropped. A write has to wait.
+    if (restored === 'same' || onlyReads(run, role)) this.#send(connection, run);
+    else this.#sendWhenRestored(connection, run);
+  }
+
+  /** Opens the read-only transaction anew on the primary, and runs the statement when that has gone through. */
+  #moveTransaction(connection: ServerConnection, { commands }: ReplicaTransaction, run: CommandRun): void {
+    this.#preparation.repeat(connection, commands, 'result');
+    this.#sendWhenRestored(connection, run, () => this.#transaction.moved());
+  }
+
+  #send(connection: ServerConnection, run: CommandRun): void {
+    const { cluster, client, relay } = this.#context;
+    this.#preparation.precede(connection, run);
+    const { message, statement } = run;
+    let framed = message.raw;
+    const server = this.#serverStatement;
+    if (statement.kind === 'execute' && server !== undefined) {
+      framed = executeOn(message, statement.statement, server, this.#queryAttributes);
+    } else if (statement.kind === 'use' && server !== undefined) {
+      framed.writeUInt32LE(server.id, HEADER_BYTES + 1);
+    }
+    if (run.shape === 'none') {
+      connection.sendSilently(framed);
+      connection.uncork();
+      this.#finishing.finish(connection);
+      return;
+    }
+    connection.send(framed, run.shape, message.nextSequenceId, relay);
+    connection.uncork();
+    if (run.shape === 'stream') client.wantStream();
+    cluster.ran(connection.node.name, run);
+  }
+
+  /** @param then what to do first when all has gone through */
+  #sendWhenRestored(connection: ServerConnection, run: CommandRun, then?: () => void): void {
+    const reply = this.#preparation.swallow(connection, () => {
+      const { failure } = this.#preparation;
+      if (failure === undefined) {
+        then?.();
+        if (this.#isInterrupted) this.#finishing.refused(connection, errPacketOf(interrupted()));
+        else this.#send(connection, run);
+      } else this.#finishing.failed(connection, failure);
+    });
+    connection.send(frameCommand(Command.PING, Buffer.alloc(0)), 'ok', 1, reply);
+    connection.uncork();
+  }
+
+  /** Prepares a statement that this connection does not have yet, then starts over. */
+  #prepare(connection: ServerConnection, statement: ClientStatement, run: CommandRun): void {
+    const { state, end } = this.#context;
+    if (this.#preparation.restore(connection, statement.state) === 'unfit') {
+      this.#replace(connection, run);
+      return;
+    }
+    const reply = new SwallowedReply(
+      ({ error, prepared }) => {
+        const { failure } = this.#preparation;
+        if (state.connection !== connection) return;
+        if (failure !== undefined) this.#finishing.failed(connection, failure);
+        else if (error !== undefined) this.#finishing.refused(connection, error);
+        else if (prepared !== undefined) {
+          connection.addPrepared(keyOnServer(statement), prepared.statementId, statement);
+          if (this.#isInterrupted) this.#finishing.refused(connection, errPacketOf(interrupted()));
+          else this.start(connection, state.role);
+        }
+      },
+      (error) => end.connectionLost(connection, error),
+    );
+    connection.send(frameCommand(Command.STMT_PREPARE, statement.sql), 'prepare', 1, reply);
+    connection.uncork();
+  }
+
+  get #isInterrupted(): boolean {
+    return this.#context.state.stage === 'interrupted';
+  }
+
+  /** The connection cannot take the session's state: another one, at last a fresh one, can. */
+  #replace(connection: ServerConnection, run: CommandRun): void {
+    const { state, kept } = this.#context;
+    const fresh = connection.state.key === freshState('').key;
+    state.connection = undefined;
+    kept.discard(connection);
+    if (!fresh) {
+      this.#connect(run);
+      return;
+    }
+    const what = 'the session has a variable whose value cannot be set on another connection';
+    state.fail(new RwsplitError('state-not-restored', what));
+  }
+}
