@@ -121,7 +121,8 @@ export class Wire {
       (packet) => this.#socket.write(packet),
       () => {
         if (this.#endsWhenDrained) this.#end();
-        else if (this.#socket.writableLength === 0) this.#owner.drained();
+        // Otherwise the socket's own sign follows. Some bytes on their way are none: TLS takes each a little later.
+        else if (!this.#socket.writableNeedDrain) this.#owner.drained();
       },
     );
   }
