@@ -31,6 +31,24 @@ describe('a Unix socket', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test('serves clients that insist on TLS, each its own, any number at once', async () => {
+    const path = join(await temporaryDirectory(), 'mysql.sock');
+    const dataDirectory = await temporaryDirectory();
+    const clients = { tls: { mode: 'required' } } as const;
+    await startProxy({ options: { listen: [LOOPBACK, { path }], dataDirectory, clients } });
+    const ssl = { rejectUnauthorized: false };
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    const answers = await Promise.all(
+      numbers.map(async (n) => {
+        const client = await connectTo({ socketPath: path, ...(n % 4 === 0 ? {} : { ssl }) });
+        const answer = await value(client, `SELECT ${n}`);
+        await client.end();
+        return answer;
+      }),
+    );
+    expect(answers).toEqual(numbers);
+  });
+
   test('of a process that is gone is taken over; one in use, and a file that is none, are left alone', async () => {
     const path = join(await temporaryDirectory(), 'mysql.sock');
     const other = createServer().listen(path);
