@@ -80,7 +80,7 @@ export class ClientEntrance {
     this.#backends = backends;
     this.#snapshot = snapshot;
     this.#origin = origin;
-    this.#offered = offeredTo(settings, snapshot().capabilities, origin);
+    this.#offered = offeredTo(settings, snapshot().capabilities);
     this.#login = new ClientLogin(settings.rsaKey, backends.accounts, origin.secure, settings.authPlugin);
   }
 
@@ -109,7 +109,7 @@ export class ClientEntrance {
   /** The client's next packet on its way in. */
   step(message: Message): void {
     const payload = payloadOf(message);
-    if (this.#login.user === undefined && !this.#origin.secure && isSslRequest(payload)) {
+    if (this.#login.user === undefined && this.#tlsSocket === undefined && isSslRequest(payload)) {
       if (hasCapability(this.#offered, Capability.SSL)) this.#host.startTls();
       else this.#host.refused(new RwsplitError('malformed-packet', 'TLS was asked for, and not offered'), 2);
       return;
@@ -197,10 +197,10 @@ export class ClientEntrance {
 }
 
 /** What a client may turn on: nothing that one of the servers cannot do and an answer's form depends on. */
-function offeredTo({ tls, compression }: EntranceSettings, ofServers: number, { secure }: ClientOrigin): number {
+function offeredTo({ tls, compression }: EntranceSettings, ofServers: number): number {
   let offered = OFFERED_TO_CLIENTS & (ofServers | ~ANSWER_FORMAT_FLAGS);
-  // What does not leave the machine needs no TLS.
-  if (tls !== undefined && !secure) offered |= Capability.SSL;
+  // On a Unix socket, too: it needs none, but a client may insist, as with servers.
+  if (tls !== undefined) offered |= Capability.SSL;
   for (const algorithm of compression) offered |= COMPRESSION_FLAGS[algorithm];
   return offered >>> 0;
 }

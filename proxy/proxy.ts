@@ -5,6 +5,7 @@ import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
 import { framePackets } from '../src/protocol/framing.js';
 import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
+import { endSocket } from '../src/runtime/end-socket.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import { StoredFunctions } from '../src/runtime/stored-functions.js';
@@ -223,7 +224,8 @@ export class Proxy {
     } catch (error) {
       admission?.leave();
       socket.on('error', () => socket.destroy());
-      socket.end(framePackets(encodeErr(errPacketOf(error)), 0));
+      socket.write(framePackets(encodeErr(errPacketOf(error)), 0));
+      endSocket(socket);
       // What is never read would keep the connection.
       socket.resume();
       return undefined;

@@ -18,9 +18,7 @@ export class ClientTls {
   constructor(mode: TlsMode, files: TlsFiles) {
     this.mode = mode;
     this.#files = files;
-    const verifies = verifiesPeer(mode);
-    // It never listens: connections are given to it.
-    this.#server = createServer({ ...files.material.options, requestCert: verifies, rejectUnauthorized: verifies });
+    this.#server = this.#makeServer();
     this.#server.on('secureConnection', (socket) => this.#ended(socket, socket));
     this.#server.on('tlsClientError', (error, socket) => this.#ended(socket, error));
     files.onReload = ({ options }) => this.#server.setSecureContext(options);
@@ -31,6 +29,10 @@ export class ClientTls {
    * @param done gets the socket with TLS on it when the handshake is through, or why it failed; never called when `socket` closes before
    */
   accept(socket: Socket, done: Done): void {
+    if (socket.remoteAddress === undefined) {
+      this.#acceptAlone(socket, done);
+      return;
+    }
     const ends = endsOf(socket);
     this.#underWay.set(ends, done);
     socket.once('close', () => this.#underWay.delete(ends));
@@ -39,6 +41,21 @@ export class ClientTls {
 
   stop(): void {
     this.#files.stop();
+  }
+
+  /** The ends of a Unix socket's connections have no names to tell them apart by. */
+  #acceptAlone(socket: Socket, done: Done): void {
+    const server = this.#makeServer();
+    server.setTicketKeys(this.#server.getTicketKeys());
+    server.once('secureConnection', done);
+    server.once('tlsClientError', done);
+    server.emit('connection', socket);
+  }
+
+  /** It never listens: connections are given to it. */
+  #makeServer(): Server {
+    const verifies = verifiesPeer(this.mode);
+    return createServer({ ...this.#files.material.options, requestCert: verifies, rejectUnauthorized: verifies });
   }
 
   #ended(socket: TLSSocket, outcome: TLSSocket | Error): void {

@@ -80,6 +80,8 @@ class Dialling<T extends WireOwner> implements WireOwner {
   readonly #wire: Wire;
   #timer: NodeJS.Timeout | undefined;
   #owner: T | undefined;
+  /** An answer is being computed. */
+  #busy = false;
   #failed = false;
 
   constructor(
@@ -157,7 +159,7 @@ class Dialling<T extends WireOwner> implements WireOwner {
   // ── login ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pump(): void {
-    while (!this.#failed && this.#owner === undefined) {
+    while (!this.#failed && !this.#busy && this.#owner === undefined) {
       const message = this.#splitter.next();
       if (message === undefined) break;
       this.#act(this.#login.step(payloadOf(message)), message.nextSequenceId);
@@ -171,6 +173,18 @@ class Dialling<T extends WireOwner> implements WireOwner {
         this.#wire.write(framePackets(step.payload, sequenceId));
         return;
       case 'wait':
+        return;
+      case 'later':
+        this.#busy = true;
+        step.payload.then(
+          (payload) => {
+            this.#busy = false;
+            if (this.#failed) return;
+            this.#wire.write(framePackets(payload, sequenceId));
+            this.#pump();
+          },
+          (error: unknown) => this.#unreachable(`its login failed: ${String(error)}`),
+        );
         return;
       case 'start-tls':
         this.#wire.write(framePackets(step.payload, sequenceId));

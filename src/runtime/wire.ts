@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Codec } from '../protocol/compression/codec.js';
 import { CompressedReader } from '../protocol/compression/compressed-reader.js';
 import { CompressedWriter } from '../protocol/compression/compressed-writer.js';
+import { endSocket } from './end-socket.js';
 
 /** Who is at this end of a wire. */
 export interface WireOwner {
@@ -16,9 +17,6 @@ export interface WireOwner {
 
 /** @param done is told the socket with TLS on it, or why there is none */
 export type Handshake = (socket: Socket, done: (outcome: TLSSocket | Error) => void) => void;
-
-/** A peer that does not close its side after a good-bye is not waited for. */
-const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
  * A connection to a peer as a stream of bytes, under which TLS and compression are put where the two agree on them:
@@ -81,7 +79,7 @@ export class Wire {
   /** Ends the connection when all that was written has been sent. */
   end(): void {
     this.#endsWhenDrained = true;
-    if ((this.#writer?.waitingBytes ?? 0) === 0) this.#end();
+    if ((this.#writer?.waitingBytes ?? 0) === 0) endSocket(this.#socket);
   }
 
   /** Ends the connection at once. */
@@ -120,8 +118,9 @@ export class Wire {
       codec,
       (packet) => this.#socket.write(packet),
       () => {
-        if (this.#endsWhenDrained) this.#end();
-        else if (this.#socket.writableLength === 0) this.#owner.drained();
+        if (this.#endsWhenDrained) endSocket(this.#socket);
+        // Otherwise the socket's own sign follows. Some bytes on their way are none: TLS takes each a little later.
+        else if (!this.#socket.writableNeedDrain) this.#owner.drained();
       },
     );
   }
@@ -171,10 +170,5 @@ export class Wire {
     }
     this.#unpacking = false;
     if (reader.malformed !== undefined) this.#socket.destroy(new Error(`what came is no ${reader.malformed.expected}`));
-  }
-
-  #end(): void {
-    this.#socket.end();
-    this.#socket.setTimeout(CLOSE_TIMEOUT_MS, () => this.#socket.destroy());
   }
 }

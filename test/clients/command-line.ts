@@ -7,8 +7,26 @@ export interface CommandLine {
   readonly args: readonly string[];
 }
 
-export function loginOptions({ host, port, user }: Server): string[] {
-  return ['-h', host, '-P', String(port), '-u', user];
+export function loginOptions({ host, port, socket, user }: Server): string[] {
+  const where = socket === undefined ? ['-h', host, '-P', String(port)] : ['-S', socket];
+  return [...where, '-u', user];
+}
+
+/** What MySQL's programs are told of the way, which they would choose otherwise. */
+export function wayOfMysql({ ca, compression }: Server): string[] {
+  return [
+    '--get-server-public-key',
+    ...(ca === undefined ? ['--ssl-mode=DISABLED'] : ['--ssl-mode=VERIFY_CA', `--ssl-ca=${ca}`]),
+    ...(compression === undefined ? [] : [`--compression-algorithms=${compression}`]),
+  ];
+}
+
+/** The same for MariaDB's, which have zlib only. */
+export function wayOfMariadb({ ca, compression }: Server): string[] {
+  return [
+    ...(ca === undefined ? ['--skip-ssl'] : ['--ssl', `--ssl-ca=${ca}`]),
+    ...(compression === undefined ? [] : ['--compress']),
+  ];
 }
 
 /** The statements that a person could type, in a file of `scripts/`. */
@@ -23,6 +41,8 @@ export async function session(client: CommandLine, server: Server, input: string
     input,
   );
   return transcriptOf(result)
-    .replace(/^(Connection id|TCP port|Uptime|Threads):.*$/gm, '$1: …')
+    .replace(/^Protocol:\t+Compressed.*\n/gm, '')
+    .replace(/^(Connection id|Uptime|Threads|SSL|Connection):.*$/gm, '$1: …')
+    .replace(/^(TCP port|UNIX socket):.*$/gm, 'Place: …')
     .replace(/\(\d+\.\d+ sec\)/g, '(… sec)');
 }

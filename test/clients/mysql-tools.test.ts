@@ -4,19 +4,20 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { clusterInfo, connectDirect } from '../cluster.js';
 import { bothWays, runProgram, transcriptOf, type Server } from './both-ways.js';
-import { loginOptions } from './command-line.js';
+import { loginOptions, wayOfMysql } from './command-line.js';
 import { makeShop } from './dump.js';
 import { mysqlProgram } from './mysql-programs.js';
 
 const SCHEMA = 'clients_tools';
-const OPTIONS = ['--get-server-public-key', '--ssl-mode=DISABLED'];
 const directory = mkdtempSync(join(tmpdir(), 'rwsplit-import-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** What one of MySQL's own tools says; numbers that no two moments have in common are masked by the test. */
 async function tool(name: string, server: Server, more: readonly string[]): Promise<string> {
   const { file, args } = await mysqlProgram(name);
-  return transcriptOf(await runProgram(file, [...args, ...OPTIONS, ...loginOptions(server), ...more], server.password));
+  return transcriptOf(
+    await runProgram(file, [...args, ...wayOfMysql(server), ...loginOptions(server), ...more], server.password),
+  );
 }
 
 test('mysqlshow shows the same schemas, tables and columns', async () => {

@@ -13,7 +13,7 @@ interface Program {
   readonly packages: readonly string[];
 }
 
-const NAMES = ['mariadb', 'mariadb-dump', 'python', 'php', 'perl', 'mydumper', 'myloader'] as const;
+const NAMES = ['mariadb', 'mariadb-dump', 'python', 'php', 'perl', 'mydumper', 'myloader', 'mariadbd'] as const;
 export type ProgramName = (typeof NAMES)[number];
 
 /** The one list of what `npm test` needs besides Node's packages and MySQL. */
@@ -38,6 +38,8 @@ const PROGRAMS: Readonly<Record<ProgramName, Program>> = {
   },
   mydumper: { commands: ['mydumper'], check: ['--version'], packages: ['mydumper'] },
   myloader: { commands: ['myloader'], check: ['--version'], packages: ['mydumper'] },
+  // Without what would start it.
+  mariadbd: { commands: ['/usr/sbin/mariadbd', 'mariadbd'], check: ['--version'], packages: ['mariadb-server-core'] },
 };
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
@@ -81,7 +83,7 @@ function packagesOf(names: readonly ProgramName[]): string[] {
 function complaint(names: readonly ProgramName[]): string {
   const packages = packagesOf(names).join(' ');
   return (
-    `the tests of other makers' clients need ${names.join(', ')}, which this machine has not (or without what is needed of it). ` +
+    `the tests of other makers' programs need ${names.join(', ')}, which this machine has not (or without what is needed of it). ` +
     `On Debian as root they are installed by themselves; elsewhere install what Debian has as: ${packages}`
   );
 }

@@ -1,4 +1,6 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { ED25519 } from '../../src/protocol/auth/ed25519.js';
+import { PARSEC } from '../../src/protocol/auth/parsec.js';
 import { encryptPassword, scramble } from '../../src/protocol/auth/caching-sha2.js';
 import { ByteWriter } from '../../src/protocol/byte-writer.js';
 import { Capability, OFFERED_TO_CLIENTS, SERVER_CONNECTION_FLAGS } from '../../src/protocol/capabilities.js';
@@ -156,11 +158,22 @@ export const RESPONSES: readonly Buffer[] = [
   stream(1, Buffer.from('Uptime: 1  Threads: 2')),
 ];
 
+/** Of MariaDB's plugins, which send no NUL behind it. */
+const LONG_NONCE = Buffer.alloc(32, 0x5a);
+
 /** What servers say to a login, in which order ever the mutator puts it. */
 export const SERVER_LOGINS: readonly Buffer[] = GREETINGS.flatMap((greeting) => [
   stream(0, greeting, Buffer.from([1, 3]), ok()),
   stream(0, greeting, Buffer.from([1, 4]), Buffer.concat([Buffer.from([1]), PUBLIC_PEM]), ok()),
   ...AUTH_SWITCHES.map((request) => stream(0, greeting, request, Buffer.concat([Buffer.from([1]), PUBLIC_PEM]), ok())),
+  stream(0, greeting, encodeAuthSwitchRequest({ plugin: ED25519, nonce: LONG_NONCE }).subarray(0, -1), ok()),
+  stream(
+    0,
+    greeting,
+    encodeAuthSwitchRequest({ plugin: PARSEC, nonce: LONG_NONCE }).subarray(0, -1),
+    Buffer.from('0150009b7b7055e044cc68e6285f099883479a7b13', 'hex'),
+    ok(),
+  ),
   stream(0, greeting, ERRS[0] ?? EMPTY),
 ]);
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
 import { describe, expect, test } from 'vitest';
@@ -29,6 +29,24 @@ describe('a Unix socket', () => {
     expect(await value(await proxy.connect(), 'SELECT 1')).toBe(1);
     await proxy.proxy.stop();
     expect(existsSync(path)).toBe(false);
+  });
+
+  test('serves clients that insist on TLS, each its own, any number at once', async () => {
+    const path = join(await temporaryDirectory(), 'mysql.sock');
+    const dataDirectory = await temporaryDirectory();
+    const clients = { tls: { mode: 'required' } } as const;
+    await startProxy({ options: { listen: [LOOPBACK, { path }], dataDirectory, clients } });
+    const ssl = { rejectUnauthorized: false };
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    const answers = await Promise.all(
+      numbers.map(async (n) => {
+        const client = await connectTo({ socketPath: path, ...(n % 4 === 0 ? {} : { ssl }) });
+        const answer = await value(client, `SELECT ${n}`);
+        await client.end();
+        return answer;
+      }),
+    );
+    expect(answers).toEqual(numbers);
   });
 
   test('of a process that is gone is taken over; one in use, and a file that is none, are left alone', async () => {
@@ -225,3 +243,31 @@ function optionsFor(path: string): ProxyOptions {
     poolMax: 5,
   };
 }
+
+describe('a client that is told to go', () => {
+  /** Never closes its side, and goes on sending. @returns what it was told, when the proxy has closed its own */
+  async function staysOn({ host, port }: TestProxy): Promise<string> {
+    const socket = connect({ host, port, allowHalfOpen: true });
+    let told = '';
+    socket.on('data', (chunk: Buffer) => (told += chunk.toString('latin1')));
+    await once(socket, 'end');
+    const sending = setInterval(() => socket.write('\0'), 50);
+    // Bytes to a socket that nobody has any more are answered so.
+    const [error]: unknown[] = await once(socket, 'error').catch((reason: unknown) => [reason]);
+    clearInterval(sending);
+    expect(String(error)).toMatch(/ECONNRESET|EPIPE/);
+    return told;
+  }
+
+  test('since there are too many, is not kept for its not going', async () => {
+    const proxy = await startProxy({ options: { limits: { connections: 1 } } });
+    const client = await proxy.connect();
+    expect(await staysOn(proxy)).toContain('which is the maximum');
+    expect(await value(client, 'SELECT 1')).toBe(1);
+  });
+
+  test('since it does not log in, is not kept for its sending on', async () => {
+    const proxy = await startProxy({ options: { limits: { loginTimeoutMs: 200 } } });
+    expect(await staysOn(proxy)).toContain('no login in 200 ms');
+  });
+});

@@ -5,6 +5,7 @@ import type { Connection } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ClientOptions, ServerOptions } from '../../proxy/options.js';
 import { TestAuthority, type Issued } from '../certificates.js';
+import { COMPRESSION_ALGORITHMS } from '../../src/runtime/compression.js';
 import { clusterInfo, nodeInfo } from '../cluster.js';
 import { asRoot, eventually, row, startProxy, temporaryDirectory, value, type TestProxy } from '../proxy.js';
 import { RawClient } from '../raw-client.js';
@@ -106,6 +107,25 @@ describe('TLS to clients', () => {
     const second = await RawClient.logIn({ ...login, tls: { ...tls, session: first.tlsSession } });
     expect(securedOf(second).isSessionReused()).toBe(true);
     await second.query('SELECT 1');
+  });
+
+  test('carries compressed answers of any length, however they are cut, each to its end', async () => {
+    const tls = { mode: 'preferred', ...files() } as const;
+    const proxy = await startProxy({ options: { clients: { tls, compression: COMPRESSION_ALGORITHMS } } });
+    for (const compression of COMPRESSION_ALGORITHMS) {
+      const login = { ...clusterInfo().accounts.app, host: proxy.host, port: proxy.port, compression };
+      const client = await RawClient.logIn({ ...login, tls: TRUSTS_ALL });
+      // What can be made much shorter, and what cannot.
+      for (const column of ["REPEAT('z', 500)", "CONCAT_WS('', SHA2(i, 512), SHA2(-i, 512))"]) {
+        for (const count of [10, 300, 1000, 10_000]) {
+          const rows = await client.query(
+            `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+             SELECT /*+ SET_VAR(cte_max_recursion_depth=100000) */ ${column} FROM n`,
+          );
+          expect(rows.length).toBeGreaterThan(count);
+        }
+      }
+    }
   });
 
   test('does not speak versions below the one that is set', async () => {

@@ -23,14 +23,16 @@ import {
   scramble,
 } from './caching-sha2.js';
 import { CLEAR_PASSWORD, encodeClearPassword } from './clear-password.js';
+import { ED25519, ED25519_NONCE_BYTES, signEd25519 } from './ed25519.js';
 import type { Password } from './password.js';
 import { NATIVE_PASSWORD, nativeScramble } from './native-password.js';
+import { answerParsec, decodeParsecSalt, PARSEC, PARSEC_NONCE_BYTES } from './parsec.js';
 import { encodeSslRequest } from '../packets/ssl-request.js';
 
 /** The forerunner of caching_sha2_password, deprecated; servers also ask unknown users for it, to hide that they are unknown. */
 const SHA256 = 'sha256_password';
 const SHA256_REQUEST_PUBLIC_KEY = 0x01;
-const PLUGINS: ReadonlySet<string> = new Set([CACHING_SHA2, NATIVE_PASSWORD, SHA256, CLEAR_PASSWORD]);
+const PLUGINS: ReadonlySet<string> = new Set([CACHING_SHA2, NATIVE_PASSWORD, SHA256, CLEAR_PASSWORD, ED25519, PARSEC]);
 
 /** The longest packet that we take from a server, as it is told: MySQL's own bound. */
 const MAX_PACKET_BYTES = 0x40000000;
@@ -53,6 +55,8 @@ export interface ServerLoginOptions {
 export type LoginStep =
   | { readonly kind: 'send'; readonly payload: Buffer }
   | { readonly kind: 'wait' }
+  /** What takes a little to be computed; nothing is read before it is there. */
+  | { readonly kind: 'later'; readonly payload: Promise<Buffer> }
   /** Send the payload, put TLS under the stream, then go on with {@link ServerLogin.secured}. */
   | { readonly kind: 'start-tls'; readonly payload: Buffer }
   | {
@@ -79,6 +83,7 @@ export class ServerLogin {
   #plugin = CACHING_SHA2;
   #nonce: Buffer = Buffer.alloc(0);
   #awaitsKey = false;
+  #awaitsSalt = false;
   #secure = false;
   #compression: CompressionAlgorithm | undefined;
 
@@ -106,7 +111,8 @@ export class ServerLogin {
       case 0x01:
         return this.#moreData(payload.subarray(1));
       default:
-        return malformed(new MalformedPacket('an answer to the login'));
+        // Not all of MariaDB's versions wrap it.
+        return this.#awaitsSalt ? this.#salted(payload) : malformed(new MalformedPacket('an answer to the login'));
     }
   }
 
@@ -196,10 +202,33 @@ export class ServerLogin {
     }
     this.#plugin = request.plugin;
     this.#nonce = Buffer.from(request.nonce);
+    this.#awaitsKey = false;
+    this.#awaitsSalt = false;
+    if (this.#plugin === ED25519) return this.#sign();
+    if (this.#plugin === PARSEC) return this.#askForSalt();
     return { kind: 'send', payload: this.#answer() };
   }
 
+  #sign(): LoginStep {
+    if (this.#nonce.length !== ED25519_NONCE_BYTES) return malformed(new MalformedPacket('AuthSwitchRequest'));
+    return { kind: 'later', payload: signEd25519(this.#options.password, this.#nonce) };
+  }
+
+  #askForSalt(): LoginStep {
+    if (this.#nonce.length !== PARSEC_NONCE_BYTES) return malformed(new MalformedPacket('AuthSwitchRequest'));
+    this.#awaitsSalt = true;
+    return { kind: 'send', payload: Buffer.alloc(0) };
+  }
+
+  #salted(payload: Buffer): LoginStep {
+    this.#awaitsSalt = false;
+    const salt = decodeParsecSalt(payload);
+    if (salt instanceof MalformedPacket) return malformed(salt);
+    return { kind: 'later', payload: answerParsec(this.#options.password, this.#nonce, salt) };
+  }
+
   #moreData(data: Buffer): LoginStep {
+    if (this.#awaitsSalt) return this.#salted(data);
     if (this.#awaitsKey) {
       this.#awaitsKey = false;
       return this.#encrypted(data);

@@ -1,6 +1,7 @@
 import { ByteReader } from '../byte-reader.js';
 import { ByteWriter } from '../byte-writer.js';
 import { MalformedPacket } from '../malformed-packet.js';
+import { NONCE_BYTES } from './handshake-v10.js';
 
 /** `Protocol::AuthSwitchRequest`: the server wants another plugin. */
 export interface AuthSwitchRequest {
@@ -18,5 +19,7 @@ export function decodeAuthSwitchRequest(payload: Buffer): AuthSwitchRequest | Ma
   const plugin = reader.nulBytes().toString('latin1');
   const data = reader.rest();
   if (header !== 0xfe || reader.failed) return new MalformedPacket('AuthSwitchRequest');
-  return { plugin, nonce: data.at(-1) === 0 ? data.subarray(0, -1) : data };
+  // MySQL's nonces end with a NUL that is none of theirs. MariaDB has longer ones, where it may be.
+  const terminated = data.length <= NONCE_BYTES + 1 && data.at(-1) === 0;
+  return { plugin, nonce: terminated ? data.subarray(0, -1) : data };
 }

@@ -7,8 +7,13 @@ from pymysql.cursors import DictCursor, SSCursor, SSDictCursor
 
 host, port, user, schema = sys.argv[1:5]
 
+ca = os.environ.get('WAY_CA')
+# The certificate is made out to no host.
+way = {'ssl': {'ca': ca, 'check_hostname': False}} if ca else {}
+
 def connect(**options):
-    return pymysql.connect(host=host, port=int(port), user=user, password=os.environ['MYSQL_PWD'], database=schema, **options)
+    login = {'user': user, 'password': os.environ['MYSQL_PWD'], 'database': schema}
+    return pymysql.connect(host=host, port=int(port), **way, **{**login, **options})
 
 def fails(what, work):
     try:
@@ -132,9 +137,9 @@ for options in ({'sql_mode': 'ANSI_QUOTES'}, {'init_command': "SET @a = 'first'"
         print(l.fetchone(), l.execute('UPDATE t SET id = id WHERE id = 3000'))
     o.close()
     fails('closed', lambda: o.ping(reconnect=False))
-fails('wrong schema', lambda: pymysql.connect(host=host, port=int(port), user=user, password=os.environ['MYSQL_PWD'], database='no_such_schema'))
-fails('wrong password', lambda: pymysql.connect(host=host, port=int(port), user=user, password='wrong'))
-fails('no such user', lambda: pymysql.connect(host=host, port=int(port), user='nobody', password='wrong'))
+fails('wrong schema', lambda: connect(database='no_such_schema'))
+fails('wrong password', lambda: connect(database=None, password='wrong'))
+fails('no such user', lambda: connect(database=None, user='nobody', password='wrong'))
 other = connect()
 # Servers before 9.0 have the command; there is nobody of this number.
 fails('COM_PROCESS_KILL', lambda: c.kill(2**31))

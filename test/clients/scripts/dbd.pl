@@ -6,8 +6,9 @@ use DBI;
 use utf8;
 binmode STDOUT, ':utf8';
 my ($host, $port, $user, $schema, $prepare) = @ARGV;
+my $way = $ENV{WAY_COMPRESSION} ? ';mysql_compression=1' : '';
 my $h = DBI->connect(
-    "DBI:mysql:database=$schema;host=$host;port=$port;mysql_server_prepare=$prepare",
+    "DBI:mysql:database=$schema;host=$host;port=$port;mysql_server_prepare=$prepare$way",
     $user, $ENV{MYSQL_PWD}, { RaiseError => 1, PrintError => 0, AutoCommit => 1, mysql_enable_utf8mb4 => 1 });
 
 sub show {

@@ -1,10 +1,16 @@
 // Ordinary work of an application on Node.js, in several sessions that read what another one has left.
-//   mysql2-sessions.mjs HOST PORT USER SCHEMA
+//   mysql2-sessions.mjs HOST PORT USER SCHEMA OTHER_USER OTHER_PASSWORD
+import { readFileSync } from 'node:fs';
 import { createConnection as createCallbackConnection } from 'mysql2';
 import { createConnection, createPool } from 'mysql2/promise';
 
-const [, , host, port, user, schema] = process.argv;
-const login = { host, port: Number(port), user, password: process.env.MYSQL_PWD, database: schema };
+const [, , host, port, user, schema, otherUser, otherPassword] = process.argv;
+const { MYSQL_PWD, WAY_CA, WAY_COMPRESSION } = process.env;
+const way = {
+  ...(WAY_CA === undefined ? {} : { ssl: { ca: readFileSync(WAY_CA) } }),
+  ...(WAY_COMPRESSION === undefined ? {} : { compress: true }),
+};
+const login = { host, port: Number(port), user, password: MYSQL_PWD, database: schema, ...way };
 
 function show(what, value) {
   const text = JSON.stringify(value, (_key, it) => {
@@ -72,3 +78,23 @@ for (const options of [
   show('updated', (await one.execute('UPDATE t SET id = id WHERE id = ?', [1]))[0]);
   await one.end();
 }
+
+// From one user to the next on one connection.
+const changing = await createConnection(login);
+await changing.query("SET @v = 'kept', time_zone = '+05:30'");
+await changing.query('CREATE TEMPORARY TABLE tmp (a INT)');
+await changing.execute('SELECT ? AS prepared', [1]);
+const whoAndWhat = () =>
+  changing.query('SELECT CURRENT_USER() AS user, DATABASE() AS db, @v, @@time_zone = "+05:30" AS zone');
+await changing.changeUser({ database: 'information_schema' });
+show('same user', (await whoAndWhat())[0]);
+await fails('temporary no more', () => changing.query(`SELECT * FROM ${schema}.tmp`));
+show('prepared anew', (await changing.execute('SELECT ? AS prepared', [2]))[0]);
+await changing.changeUser({ user: otherUser, password: otherPassword, database: schema });
+show('other user', (await whoAndWhat())[0]);
+await fails('may not', () => changing.query('INSERT INTO t (s) VALUES ("x")'));
+show('reads', (await changing.query('SELECT COUNT(*) > 0 AS some FROM t'))[0]);
+await changing.changeUser({ user, password: MYSQL_PWD, database: schema });
+show('back again', (await whoAndWhat())[0]);
+show('writes', (await changing.query('UPDATE t SET id = id WHERE id = 1'))[0]);
+await fails('wrong password', () => changing.changeUser({ user: otherUser, password: 'wrong', database: schema }));

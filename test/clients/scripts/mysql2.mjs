@@ -1,11 +1,17 @@
 // Ordinary work of an application on Node.js, in one session.
 //   mysql2.mjs HOST PORT USER SCHEMA
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createConnection } from 'mysql2/promise';
 
 const [, , host, port, user, schema] = process.argv;
-const login = { host, port: Number(port), user, password: process.env.MYSQL_PWD, database: schema };
+const { MYSQL_PWD, WAY_CA, WAY_COMPRESSION } = process.env;
+const way = {
+  ...(WAY_CA === undefined ? {} : { ssl: { ca: readFileSync(WAY_CA) } }),
+  ...(WAY_COMPRESSION === undefined ? {} : { compress: true }),
+};
+const login = { host, port: Number(port), user, password: MYSQL_PWD, database: schema, ...way };
 
 function show(what, value) {
   const text = JSON.stringify(value, (_key, it) => {

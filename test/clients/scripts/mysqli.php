@@ -3,6 +3,9 @@
 //   mysqli.php HOST PORT USER SCHEMA
 [, $host, $port, $user, $schema] = $argv;
 mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+$ca = getenv('WAY_CA');
+// The certificate is made out to no host.
+$way = ($ca ? MYSQLI_CLIENT_SSL | MYSQLI_CLIENT_SSL_DONT_VERIFY_SERVER_CERT : 0) | (getenv('WAY_COMPRESSION') ? MYSQLI_CLIENT_COMPRESS : 0);
 
 function show(string $what, mixed $value): void
 {
@@ -23,7 +26,8 @@ function fails(string $what, callable $work): void
 $c = mysqli_init();
 $c->options(MYSQLI_OPT_LOCAL_INFILE, true);
 $c->options(MYSQLI_INIT_COMMAND, "SET SESSION sql_mode = 'STRICT_ALL_TABLES'");
-$c->real_connect($host, $user, getenv('MYSQL_PWD'), $schema, (int) $port, null, MYSQLI_CLIENT_FOUND_ROWS);
+if ($ca) $c->ssl_set(null, null, $ca, null, null);
+$c->real_connect($host, $user, getenv('MYSQL_PWD'), $schema, (int) $port, null, MYSQLI_CLIENT_FOUND_ROWS | $way);
 $c->set_charset('utf8mb4');
 show('server', [$c->server_info, $c->server_version, $c->protocol_version, $c->character_set_name(), $c->get_charset()->collation]);
 
@@ -207,10 +211,22 @@ show('latin1', [bin2hex($c->query('SELECT s FROM t WHERE id = 1')->fetch_row()[0
 show('stat', preg_replace('/[\d.]+/', 'N', $c->stat()));
 show('ping', @$c->ping());
 $c->refresh(0);
+// Nothing of the session is left for the next user.
+$c->change_user($user, getenv('MYSQL_PWD'), 'information_schema');
+show('changed user', $c->query("SELECT @v, @@time_zone = '+05:30', @@sql_mode = '', DATABASE(), @@autocommit")->fetch_row());
+fails('temporary no more', fn() => $c->query("SELECT * FROM $schema.tmp"));
+$c->change_user($user, getenv('MYSQL_PWD'), $schema);
+show('and back', [$c->query('SELECT COUNT(*) > 0 FROM t')->fetch_row(), $c->query('INSERT INTO t (s) VALUES ("after")'), $c->insert_id]);
+fails('wrong user', fn() => $c->change_user($user, 'wrong', $schema));
+fails('after it', fn() => $c->query('SELECT 1'));
 $c->close();
 
 // Two sessions, asked at once.
-$pair = array_map(fn() => new mysqli($host, $user, getenv('MYSQL_PWD'), $schema, (int) $port), [1, 2]);
+$pair = array_map(function () use ($host, $port, $user, $schema, $way) {
+    $one = mysqli_init();
+    $one->real_connect($host, $user, getenv('MYSQL_PWD'), $schema, (int) $port, null, $way);
+    return $one;
+}, [1, 2]);
 foreach ($pair as $n => $one) $one->query("SELECT $n, SLEEP(0.05)", MYSQLI_ASYNC);
 foreach ($pair as $one) show('async', $one->reap_async_query()->fetch_row());
 // A user variable keeps the session on one connection, whose number then says who is meant.
