@@ -85,7 +85,8 @@ export class Answering implements RelayEnd {
     });
     if (changes.length > 0) connection.state = session.state;
     if (role === 'replica') this.#transaction.note(connection, run, gaveRows);
-    const asks = role === 'primary' || opensReplicaTransaction(run);
+    // A read that changed nothing leaves nothing to ask for.
+    const asks = role === 'primary' || opensReplicaTransaction(run) || changes.length > 0;
     const question = asks ? unsettled(run, connection, session, changes) : undefined;
     if (question === undefined) this.#finishing.finish(connection);
     else this.#settle(connection, run, question);

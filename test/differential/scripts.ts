@@ -37,6 +37,27 @@ export const SCRIPTS: readonly Script[] = [
     ],
   },
   {
+    name: 'what a read-only transaction sets goes with it, and stays',
+    steps: [
+      NUMBERS,
+      'START TRANSACTION READ ONLY',
+      'SET NAMES utf8mb4 COLLATE utf8mb4_bin',
+      'SELECT v FROM n',
+      'SELECT @@collation_connection',
+      'SET SESSION sort_buffer_size = 400000',
+      'BEGIN',
+      'SELECT @@collation_connection, @@sort_buffer_size',
+      'COMMIT',
+      'START TRANSACTION READ ONLY',
+      'SET NAMES latin1 COLLATE latin1_bin',
+      'COMMIT',
+      'SELECT @@collation_connection, @@character_set_client',
+      'UPDATE n SET v = 1',
+      'SELECT @@collation_connection FROM n FOR UPDATE',
+      'SELECT @@collation_connection',
+    ],
+  },
+  {
     name: 'what is ended by its name, and what comes after',
     steps: [
       NUMBERS,
