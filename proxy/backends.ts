@@ -16,6 +16,9 @@ import { Gate } from './gate.js';
 import { encodeAttributes, handedOn, type AttributeScope } from './server-attributes.js';
 import type { Users } from './users.js';
 
+/** Access denied, with or without a password; an account that is locked, or was locked for failed logins. */
+const WRONG_PASSWORD: ReadonlySet<number> = new Set([1045, 1698, 3118, 3955]);
+
 /** How servers are talked to. */
 export interface ServerSettings {
   readonly tls: ServerTls;
@@ -187,7 +190,8 @@ export class Backends {
       connection.close();
       account.checkedAtMs = Date.now();
     } catch (error) {
-      if (error instanceof LoginRefused) this.accounts.refused(account);
+      // A server that is full, say, has not said that the password is wrong.
+      if (error instanceof LoginRefused && WRONG_PASSWORD.has(error.packet.errno)) this.accounts.refused(account);
       throw error;
     }
   }

@@ -16,7 +16,7 @@ import { ServerStatus } from '../src/protocol/server-status.js';
 import { demandsTls } from '../src/protocol/tls-mode.js';
 import { freshState } from '../src/session/session-state.js';
 import { codecOf } from '../src/runtime/compression.js';
-import type { Snapshot } from '../src/topology/snapshot.js';
+import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientLogin, type ClientLoginStep, type ProofPlugin, type RsaKey } from './client-login.js';
 import { isCertificateOf, type ClientTls } from './tls/client-tls.js';
@@ -211,6 +211,12 @@ async function enterSchema(group: BackendGroup, database: string, snapshot: Snap
   const node = primary ?? replicas[0];
   if (node === undefined) throw new RwsplitError('no-primary', problem ?? 'no server can be reached');
   const pool = group.pool(node.address);
+  const { idle, open, max } = pool.status;
+  // A login does not wait for those who are at work.
+  if (idle === 0 && open >= max) {
+    await enterAside(group, database, node.address);
+    return;
+  }
   const connection = await pool.acquire(freshState(database));
   if (connection.state.schema !== database) {
     const { error } = await connection.useSchema(database);
@@ -220,4 +226,11 @@ async function enterSchema(group: BackendGroup, database: string, snapshot: Snap
     }
   }
   pool.release(connection);
+}
+
+async function enterAside(group: BackendGroup, database: string, node: NodeAddress): Promise<void> {
+  const connection = await group.openAside(node);
+  const { error } = await connection.useSchema(database);
+  connection.close();
+  if (error !== undefined) throw new LoginRefused(error);
 }

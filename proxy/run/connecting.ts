@@ -121,7 +121,7 @@ export class Connecting {
       fromPrimary();
       return;
     }
-    const isOver = (): boolean => state.life === 'ended' || state.run !== run;
+    const isOver = (): boolean => state.life !== 'open' || state.run !== run;
     this.#group.openAside(source.address).then(
       (connection) => {
         if (isOver()) {
@@ -168,7 +168,7 @@ export class Connecting {
     const { run } = state;
     pool.acquire(this.#session.state).then(
       (connection) => {
-        if (state.life === 'ended' || state.run !== run) this.#kept.release(connection);
+        if (state.life !== 'open' || state.run !== run) this.#kept.release(connection);
         else this.#starting.start(connection, role);
       },
       (error: unknown) => {
@@ -179,7 +179,7 @@ export class Connecting {
 
   #notAcquired(node: Node, role: Role, error: unknown): void {
     const { life, run, failed } = this.#state;
-    if (life === 'ended' || run === undefined) return;
+    if (life !== 'open' || run === undefined) return;
     failed.add(node.address.name);
     if (role === 'replica') this.connect(run);
     else this.#state.fail(error);

@@ -6,7 +6,7 @@ import { framePackets } from '../protocol/framing.js';
 import { NO_ATTRIBUTES } from '../protocol/query-attributes.js';
 import type { ResponseShape } from '../protocol/response-place.js';
 import { ResponseWalker, type ResponseSink } from '../protocol/response-walker.js';
-import { freshState, namesOf, type SessionState } from '../session/session-state.js';
+import { changeState, freshState, namesOf, type SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { logInToServer, type LoggedIn, type ServerDial } from './dial-server.js';
 import { PreparedCache, type ServerStatement } from './prepared-cache.js';
@@ -220,10 +220,14 @@ export class ServerConnection implements WireOwner {
 
   /** Makes `schema` the default one. */
   async useSchema(schema: string): Promise<Swallowed> {
-    return new Promise((resolve, reject) => {
+    const swallowed = await new Promise<Swallowed>((resolve, reject) => {
       const framed = frameCommand(Command.INIT_DB, Buffer.from(schema, 'utf8'));
       this.send(framed, 'ok', 1, new SwallowedReply(resolve, reject));
     });
+    if (swallowed.error === undefined) {
+      this.state = changeState(this.state, [{ kind: 'schema', name: schema }], this.baseline);
+    }
+    return swallowed;
   }
 
   /** A COM_QUERY of ours, as this connection's capabilities want it. */

@@ -73,6 +73,17 @@ describe('the maximum of server connections', () => {
     await proxy.proxy.stop();
   });
 
+  test('that is reached keeps nobody from logging in, into a schema too', async () => {
+    const proxy = await startProxy({ poolMax: 1 });
+    const holder = await proxy.connect({ database: 'mysql' });
+    await holder.query('BEGIN');
+    const client = await proxy.connect({ database: 'information_schema' });
+    await expect(proxy.connect({ database: 'no_such_schema' })).rejects.toMatchObject({ errno: 1049 });
+    await holder.query('COMMIT');
+    expect(await value(client, 'SELECT DATABASE()')).toBe('information_schema');
+    await proxy.proxy.stop();
+  });
+
   test('that is reached is a clear error after a bounded time, and the queue has an end', async () => {
     const proxy = await startProxy({ poolMax: 1, options: { pool: { acquireTimeoutMs: 300, queueMax: 1 } } });
     const holder = await proxy.connect();

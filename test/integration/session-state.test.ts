@@ -271,6 +271,19 @@ async function commandsOf(user: string): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+test("a session's schema stays its own when others log in to another one on the same connection", async () => {
+  const own = await startProxy({ poolMax: 1 });
+  const schemaOf = async (client: Connection): Promise<unknown> =>
+    value(client, '/* rwsplit: primary */ SELECT DATABASE()');
+  const one = await own.connect({ database: 'session_state' });
+  for (const database of ['session_state_2', 'mysql', 'session_state']) {
+    expect(await schemaOf(one)).toBe('session_state');
+    const other = await own.connect({ database });
+    expect(await schemaOf(one)).toBe('session_state');
+    expect(await schemaOf(other)).toBe(database);
+  }
+});
+
 describe('what the servers are asked', () => {
   test('by sessions that share connections and change nothing is what their clients asked, and no statement more', async () => {
     await asRoot("CREATE USER IF NOT EXISTS counted@'%' IDENTIFIED BY 'c'", 'GRANT ALL ON session_state.* TO counted');
