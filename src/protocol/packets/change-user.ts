@@ -3,7 +3,7 @@ import { ByteWriter } from '../byte-writer.js';
 import { Capability, hasCapability } from '../capabilities.js';
 import { Command } from '../commands.js';
 import { MalformedPacket } from '../malformed-packet.js';
-import type { HandshakeResponse } from './handshake-response.js';
+import { readPluginAndAttributes, type HandshakeResponse } from './handshake-response.js';
 
 /**
  * `COM_CHANGE_USER`: a login on a connection that has one already.
@@ -19,14 +19,7 @@ export function decodeChangeUser(payload: Buffer, current: HandshakeResponse): H
   const database = reader.nulBytes().toString('utf8');
   // What follows may be left out by old clients: then all stays as it was.
   const collation = reader.remaining >= 2 ? reader.int2() : current.collation;
-  const authPlugin =
-    hasCapability(capabilities, Capability.PLUGIN_AUTH) && reader.remaining > 0
-      ? reader.nulBytes().toString('latin1')
-      : '';
-  const attributes =
-    hasCapability(capabilities, Capability.CONNECT_ATTRS) && reader.remaining > 0
-      ? reader.lenencBytes()
-      : Buffer.alloc(0);
+  const { authPlugin, attributes } = readPluginAndAttributes(reader, capabilities);
   if (command !== Command.CHANGE_USER || reader.failed) return new MalformedPacket('COM_CHANGE_USER');
   return {
     ...current,
@@ -35,7 +28,7 @@ export function decodeChangeUser(payload: Buffer, current: HandshakeResponse): H
     authResponse: Buffer.from(authResponse),
     database,
     authPlugin,
-    attributes: Buffer.from(attributes),
+    attributes,
   };
 }
 

@@ -33,14 +33,7 @@ export function decodeHandshakeResponse(payload: Buffer): HandshakeResponse | Ma
     hasCapability(capabilities, Capability.CONNECT_WITH_DB) && reader.remaining > 0
       ? reader.nulBytes().toString('utf8')
       : '';
-  const authPlugin =
-    hasCapability(capabilities, Capability.PLUGIN_AUTH) && reader.remaining > 0
-      ? reader.nulBytes().toString('latin1')
-      : '';
-  const attributes =
-    hasCapability(capabilities, Capability.CONNECT_ATTRS) && reader.remaining > 0
-      ? reader.lenencBytes()
-      : Buffer.alloc(0);
+  const { authPlugin, attributes } = readPluginAndAttributes(reader, capabilities);
   const zstdLevel =
     hasCapability(capabilities, Capability.ZSTD_COMPRESSION_ALGORITHM) && reader.remaining > 0
       ? reader.int1()
@@ -54,9 +47,20 @@ export function decodeHandshakeResponse(payload: Buffer): HandshakeResponse | Ma
     authResponse: Buffer.from(authResponse),
     database,
     authPlugin,
-    attributes: Buffer.from(attributes),
+    attributes,
     zstdLevel,
   };
+}
+
+/** What COM_CHANGE_USER has in the same form. @returns copies */
+export function readPluginAndAttributes(
+  reader: ByteReader,
+  capabilities: number,
+): Pick<HandshakeResponse, 'authPlugin' | 'attributes'> {
+  const has = (flag: number): boolean => hasCapability(capabilities, flag) && reader.remaining > 0;
+  const authPlugin = has(Capability.PLUGIN_AUTH) ? reader.nulBytes().toString('latin1') : '';
+  const attributes = has(Capability.CONNECT_ATTRS) ? Buffer.from(reader.lenencBytes()) : Buffer.alloc(0);
+  return { authPlugin, attributes };
 }
 
 function readAuthResponse(reader: ByteReader, capabilities: number): Buffer {
