@@ -53,7 +53,8 @@ export interface Intake {
 
 export interface ClientTimes {
   readonly loginTimeoutMs: number;
-  readonly idleTimeoutMs: number;
+  /** Undefined where the server's wait_timeout counts. */
+  readonly idleTimeoutMs: number | undefined;
   /** A clock that is cheap to read: as of the last look at idle clients. */
   nowMs: number;
 }
@@ -234,11 +235,13 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.#sayGoodbye(new RwsplitError('shutting-down', 'the proxy is shutting down; connect again'));
   }
 
-  /** Disconnects a client that has said nothing for as long as the session's wait_timeout, or the proxy's. */
+  /** Disconnects a client that has said nothing for as long as the session's wait_timeout, the proxy's limit or the server's wait_timeout. */
   endIfIdle(nowMs: number): void {
     if (this.#phase !== 'idle') return;
     const ofSession = this.#runner?.session.state.variables.get('wait_timeout');
-    const limitMs = ofSession === undefined ? this.#context.times.idleTimeoutMs : Number(ofSession) * 1000;
+    const { idleTimeoutMs } = this.#context.times;
+    const seconds = ofSession ?? (idleTimeoutMs === undefined ? this.#group?.baseline.get('wait_timeout') : undefined);
+    const limitMs = seconds === undefined ? (idleTimeoutMs ?? Infinity) : Number(seconds) * 1000;
     if (nowMs - this.#phaseSinceMs <= limitMs) return;
     const what = `disconnected after ${Math.round(limitMs / 1000)} s without a command; connect again, or raise wait_timeout`;
     this.#sayGoodbye(new RwsplitError('idle-timeout', what));

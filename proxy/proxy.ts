@@ -65,7 +65,7 @@ export class Proxy {
     this.#intake = { maxMessageBytes: limits.packetBytes ?? DEFAULTS.maxMessageBytes, bufferedBytes: 0 };
     this.#times = {
       loginTimeoutMs: limits.loginTimeoutMs ?? DEFAULTS.clientLoginTimeoutMs,
-      idleTimeoutMs: limits.idleTimeoutMs ?? DEFAULTS.clientIdleTimeoutMs,
+      idleTimeoutMs: limits.idleTimeoutMs,
       nowMs: Date.now(),
     };
     const login = new MonitorLogin(options.monitor, this.#serverTls);

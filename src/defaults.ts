@@ -19,8 +19,6 @@ export const DEFAULTS = {
   loginChecks: 64,
   /** What a client may send before it is logged in: a login, with its attributes. */
   maxLoginBytes: 131_072,
-  /** A client that says nothing for so long is disconnected, as by MySQL's own wait_timeout, which a session may set. */
-  clientIdleTimeoutMs: 28_800_000,
   /** How often it is looked who has been idle for too long. */
   idleIntervalMs: 1_000,
   /** Of both sides, as MySQL's. */

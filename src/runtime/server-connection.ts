@@ -57,7 +57,7 @@ export const TRACK_SESSION =
   "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON,session_track_gtids=OWN_GTID," +
   // Setting these two to DEFAULT turns them off, whatever their default is: their value has to be known.
   'foreign_key_checks=@@foreign_key_checks,unique_checks=@@unique_checks,' +
-  'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,' +
+  'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,wait_timeout=@@wait_timeout,' +
   '@@session.transaction_isolation=@@session.transaction_isolation,' +
   'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
   'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';

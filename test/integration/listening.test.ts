@@ -202,6 +202,13 @@ describe('limits', () => {
     expect([sequenceId, payload.readUInt16LE(1)]).toEqual([0, 4031]);
     await idle.ended();
     expect((await patient.query('SELECT 1')).length).toBeGreaterThan(1);
+    await asRoot('SET GLOBAL wait_timeout = 1');
+    try {
+      const ofServer = await RawClient.logIn({ ...clusterInfo().accounts.app, ...(await startProxy()) });
+      expect((await ofServer.read()).payload.readUInt16LE(1)).toBe(4031);
+    } finally {
+      await asRoot('SET GLOBAL wait_timeout = DEFAULT');
+    }
     const hasty = await RawClient.logIn({ ...clusterInfo().accounts.app, ...(await startProxy()) });
     await hasty.query('SET wait_timeout = 1');
     expect((await hasty.read()).payload.readUInt16LE(1)).toBe(4031);
