@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createConnection, type Connection } from 'mysql2/promise';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
@@ -28,12 +31,16 @@ export async function benchManyClients(options: ManyClientsOptions): Promise<voi
     const server = await createConnection({ host: primary.host, port: primary.port, ...root });
     await server.query('SET GLOBAL max_connections = ?', [options.clients + 100]);
     await server.end();
-    const flags = ['--server-tls', 'off', '--pool-max', String(POOL_MAX), '--client-tls', 'off'];
-    const rwsplit = await startRwsplit(cluster, flags);
+    const folder = await mkdtemp(join(tmpdir(), 'rwsplit-bench-'));
+    const config = join(folder, 'rwsplit.yaml');
+    // With fifty clients for each connection, a transaction waits for others' as a matter of course.
+    await writeFile(config, `pool: { max: ${POOL_MAX}, acquire_timeout_ms: 120000 }\n`);
+    const rwsplit = await startRwsplit(cluster, ['--server-tls', 'off', '--client-tls', 'off', '--config', config]);
     try {
       await measure('rwsplit', cluster, rwsplit.port, rwsplit.pid, options);
     } finally {
       await rwsplit.stop();
+      await rm(folder, { recursive: true });
     }
     await measure('direct', cluster, primary.port, undefined, options);
   } finally {
