@@ -214,11 +214,17 @@ export class Session {
     const wasInTransaction = this.inTransaction;
     this.#learnStatus(end.role, end.status);
     if (wasInTransaction && !this.inTransaction) this.#transactionEnded();
+    const endedAside = wasInTransaction && !this.inTransaction && end.classification.reason === 'session-state';
     this.#changed(end);
     this.rowCountIsUnset = end.ok === undefined;
     if (this.rowCountIsUnset && end.error === undefined) this.foundRows = end.rows;
     if (end.role === 'replica') return;
 
+    if (endedAside) {
+      // SET autocommit=1 ends a transaction, and MySQL keeps its characteristics for the next one on that connection.
+      this.pins.add('next-transaction');
+      this.nextTransaction.disturb();
+    }
     const asksNext = end.classification.pins.includes('next-transaction');
     if (!asksNext && this.pins.has('next-transaction')) this.nextTransaction.disturb();
     if (end.error === undefined) {

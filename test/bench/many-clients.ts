@@ -30,6 +30,8 @@ export async function benchManyClients(options: ManyClientsOptions): Promise<voi
     await prepareTables(cluster);
     const server = await createConnection({ host: primary.host, port: primary.port, ...root });
     await server.query('SET GLOBAL max_connections = ?', [options.clients + 100]);
+    // Without anything that shares them, sysbench's statements are more than a server takes by default.
+    await server.query('SET GLOBAL max_prepared_stmt_count = 200000');
     await server.end();
     const folder = await mkdtemp(join(tmpdir(), 'rwsplit-bench-'));
     const config = join(folder, 'rwsplit.yaml');
