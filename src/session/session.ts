@@ -212,16 +212,18 @@ export class Session {
 
   end(end: StatementEnd): void {
     const wasInTransaction = this.inTransaction;
+    const wasSpecial = (this.#status & ServerStatus.IN_TRANS_READONLY) !== 0 || this.pins.has('next-transaction');
     this.#learnStatus(end.role, end.status);
-    if (wasInTransaction && !this.inTransaction) this.#transactionEnded();
-    const endedAside = wasInTransaction && !this.inTransaction && end.classification.reason === 'session-state';
+    const ended = wasInTransaction && !this.inTransaction;
+    if (ended) this.#transactionEnded();
+    const leavesSpecial = ended && wasSpecial && end.classification.reason === 'session-state';
     this.#changed(end);
     this.rowCountIsUnset = end.ok === undefined;
     if (this.rowCountIsUnset && end.error === undefined) this.foundRows = end.rows;
     if (end.role === 'replica') return;
 
-    if (endedAside) {
-      // SET autocommit=1 ends a transaction, and MySQL keeps its characteristics for the next one on that connection.
+    if (leavesSpecial) {
+      // SET autocommit=1 ends a transaction, and MySQL keeps what was special about it for the next one on that connection.
       this.pins.add('next-transaction');
       this.nextTransaction.disturb();
     }

@@ -93,7 +93,8 @@ const CARRIED = [
   'DO 1',
   '#execute UPDATE SCHEMA.own_CLIENT SET v = v + ? WHERE id = ?',
   '#reset',
-  '#change-user',
+  // FOUND_ROWS() of before survives it on a server.
+  '#change-user ;; SELECT 1',
 ];
 
 /** What binds a session to its connection, or asks for what does. */
