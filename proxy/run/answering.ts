@@ -109,8 +109,9 @@ export class Answering implements RelayEnd {
       this.#connecting.connect(run);
       return;
     }
-    // In the middle of an answer an error cannot be told apart from data: the end of the connection can.
-    if (!forwarded) state.fail(error);
+    // In the middle of an answer an error cannot be told apart from data: the end of the connection can. A server ends a replica's
+    // connection without a word, and whether its next command had been sent by then is chance.
+    if (!forwarded && !session.pins.has('replication')) state.fail(error);
     if (bound || forwarded || streams) client.end();
   }
 
