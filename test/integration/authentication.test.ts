@@ -256,7 +256,11 @@ test('after a change of the password on the server the old one is refused within
   const since = Date.now();
   for (let refused = false; !refused;) {
     refused = await proxy.connect({ user: 'auth_changing', password: 'old' }).then(
-      () => false,
+      async (client) => {
+        await client.end();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return false;
+      },
       (error: unknown) => error instanceof Error && 'errno' in error && error.errno === 1045,
     );
     expect(Date.now() - since).toBeLessThan(30_000);
