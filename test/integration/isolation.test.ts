@@ -163,7 +163,8 @@ describe('many sessions on few connections', () => {
   }
 });
 
-/** `RWSPLIT_ISOLATION_SECONDS=3600 npm test -- test/integration/isolation.test.ts` goes on with further seeds for so long. */
+/** `RWSPLIT_ISOLATION_SECONDS=3600 npm test -- test/integration/isolation.test.ts` goes on so long, with seeds from RWSPLIT_ISOLATION_SEED on. */
+const FIRST_SEED = Number(process.env['RWSPLIT_ISOLATION_SEED'] ?? 1_000);
 const MORE_SECONDS = Number(process.env['RWSPLIT_ISOLATION_SECONDS'] ?? 0);
 if (MORE_SECONDS > 0) {
   test(
@@ -171,12 +172,12 @@ if (MORE_SECONDS > 0) {
     { timeout: 2 * MORE_SECONDS * 1000 },
     async () => {
       const until = Date.now() + MORE_SECONDS * 1000;
-      let seed = 1_000;
+      let seed = FIRST_SEED;
       for (; Date.now() < until; seed++) {
         await compareTwins({ seed, clients: 8, poolMax: 2, steps: 500, statements: CARRIED, life: 60 });
         await compareTwins({ seed, clients: 3, poolMax: 4, steps: 500, statements: BOUND, life: 25 });
       }
-      process.stdout.write(`${2 * (seed - 1_000)} schedules of 500 steps each\n`);
+      process.stdout.write(`${2 * (seed - FIRST_SEED)} schedules of 500 steps each\n`);
     },
   );
 }
@@ -256,7 +257,9 @@ async function compareTwins({ seed, clients, poolMax, steps, statements, life }:
       const proxied = await outcome(twin.proxied, statement.replaceAll('SCHEMA', PROXIED));
       const alone = await outcome(twin.alone, statement.replaceAll('SCHEMA', ALONE));
       const own = history.filter((it) => it.startsWith(`client ${who}`)).slice(-30);
-      expect(proxied, `step ${step}, of which the last of this client are:\n${own.join('\n')}\n`).toEqual(alone);
+      expect(proxied, `seed ${seed}, step ${step}, of which the last of this client are:\n${own.join('\n')}\n`).toEqual(
+        alone,
+      );
     }
     if (--twin.statementsLeft > 0) continue;
     history.push(`client ${who} ends`);
