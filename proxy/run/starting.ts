@@ -1,12 +1,13 @@
 import { errPacketOf, interrupted, RwsplitError } from '../../src/errors.js';
 import { Capability, hasCapability } from '../../src/protocol/capabilities.js';
 import { Command } from '../../src/protocol/commands.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import { HEADER_BYTES } from '../../src/protocol/framing.js';
 import type { ServerStatement } from '../../src/runtime/prepared-cache.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { freshState } from '../../src/session/session-state.js';
-import { keyOnServer, type ClientStatement } from '../client-statement.js';
+import { keyOnServer, statementCommand, type ClientStatement } from '../client-statement.js';
 import { onlyReads, type CommandRun, type Role } from '../command-run.js';
 import { executeOn, findPrepared, noteTypes } from '../execute.js';
 import type { Finishing } from './finishing.js';
@@ -142,7 +143,7 @@ export class Starting {
         const { failure } = this.#preparation;
         if (state.connection !== connection) return;
         if (failure !== undefined) this.#finishing.failed(connection, failure);
-        else if (error !== undefined) this.#finishing.refused(connection, error);
+        else if (error !== undefined) this.#refused(connection, statement, error);
         else if (prepared !== undefined) {
           connection.addPrepared(keyOnServer(statement), prepared.statementId, statement);
           if (this.#isInterrupted) this.#finishing.refused(connection, errPacketOf(interrupted()));
@@ -150,6 +151,32 @@ export class Starting {
         }
       },
       (error) => end.connectionLost(connection, error),
+    );
+    connection.send(frameCommand(Command.STMT_PREPARE, statement.sql), 'prepare', 1, reply);
+    connection.uncork();
+  }
+
+  /**
+   * It cannot be prepared here. Bringing the connection back to the session's state would clear what SHOW ERRORS is to tell of that: it
+   * is refused once more in that state.
+   */
+  #refused(connection: ServerConnection, statement: ClientStatement, error: ErrPacket): void {
+    const { state, session, end } = this.#context;
+    const restored = this.#preparation.restore(connection, session.state);
+    if (restored !== 'restoring') {
+      this.#finishing.refused(connection, error);
+      return;
+    }
+    const reply = new SwallowedReply(
+      ({ prepared }) => {
+        if (state.connection !== connection) return;
+        // What the session's state has made possible is not what was asked for.
+        if (prepared !== undefined) connection.sendSilently(statementCommand(Command.STMT_CLOSE, prepared.statementId));
+        const { failure } = this.#preparation;
+        if (failure !== undefined) this.#finishing.failed(connection, failure);
+        else this.#finishing.refused(connection, error);
+      },
+      (lost) => end.connectionLost(connection, lost),
     );
     connection.send(frameCommand(Command.STMT_PREPARE, statement.sql), 'prepare', 1, reply);
     connection.uncork();

@@ -85,6 +85,19 @@ describe('a prepared statement', () => {
     await statement.close();
   });
 
+  test('that cannot be prepared where it is to run leaves the error for SHOW ERRORS', async () => {
+    const client = await proxy.connect({ database: 'prepared' });
+    const statement = await client.prepare('SELECT ? AS given FROM here');
+    await statement.execute([1]);
+    await client.query("SET time_zone = '+03:00'");
+    await client.query('LOCK TABLES t READ');
+    await expect(statement.execute([1])).rejects.toThrow('was not locked with LOCK TABLES');
+    expect((await client.query('SHOW ERRORS'))[0]).toMatchObject([{ Code: 1100 }]);
+    await client.query('UNLOCK TABLES');
+    const [rows] = await statement.execute([2]);
+    expect(rows).toMatchObject([{ given: 2 }]);
+  });
+
   test('keeps its own values when many clients run the same text at once', async () => {
     const clients = await Promise.all(Array.from({ length: 10 }, () => proxy.connect()));
     await Promise.all(
