@@ -66,9 +66,8 @@ export class Monitor {
   }
 
   #reassess(): void {
-    const next = assess(this.#observations, this.snapshot.version + 1);
-    if (sameTopology(next, this.snapshot)) return;
-    this.snapshot = next;
-    if (!this.#stopped) this.#onChange(next);
+    const before = this.snapshot;
+    this.snapshot = assess(this.#observations, before.version + 1);
+    if (!this.#stopped && !sameTopology(this.snapshot, before)) this.#onChange(this.snapshot);
   }
 }

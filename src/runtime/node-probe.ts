@@ -1,5 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { Observation } from '../topology/assess.js';
+import { GtidSet } from '../topology/gtid-set.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import type { MonitorConnection, MonitorLogin } from './monitor-login.js';
 
@@ -7,6 +8,7 @@ interface Variables extends RowDataPacket {
   readonly uuid: string;
   readonly version: string;
   readonly readOnly: number;
+  readonly executed: string;
 }
 
 /** Looks at one node over a session that it keeps. */
@@ -27,8 +29,11 @@ export class NodeProbe {
   async observe(): Promise<Observation> {
     try {
       const { session, capabilities } = await this.#connect();
+      const askedAtMs = Date.now();
       const [[seen]] = await session.query<Variables[]>({
-        sql: 'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly',
+        sql:
+          'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
+          '@@global.gtid_executed AS executed',
         timeout: this.#timeoutMs,
       });
       if (seen === undefined) throw new Error('it gave no answer to its variables');
@@ -42,6 +47,8 @@ export class NodeProbe {
         readOnly: seen.readOnly === 1,
         hasSource: source !== undefined,
         applies: source?.['Replica_SQL_Running'] === 'Yes' || source?.['Slave_SQL_Running'] === 'Yes',
+        executed: GtidSet.parse(seen.executed) ?? GtidSet.EMPTY,
+        askedAtMs,
       };
     } catch (error) {
       this.close();

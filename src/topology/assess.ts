@@ -1,3 +1,4 @@
+import { GtidSet } from './gtid-set.js';
 import type { Node, NodeAddress, Role, Snapshot } from './snapshot.js';
 
 /** What one node said of itself, or why it said nothing. */
@@ -15,6 +16,9 @@ export type Observation =
       readonly hasSource: boolean;
       /** What it receives is applied. */
       readonly applies: boolean;
+      readonly executed: GtidSet;
+      /** When it was asked. */
+      readonly askedAtMs: number;
     }
   | { readonly kind: 'silent'; readonly address: NodeAddress; readonly why: string }
   /** Not asked yet. */
@@ -61,10 +65,18 @@ function roleOf(seen: Answered): Role {
 function nodeOf(seen: Observation): Node {
   const { address } = seen;
   if (seen.kind !== 'answered') {
-    return { address, role: 'unknown', serverUuid: '', serverVersion: '', capabilities: ALL_CAPABILITIES };
+    return {
+      address,
+      role: 'unknown',
+      serverUuid: '',
+      serverVersion: '',
+      capabilities: ALL_CAPABILITIES,
+      executed: GtidSet.EMPTY,
+      askedAtMs: 0,
+    };
   }
-  const { serverUuid, serverVersion, capabilities } = seen;
-  return { address, role: roleOf(seen), serverUuid, serverVersion, capabilities };
+  const { serverUuid, serverVersion, capabilities, executed, askedAtMs } = seen;
+  return { address, role: roleOf(seen), serverUuid, serverVersion, capabilities, executed, askedAtMs };
 }
 
 function oldestVersion(nodes: readonly Node[]): string {

@@ -1,3 +1,5 @@
+import type { GtidSet } from './gtid-set.js';
+
 /** A server as the configuration names it. */
 export interface NodeAddress {
   /** `HOST:PORT` unless the configuration gives another. */
@@ -16,6 +18,10 @@ export interface Node {
   readonly serverVersion: string;
   /** What its greeting offers. */
   readonly capabilities: number;
+  /** What it had when it was asked last: it has that now, too, and mostly more. */
+  readonly executed: GtidSet;
+  /** When that was asked. */
+  readonly askedAtMs: number;
 }
 
 /** What is known of the cluster at one moment. Immutable: everything is decided from one of these. */

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assess, sameTopology, type Observation } from '../../../src/topology/assess.js';
 import { RoundRobin } from '../../../src/topology/balance/round-robin.js';
+import { GtidSet } from '../../../src/topology/gtid-set.js';
 import type { NodeAddress } from '../../../src/topology/snapshot.js';
 
 function address(name: string): NodeAddress {
@@ -21,6 +22,8 @@ function answered(name: string, said: Said): Observation {
     serverUuid: name,
     capabilities: 0xffffffff,
     serverVersion: '9.7.4',
+    executed: GtidSet.EMPTY,
+    askedAtMs: 0,
     ...said,
   };
 }
