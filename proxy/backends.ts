@@ -97,7 +97,7 @@ export class BackendGroup {
 /** All server connections of the proxy, and the accounts with which they are made. */
 export class Backends {
   readonly accounts: Accounts;
-  readonly #nodes = new NodesShared();
+  readonly #nodes: NodesShared;
   readonly #snapshot: () => Snapshot;
   readonly #pools: PoolSettings;
   readonly #servers: ServerSettings;
@@ -105,8 +105,17 @@ export class Backends {
   /** Logins that are checked with a server at once: a flood of them must not take all that the servers have. */
   readonly #checks = new Gate(DEFAULTS.loginChecks);
 
-  constructor(snapshot: () => Snapshot, pools: PoolSettings, servers: ServerSettings, users: Users, version: string) {
+  /** @param onFailed a connection to a node could not be made */
+  constructor(
+    snapshot: () => Snapshot,
+    onFailed: (node: string, why: string) => void,
+    pools: PoolSettings,
+    servers: ServerSettings,
+    users: Users,
+    version: string,
+  ) {
     this.#snapshot = snapshot;
+    this.#nodes = new NodesShared(onFailed);
     this.#pools = pools;
     this.#servers = servers;
     this.accounts = new Accounts(users);
@@ -176,6 +185,11 @@ export class Backends {
         group.status.map((status) => ({ user, kind: group.kind, ...status })),
       ),
     );
+  }
+
+  /** Ends all connections to a node at once. */
+  drop(node: string): void {
+    this.#nodes.drop(node);
   }
 
   /** Ends all connections. */

@@ -20,6 +20,10 @@ export interface ProxyOptions {
   readonly listen: readonly ListenAddress[];
   readonly nodes: readonly NodeAddress[];
   readonly monitor: MonitorAccount;
+  /** Servers that the named ones tell of are used, too; so when absent. */
+  readonly discovery?: boolean | undefined;
+  /** A replica that is later gets no new reads. */
+  readonly maxLagMs?: number | undefined;
   /** Server connections for each node and user. */
   readonly poolMax: number;
   readonly pool?: PoolOptions | undefined;

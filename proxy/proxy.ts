@@ -69,7 +69,12 @@ export class Proxy {
       nowMs: Date.now(),
     };
     const login = new MonitorLogin(options.monitor, this.#serverTls);
-    this.#monitor = new Monitor(options.nodes, login, (snapshot) => this.#topologyChanged(snapshot));
+    const monitored = {
+      nodes: options.nodes,
+      discovery: options.discovery ?? true,
+      maxLagMs: options.maxLagMs ?? DEFAULTS.maxLagMs,
+    };
+    this.#monitor = new Monitor(monitored, login, (snapshot, before) => this.#topologyChanged(snapshot, before));
     this.#functions = new StoredFunctions(
       login,
       () => this.#monitor.snapshot.primary,
@@ -78,6 +83,7 @@ export class Proxy {
     );
     this.#backends = new Backends(
       () => this.#monitor.snapshot,
+      (node, why) => this.#monitor.connectionFailed(node, why),
       {
         min: options.pool?.min ?? 0,
         max: options.poolMax,
@@ -105,13 +111,9 @@ export class Proxy {
     const { clients = {}, dataDirectory } = this.#options;
     const rsaKey = await openPasswordKey(dataDirectory);
     this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
-    const observations = await this.#monitor.start();
-    for (const seen of observations) {
-      if (seen.kind !== 'silent') continue;
-      await this.stop();
-      throw new Error(`node ${seen.address.name} cannot be used: ${seen.why}`);
-    }
-    if (this.snapshot.problem !== undefined) {
+    await this.#monitor.start();
+    // Without a primary, reads are served all the same; without a single node nothing is.
+    if (this.snapshot.problem !== undefined && this.snapshot.replicas.length === 0) {
       await this.stop();
       throw new Error(this.snapshot.problem);
     }
@@ -128,6 +130,7 @@ export class Proxy {
         consistency: this.#options.consistency ?? 'session',
         snapshot: () => this.#monitor.snapshot,
         nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
+        lost: (node, why) => this.#monitor.connectionFailed(node, why),
         ran: (node, run) => this.#ran(node, run),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
@@ -260,10 +263,22 @@ export class Proxy {
     this.#log.warn({ digest: digest.hash, statement: digest.text, node, errno }, what);
   }
 
-  #topologyChanged(snapshot: Snapshot): void {
-    const nodes = Object.fromEntries(snapshot.nodes.map((node) => [node.address.name, node.role]));
-    if (snapshot.problem === undefined) this.#log.info({ nodes }, `the primary is ${snapshot.primary?.address.name}`);
-    else this.#log.error({ nodes }, snapshot.problem);
+  #topologyChanged(snapshot: Snapshot, before: Snapshot): void {
+    const nodes = Object.fromEntries(snapshot.nodes.map(({ address, role }) => [address.name, role]));
+    const primary = snapshot.primary?.address.name;
+    if (snapshot.problem !== before.problem || primary !== before.primary?.address.name) {
+      if (snapshot.problem === undefined) this.#log.info({ nodes }, `the primary is ${primary}`);
+      else this.#log.error({ nodes }, snapshot.problem);
+    }
+    for (const { address, role, health, why } of snapshot.nodes) {
+      const { name } = address;
+      const known = before.nodes.find((it) => it.address.name === name);
+      if (known?.health === health) continue;
+      // Reads that have had no answer run elsewhere. What runs on the primary may have been executed.
+      if (health === 'down' && known?.role === 'replica') this.#backends.drop(name);
+      const level = health === 'up' ? 'info' : 'warn';
+      this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
+    }
   }
 }
 

@@ -54,8 +54,20 @@ export const DEFAULTS = {
   /** How long a read waits for a replica to have what its session wrote, before it goes to the primary. */
   ownWritesWaitMs: 100,
   /** How often the state of each node is looked at. */
-  probeIntervalMs: 1_000,
+  probeIntervalMs: 250,
   probeTimeoutMs: 1_000,
+  /** A node that answered before is taken to be gone only after so many looks without an answer: one says more of a busy machine. */
+  silentAfterLooks: 3,
+  /** Every how many looks a node is asked from whom it replicates, which others it knows, and for a new login. */
+  looksPerReplication: 4,
+  looksPerDiscovery: 8,
+  looksPerLogin: 20,
+  /** A replica that is later gets no new reads. */
+  maxLagMs: 10_000,
+  /** A node that has come back gets its full part of the reads after so long. */
+  slowStartMs: 10_000,
+  /** A discovered node that is down, and that nobody tells of any more, is forgotten after so long. */
+  forgetNodeMs: 300_000,
   /** How often it is looked whether stored functions have changed. */
   storedFunctionsIntervalMs: 5_000,
   storedFunctionsTimeoutMs: 10_000,

@@ -93,7 +93,7 @@ export class Answering implements RelayEnd {
   }
 
   connectionLost(connection: ServerConnection, error: RwsplitError): void {
-    const { state, session, kept, client, relay } = this.#context;
+    const { state, session, kept, cluster, client, relay } = this.#context;
     const { run } = state;
     if (state.connection !== connection || run === undefined) return;
     state.connection = undefined;
@@ -101,6 +101,7 @@ export class Answering implements RelayEnd {
     kept.discard(connection);
     // Whoever kills a client ends its connection: as on a server, nothing more is said.
     if (state.life === 'killed') return;
+    if (state.stage !== 'interrupted') cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
     if (state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role)) {

@@ -23,6 +23,8 @@ export interface Cluster {
   snapshot(): Snapshot;
   /** The replica whose turn it is, of those not in `except`. */
   nextReplica(except: ReadonlySet<string>): Node | undefined;
+  /** A connection ended while a statement ran there. */
+  lost(node: string, why: string): void;
   /** A statement was sent. */
   ran(node: string, run: CommandRun): void;
   /** A replica refused a statement as a write. @param ofStatement it would refuse it from any session */

@@ -1,73 +1,145 @@
 import { DEFAULTS } from '../defaults.js';
-import { assess, sameTopology, type Observation } from '../topology/assess.js';
+import { assess, sameTopology } from '../topology/assess.js';
+import { undiscovered } from '../topology/discover.js';
+import type { HealthEvent } from '../topology/health.js';
+import { PrimaryPositions } from '../topology/lag.js';
+import { rolesOf } from '../topology/roles.js';
 import type { NodeAddress, Snapshot } from '../topology/snapshot.js';
 import type { MonitorLogin } from './monitor-login.js';
 import { NodeProbe } from './node-probe.js';
+import { NodeWatch } from './node-watch.js';
 
-/** A node that answered before is taken to be silent only after so many probes without an answer. */
-const SILENT_AFTER = 3;
+export interface MonitorSettings {
+  readonly nodes: readonly NodeAddress[];
+  /** Nodes that the named ones tell of are looked at and used, too. */
+  readonly discovery: boolean;
+  readonly maxLagMs: number;
+}
 
 /** Keeps looking at all nodes, and tells of each change. */
 export class Monitor {
-  readonly #probes: readonly NodeProbe[];
-  readonly #observations: Observation[];
-  readonly #failures: number[];
-  readonly #onChange: (snapshot: Snapshot) => void;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #watches: NodeWatch[];
+  readonly #login: MonitorLogin;
+  readonly #settings: MonitorSettings;
+  readonly #onChange: (snapshot: Snapshot, before: Snapshot) => void;
+  readonly #positions = new PrimaryPositions();
+  readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
   snapshot: Snapshot;
 
-  constructor(nodes: readonly NodeAddress[], login: MonitorLogin, onChange: (snapshot: Snapshot) => void) {
-    this.#probes = nodes.map((node) => new NodeProbe(node, login, DEFAULTS.probeTimeoutMs));
-    this.#observations = nodes.map((address) => ({ kind: 'unseen', address }));
-    this.#failures = nodes.map(() => 0);
+  constructor(
+    settings: MonitorSettings,
+    login: MonitorLogin,
+    onChange: (snapshot: Snapshot, before: Snapshot) => void,
+  ) {
+    this.#login = login;
+    this.#settings = settings;
     this.#onChange = onChange;
-    this.snapshot = assess(this.#observations, 0);
+    this.#watches = settings.nodes.map((node) => this.#watch(node, false));
+    this.snapshot = assess([], rolesOf([]), 0);
   }
 
-  /** Looks at every node once, then goes on looking. @returns what each node said at first */
-  async start(): Promise<readonly Observation[]> {
-    await Promise.all(
-      this.#probes.map(async (probe, index) => {
-        this.#observations[index] = await probe.observe();
-      }),
-    );
+  /** Looks at every node once, at those that they tell of too, then goes on looking. */
+  async start(): Promise<void> {
+    for (let looked = 0; looked < this.#watches.length;) {
+      const unseen = this.#watches.slice(looked);
+      looked = this.#watches.length;
+      await Promise.all(unseen.map(async (watch) => watch.look(false)));
+      this.#discover();
+    }
     this.#reassess();
-    const first = [...this.#observations];
-    for (const [index, probe] of this.#probes.entries()) this.#schedule(probe, index);
-    return first;
+    for (const watch of this.#watches) this.#schedule(watch, DEFAULTS.probeIntervalMs);
   }
 
   stop(): void {
     this.#stopped = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    for (const probe of this.#probes) probe.close();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const watch of this.#watches) watch.probe.close();
   }
 
-  #schedule(probe: NodeProbe, index: number): void {
+  /** A connection to a node failed: the node is looked at without waiting for its turn. */
+  connectionFailed(node: string, why: string): void {
+    const watch = this.#watches.find(({ name }) => name === node);
+    if (watch === undefined || this.#stopped) return;
+    watch.connectionFailed(why);
+    this.#reassess();
+    // One that is being looked at already has no timer.
+    if (this.#timers.has(watch)) this.#schedule(watch, 0);
+  }
+
+  /** @returns whether there is such a node */
+  command(node: string, event: Extract<HealthEvent, 'drain' | 'drained' | 'maintain' | 'resume'>): boolean {
+    const watch = this.#watches.find(({ name }) => name === node);
+    watch?.command(event);
+    this.#reassess();
+    return watch !== undefined;
+  }
+
+  #watch(address: NodeAddress, isDiscovered: boolean): NodeWatch {
+    return new NodeWatch(new NodeProbe(address, this.#login, DEFAULTS.probeTimeoutMs), isDiscovered);
+  }
+
+  #schedule(watch: NodeWatch, afterMs: number): void {
+    clearTimeout(this.#timers.get(watch));
     if (this.#stopped) return;
     const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      void this.#look(probe, index);
-    }, DEFAULTS.probeIntervalMs);
-    this.#timers.add(timer);
+      this.#timers.delete(watch);
+      void this.#look(watch);
+    }, afterMs);
+    this.#timers.set(watch, timer);
   }
 
-  async #look(probe: NodeProbe, index: number): Promise<void> {
-    const seen = await probe.observe();
-    const failures = seen.kind === 'silent' ? (this.#failures[index] ?? 0) + 1 : 0;
-    this.#failures[index] = failures;
-    // One probe that was late says more of a busy machine than of the node.
-    if (failures === 0 || failures >= SILENT_AFTER) {
-      this.#observations[index] = seen;
-      this.#reassess();
-    }
-    this.#schedule(probe, index);
+  async #look(watch: NodeWatch): Promise<void> {
+    const { report } = watch;
+    await watch.look(report !== undefined && !this.#positions.hasAll(report));
+    if (this.#stopped) return;
+    const known = this.#watches.length;
+    this.#discover();
+    this.#reassess();
+    if (this.#watches.includes(watch)) this.#schedule(watch, DEFAULTS.probeIntervalMs);
+    for (const found of this.#watches.slice(known)) this.#schedule(found, 0);
+  }
+
+  #discover(): void {
+    if (!this.#settings.discovery) return;
+    const observations = this.#watches.map(({ observation }) => observation);
+    const { misfits } = rolesOf(observations);
+    for (const address of undiscovered(observations, misfits)) this.#watches.push(this.#watch(address, true));
   }
 
   #reassess(): void {
+    const nowMs = Date.now();
+    const observations = this.#watches.map(({ observation }) => observation);
+    const roles = rolesOf(observations);
+    if (roles.primary !== undefined) this.#positions.note(roles.primary);
+    for (const watch of this.#watches) {
+      const role = roles.roles.get(watch.name) ?? 'unknown';
+      watch.judge(this.#positions, role, roles.misfits.get(watch.name), this.#settings.maxLagMs, nowMs);
+    }
+    this.#forget(nowMs);
     const before = this.snapshot;
-    this.snapshot = assess(this.#observations, before.version + 1);
-    if (!this.#stopped && !sameTopology(this.snapshot, before)) this.#onChange(this.snapshot);
+    this.snapshot = assess(
+      this.#watches.map((watch) => watch.assessed(nowMs)),
+      roles,
+      before.version + 1,
+    );
+    if (!this.#stopped && !sameTopology(this.snapshot, before)) this.#onChange(this.snapshot, before);
+  }
+
+  #forget(nowMs: number): void {
+    for (let i = this.#watches.length - 1; i >= 0; i--) {
+      const watch = this.#watches[i];
+      if (watch?.isForgettable(nowMs) !== true || this.#isToldOf(watch)) continue;
+      watch.probe.close();
+      clearTimeout(this.#timers.get(watch));
+      this.#timers.delete(watch);
+      this.#watches.splice(i, 1);
+    }
+  }
+
+  #isToldOf({ probe: { address } }: NodeWatch): boolean {
+    return this.#watches.some(({ report }) =>
+      report?.found.some(({ host, port }) => host === address.host && port === address.port),
+    );
   }
 }

@@ -1,7 +1,8 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import type { Observation } from '../topology/assess.js';
 import { GtidSet } from '../topology/gtid-set.js';
+import type { Found, GroupRole, Observation, SourceReport } from '../topology/observation.js';
 import type { NodeAddress } from '../topology/snapshot.js';
+import { errnoOf, isAlive, isRefusal, whyOf } from './probe-failure.js';
 import type { MonitorConnection, MonitorLogin } from './monitor-login.js';
 
 interface Variables extends RowDataPacket {
@@ -11,6 +12,33 @@ interface Variables extends RowDataPacket {
   readonly executed: string;
 }
 
+/** What a look is to find out beside what changes all the time. */
+export interface Question {
+  /** From where it replicates, and as what it is in a group. */
+  readonly replication: boolean;
+  /** Which other servers it knows. */
+  readonly others: boolean;
+  /** How old is what it applies. */
+  readonly lag: boolean;
+}
+
+const VARIABLES =
+  'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
+  '@@global.gtid_executed AS executed';
+const MEMBERS =
+  'SELECT MEMBER_ID AS uuid, MEMBER_HOST AS host, MEMBER_PORT AS port, MEMBER_STATE AS state, MEMBER_ROLE AS role ' +
+  'FROM performance_schema.replication_group_members';
+/** The coordinator holds back what a delay is for; workers have the rest. */
+const APPLYING =
+  'SELECT MAX(TIMESTAMPDIFF(MICROSECOND, at, NOW(6))) / 1000 AS ms FROM (' +
+  'SELECT PROCESSING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP AS at FROM performance_schema.replication_applier_status_by_coordinator ' +
+  'UNION ALL ' +
+  'SELECT APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP FROM performance_schema.replication_applier_status_by_worker' +
+  ") AS applied WHERE at > '1970-01-02'";
+
+/** Errors of what the monitor's user may not see, or the server does not have: it is not asked again. */
+const NOT_TOLD: ReadonlySet<number> = new Set([1044, 1045, 1064, 1142, 1143, 1146, 1227]);
+
 /** Looks at one node over a session that it keeps. */
 export class NodeProbe {
   readonly address: NodeAddress;
@@ -18,6 +46,11 @@ export class NodeProbe {
   readonly #timeoutMs: number;
   #connection: MonitorConnection | undefined;
   #statusStatement = 'SHOW REPLICA STATUS';
+  readonly #notTold = new Set<string>();
+  #source: SourceReport | undefined;
+  #group: GroupRole = 'none';
+  #members: readonly Found[] = [];
+  #replicas: readonly Found[] = [];
 
   constructor(address: NodeAddress, login: MonitorLogin, timeoutMs: number) {
     this.address = address;
@@ -26,18 +59,18 @@ export class NodeProbe {
   }
 
   /** Never rejects: a node that does not answer is an observation too. */
-  async observe(): Promise<Observation> {
+  async observe(question: Question): Promise<Observation> {
     try {
+      const isNew = this.#connection === undefined;
       const { session, capabilities } = await this.#connect();
       const askedAtMs = Date.now();
-      const [[seen]] = await session.query<Variables[]>({
-        sql:
-          'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
-          '@@global.gtid_executed AS executed',
-        timeout: this.#timeoutMs,
-      });
+      const [seen] = await this.#ask<Variables>(session, VARIABLES);
       if (seen === undefined) throw new Error('it gave no answer to its variables');
-      const [source] = await this.#replicaStatus(session);
+      if (question.replication || isNew) await this.#lookAtReplication(session, seen.uuid);
+      if (question.others || isNew) await this.#lookAtReplicas(session);
+      const applyingForMs = question.lag && this.#source !== undefined ? await this.#applyingFor(session) : undefined;
+      const source = this.#source;
+      const above = source === undefined ? [] : [{ host: source.host, port: source.port, uuid: source.uuid }];
       return {
         kind: 'answered',
         address: this.address,
@@ -45,14 +78,29 @@ export class NodeProbe {
         serverVersion: seen.version,
         capabilities,
         readOnly: seen.readOnly === 1,
-        hasSource: source !== undefined,
-        applies: source?.['Replica_SQL_Running'] === 'Yes' || source?.['Slave_SQL_Running'] === 'Yes',
+        source,
+        group: this.#group,
+        found: [...this.#replicas, ...this.#members, ...above],
         executed: GtidSet.parse(seen.executed) ?? GtidSet.EMPTY,
         askedAtMs,
+        applyingForMs,
       };
     } catch (error) {
       this.close();
-      return { kind: 'silent', address: this.address, why: this.#explain(error) };
+      const why = whyOf(error, this.#login.user);
+      return { kind: 'silent', address: this.address, why, alive: isAlive(error), refused: isRefusal(error) };
+    }
+  }
+
+  /** Logs in anew and leaves again: a node that hangs, or is full, may still serve the session that is kept. */
+  async logIn(): Promise<Observation | undefined> {
+    try {
+      const { session } = await this.#login.connect(this.address, this.#timeoutMs);
+      session.destroy();
+      return undefined;
+    } catch (error) {
+      const why = `a new login fails: ${whyOf(error, this.#login.user)}`;
+      return { kind: 'silent', address: this.address, why, alive: isAlive(error), refused: isRefusal(error) };
     }
   }
 
@@ -68,42 +116,80 @@ export class NodeProbe {
       if (this.#connection === connection) this.#connection = undefined;
     });
     this.#connection = connection;
+    this.#notTold.clear();
     return connection;
   }
 
-  async #replicaStatus(connection: Connection): Promise<RowDataPacket[]> {
-    const ask = async (): Promise<RowDataPacket[]> => {
-      const [rows] = await connection.query<RowDataPacket[]>({ sql: this.#statusStatement, timeout: this.#timeoutMs });
-      return rows;
-    };
+  async #lookAtReplication(session: Connection, uuid: string): Promise<void> {
+    const rows = await this.#replicaStatus(session);
+    // The channels of a group are the group's affair.
+    const row = rows.find((it) => !textOf(it, 'Channel_Name').startsWith('group_replication'));
+    this.#source = row === undefined ? undefined : sourceOf(row);
+    const members = await this.#askIfTold<RowDataPacket>(session, MEMBERS);
+    const online = members.filter((it) => it['state'] === 'ONLINE');
+    this.#members = online.map(foundOf);
+    const role: unknown = online.find((it) => it['uuid'] === uuid)?.['role'];
+    this.#group = role === 'PRIMARY' ? 'primary' : role === 'SECONDARY' ? 'secondary' : 'none';
+  }
+
+  async #lookAtReplicas(session: Connection): Promise<void> {
+    const rows = await this.#askIfTold<RowDataPacket>(session, 'SHOW REPLICAS');
+    this.#replicas = rows
+      .map((it) => ({ host: textOf(it, 'Host'), port: Number(it['Port']), uuid: textOf(it, 'Replica_UUID') }))
+      .filter(({ host }) => host !== '');
+  }
+
+  async #applyingFor(session: Connection): Promise<number | undefined> {
+    const [row] = await this.#askIfTold<RowDataPacket>(session, APPLYING);
+    const ms: unknown = row?.['ms'];
+    return ms === undefined || ms === null ? undefined : Math.max(0, Number(ms));
+  }
+
+  async #ask<T extends RowDataPacket>(session: Connection, sql: string): Promise<T[]> {
+    const [rows] = await session.query<T[]>({ sql, timeout: this.#timeoutMs });
+    return rows;
+  }
+
+  async #askIfTold<T extends RowDataPacket>(session: Connection, sql: string): Promise<T[]> {
+    if (this.#notTold.has(sql)) return [];
     try {
-      return await ask();
+      return await this.#ask<T>(session, sql);
+    } catch (error) {
+      if (!NOT_TOLD.has(errnoOf(error) ?? 0)) throw error;
+      this.#notTold.add(sql);
+      return [];
+    }
+  }
+
+  async #replicaStatus(session: Connection): Promise<RowDataPacket[]> {
+    try {
+      return await this.#ask(session, this.#statusStatement);
     } catch (error) {
       // Servers before 8.0.22, and MariaDB before 10.5, only know the older words.
       if (errnoOf(error) !== 1064 || this.#statusStatement.includes('SLAVE')) throw error;
       this.#statusStatement = 'SHOW SLAVE STATUS';
-      return ask();
-    }
-  }
-
-  #explain(error: unknown): string {
-    const message = error instanceof Error ? error.message || errnoName(error) : String(error);
-    switch (errnoOf(error)) {
-      case 1045:
-        return `it refused the monitor's login (${message}); check --monitor-user and its password`;
-      case 1227:
-        return `the monitor's user lacks a privilege (${message}); GRANT REPLICATION CLIENT ON *.* TO '${this.#login.user}'`;
-      default:
-        return message;
+      return this.#ask(session, this.#statusStatement);
     }
   }
 }
 
-function errnoOf(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('errno' in error)) return undefined;
-  return typeof error.errno === 'number' ? error.errno : undefined;
+function textOf(row: RowDataPacket, column: string): string {
+  const value: unknown = row[column];
+  return value === undefined || value === null ? '' : String(value);
 }
 
-function errnoName(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+function sourceOf(row: RowDataPacket): SourceReport {
+  const told = (newer: string, older: string): string => textOf(row, newer) || textOf(row, older);
+  return {
+    host: told('Source_Host', 'Master_Host'),
+    port: Number(told('Source_Port', 'Master_Port')),
+    uuid: told('Source_UUID', 'Master_UUID'),
+    receives: told('Replica_IO_Running', 'Slave_IO_Running') === 'Yes',
+    applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
+    error: textOf(row, 'Last_SQL_Error') || textOf(row, 'Last_IO_Error'),
+  };
+}
+
+function foundOf(row: RowDataPacket): Found {
+  return { host: textOf(row, 'host'), port: Number(row['port']), uuid: textOf(row, 'uuid') };
 }

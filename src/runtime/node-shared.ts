@@ -2,15 +2,25 @@ import { DEFAULTS } from '../defaults.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { PreparedBudget } from './prepared-cache.js';
+import type { ServerConnection } from './server-connection.js';
 
 /** What all connections to one node share, whosever they are: a dead node is dead for all users. */
 export interface NodeShared {
   readonly breaker: CircuitBreaker;
   readonly prepared: PreparedBudget;
+  readonly connections: Set<ServerConnection>;
+  /** A connection could not be made. */
+  failed(why: string): void;
 }
 
 export class NodesShared {
   readonly #byNode = new Map<string, NodeShared>();
+  readonly #onFailed: (node: string, why: string) => void;
+
+  /** @param onFailed a connection to a node could not be made */
+  constructor(onFailed: (node: string, why: string) => void) {
+    this.#onFailed = onFailed;
+  }
 
   of(node: NodeAddress): NodeShared {
     let shared = this.#byNode.get(node.name);
@@ -18,9 +28,16 @@ export class NodesShared {
       shared = {
         breaker: new CircuitBreaker(DEFAULTS.backOffMinMs, DEFAULTS.backOffMaxMs),
         prepared: new PreparedBudget(DEFAULTS.preparedPerNode),
+        connections: new Set(),
+        failed: (why) => this.#onFailed(node.name, why),
       };
       this.#byNode.set(node.name, shared);
     }
     return shared;
+  }
+
+  /** The node is gone, although its connections may not have noticed: what runs there learns it now. */
+  drop(node: string): void {
+    for (const connection of this.#byNode.get(node)?.connections ?? []) connection.destroy();
   }
 }

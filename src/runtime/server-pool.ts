@@ -275,6 +275,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       return this.#tooLate();
     }
     const { maxLifetimeMs } = this.#settings;
+    this.#shared.connections.add(made);
     made.prepared.share(this.#shared.prepared);
     made.expiresAtMs = Date.now() + maxLifetimeMs * (0.9 + 0.2 * Math.random());
     return made;
@@ -299,13 +300,17 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       const failure = error instanceof Error ? error : new Error(String(error));
       // A refused login says nothing about the node but that it is there.
       if (failure instanceof LoginRefused) this.#shared.breaker.succeeded();
-      else this.#shared.breaker.failed(Date.now(), failure);
+      else {
+        this.#shared.breaker.failed(Date.now(), failure);
+        this.#shared.failed(failure.message);
+      }
       return new FailedConnection(failure);
     }
   }
 
   #close(made: ServerConnection | FailedConnection): void {
     if (!(made instanceof ServerConnection)) return;
+    this.#shared.connections.delete(made);
     made.close();
     this.#budget.free();
   }

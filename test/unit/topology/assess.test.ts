@@ -1,100 +1,172 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assess, sameTopology, type Observation } from '../../../src/topology/assess.js';
+import { assess, sameTopology } from '../../../src/topology/assess.js';
 import { RoundRobin } from '../../../src/topology/balance/round-robin.js';
 import { GtidSet } from '../../../src/topology/gtid-set.js';
-import type { NodeAddress } from '../../../src/topology/snapshot.js';
+import type { NodeReport, Observation } from '../../../src/topology/observation.js';
+import { rolesOf } from '../../../src/topology/roles.js';
+import type { NodeAddress, Snapshot } from '../../../src/topology/snapshot.js';
 
 function address(name: string): NodeAddress {
   return { name, host: name, port: 3306 };
 }
 
 interface Said {
-  readonly readOnly: boolean;
-  readonly hasSource: boolean;
-  readonly applies: boolean;
+  readonly readOnly?: boolean;
+  /** The name of the node that it replicates from. */
+  readonly from?: string;
+  readonly applies?: boolean;
+  readonly group?: NodeReport['group'];
+  readonly uuid?: string;
+  readonly executed?: string;
 }
 
 function answered(name: string, said: Said): Observation {
+  const source =
+    said.from === undefined
+      ? undefined
+      : { host: said.from, port: 3306, uuid: said.from, receives: true, applies: said.applies ?? true, error: '' };
   return {
     kind: 'answered',
     address: address(name),
-    serverUuid: name,
+    serverUuid: said.uuid ?? name,
     capabilities: 0xffffffff,
     serverVersion: '9.7.4',
-    executed: GtidSet.EMPTY,
+    executed: GtidSet.parse(said.executed ?? '') ?? GtidSet.EMPTY,
     askedAtMs: 0,
-    ...said,
+    readOnly: said.readOnly ?? true,
+    source,
+    group: said.group ?? 'none',
+    found: [],
+    applyingForMs: undefined,
   };
 }
 
-const primary = (name: string): Observation => answered(name, { readOnly: false, hasSource: false, applies: false });
-const replica = (name: string): Observation => answered(name, { readOnly: true, hasSource: true, applies: true });
-const silent = (name: string): Observation => ({ kind: 'silent', address: address(name), why: 'ECONNREFUSED' });
+const primary = (name: string): Observation => answered(name, { readOnly: false });
+const replica = (name: string, from = 'a'): Observation => answered(name, { from });
+const silent = (name: string): Observation => ({
+  kind: 'silent',
+  address: address(name),
+  why: 'ECONNREFUSED',
+  alive: false,
+  refused: true,
+});
 
-function namesOf(observations: readonly Observation[]): { primary: string | undefined; replicas: string[] } {
-  const snapshot = assess(observations, 1);
-  return {
-    primary: snapshot.primary?.address.name,
-    replicas: snapshot.replicas.map((node) => node.address.name),
-  };
+function snapshotOf(observations: readonly Observation[], version = 1): Snapshot {
+  const known = { health: 'up', why: '', lagMs: 0, share: 1 } as const;
+  return assess(
+    observations.map((observation) => ({ observation, ...known })),
+    rolesOf(observations),
+    version,
+  );
+}
+
+function roles(...observations: readonly Observation[]): Record<string, string> {
+  return Object.fromEntries(rolesOf(observations).roles);
 }
 
 describe('what a node is for', () => {
-  test.each([
-    [{ readOnly: false, hasSource: false, applies: false }, 'primary'],
-    [{ readOnly: false, hasSource: true, applies: true }, 'replica'],
-    [{ readOnly: true, hasSource: true, applies: true }, 'replica'],
-    [{ readOnly: true, hasSource: false, applies: false }, 'unknown'],
-  ])('%j is %s', (said, role) => {
-    expect(assess([answered('n', said)], 1).nodes[0]?.role).toBe(role);
+  test('is found out from what all of them say', () => {
+    expect(roles(primary('a'), replica('b'), replica('c'))).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
+    expect(roles(replica('a', 'b'), primary('b'), silent('c'))).toEqual({ a: 'replica', b: 'primary' });
   });
 
-  test('is found out anew from what all of them say', () => {
-    expect(namesOf([primary('a'), replica('b'), replica('c')])).toEqual({ primary: 'a', replicas: ['b', 'c'] });
-    expect(namesOf([replica('a'), primary('b'), silent('c')])).toEqual({ primary: 'b', replicas: ['a'] });
+  test('in a chain of replicas is a replica, however far from the primary', () => {
+    expect(roles(primary('a'), replica('b'), replica('c', 'b'))).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
   });
 
-  test('is no reads, where what is received is not applied', () => {
-    const stopped = answered('b', { readOnly: true, hasSource: true, applies: false });
-    expect(namesOf([primary('a'), stopped])).toEqual({ primary: 'a', replicas: [] });
+  test('is a replica where somebody may write to it by mistake, also while its source is gone', () => {
+    const writable = answered('b', { readOnly: false, from: 'a' });
+    expect(roles(primary('a'), writable)).toEqual({ a: 'primary', b: 'replica' });
+    expect(rolesOf([silent('a'), writable]).primary).toBeUndefined();
+    expect(rolesOf([writable]).primary).toBeUndefined();
   });
 
-  test('is nothing while it is silent or was not asked yet', () => {
-    expect(namesOf([silent('a'), { kind: 'unseen', address: address('b') }])).toEqual({
-      primary: undefined,
-      replicas: [],
+  test('in a ring is the primary where the others are read-only', () => {
+    const a = answered('a', { readOnly: false, from: 'b' });
+    expect(roles(a, replica('b'))).toEqual({ a: 'primary', b: 'replica' });
+    expect(rolesOf([a, answered('b', { readOnly: false, from: 'a' })]).primary).toBeUndefined();
+  });
+
+  test('in a group is what its members say', () => {
+    const member = (name: string, group: NodeReport['group'], readOnly: boolean): Observation =>
+      answered(name, { group, readOnly });
+    expect(roles(member('a', 'secondary', true), member('b', 'primary', false))).toEqual({
+      a: 'replica',
+      b: 'primary',
     });
+    // All take writes, and agree on them: always the same one gets ours.
+    const several = [member('b', 'primary', false), member('a', 'primary', false), member('c', 'primary', false)];
+    expect(roles(...several)).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
+  });
+
+  test('is nothing where it is read-only and replicates from nobody', () => {
+    expect(roles(primary('a'), answered('b', {}))).toEqual({ a: 'primary', b: 'unknown' });
+  });
+});
+
+describe('a node that does not belong', () => {
+  const A = '11111111-2222-3333-4444-555555555555:1-9';
+  const B = 'aaaaaaaa-2222-3333-4444-555555555555:1-9';
+
+  test('takes writes beside the primary, which others replicate from: it gets nothing, and the primary stays', () => {
+    const seen = rolesOf([primary('a'), replica('b'), primary('c')]);
+    expect(seen.primary?.address.name).toBe('a');
+    expect(seen.roles.get('c')).toBe('unknown');
+    expect(seen.misfits.get('c')).toMatch(/^it takes writes as the primary a does/);
+  });
+
+  test('is of another cluster, whether it writes or replicates', () => {
+    const ours = [answered('a', { readOnly: false, executed: A }), answered('b', { from: 'a', executed: A })];
+    const theirs = [answered('x', { readOnly: false, executed: B }), answered('y', { from: 'z', executed: B })];
+    const seen = rolesOf([...ours, ...theirs]);
+    expect(seen.primary?.address.name).toBe('a');
+    for (const name of ['x', 'y']) expect(seen.misfits.get(name)).toMatch(/^it is of another cluster than a/);
+  });
+
+  test('has two names: it is used once', () => {
+    const seen = rolesOf([primary('a'), replica('b'), answered('b2', { from: 'a', uuid: 'b' })]);
+    expect(Object.fromEntries(seen.roles)).toEqual({ a: 'primary', b: 'replica' });
+    expect(seen.misfits.get('b2')).toBe('it is the same server as b');
   });
 });
 
 describe('without just one primary nobody is trusted with writes, and it is said why', () => {
   test.each<readonly [string, readonly Observation[], RegExp]>([
-    ['two take writes', [primary('a'), primary('b'), replica('c')], /^a and b all take writes/],
+    ['two take writes', [primary('a'), primary('b'), replica('c'), replica('d', 'b')], /^a and b all take writes/],
     [
       'all are read-only',
-      [replica('a'), replica('b')],
+      [replica('a', 'x'), replica('b', 'x')],
       /^no node is writable .*a is read-only and replicates.*name the primary too/,
     ],
     ['one does not answer', [silent('a'), replica('b')], /a: ECONNREFUSED/],
   ])('%s', (_name, observations, problem) => {
-    const snapshot = assess(observations, 1);
+    const snapshot = snapshotOf(observations);
     expect(snapshot.primary).toBeUndefined();
     expect(snapshot.problem).toMatch(problem);
   });
 
   test('whatever the nodes say', () => {
-    const said = fc.record({ readOnly: fc.boolean(), hasSource: fc.boolean(), applies: fc.boolean() });
+    const names = ['n0', 'n1', 'n2', 'n3', 'n4'];
+    const said = fc.record({
+      readOnly: fc.boolean(),
+      from: fc.option(fc.constantFrom(...names), { nil: undefined }),
+      applies: fc.boolean(),
+    });
     fc.assert(
       fc.property(fc.array(fc.option(said), { maxLength: 5 }), (all) => {
-        const snapshot = assess(
-          all.map((it, i) => (it === null ? silent(`n${i}`) : answered(`n${i}`, it))),
-          1,
+        const observations = all.map((it, i) =>
+          it === null
+            ? silent(`n${i}`)
+            : answered(`n${i}`, { ...it, ...(it.from === undefined ? {} : { from: it.from }) } as Said),
         );
-        const writable = all.filter((it) => it !== null && !it.readOnly && !it.hasSource).length;
-        expect(snapshot.primary !== undefined).toBe(writable === 1);
-        expect(snapshot.problem === undefined).toBe(writable === 1);
-        expect(snapshot.replicas).not.toContain(snapshot.primary);
+        const snapshot = snapshotOf(observations);
+        const { primary: chosen, problem, nodes, replicas } = snapshot;
+        expect(chosen === undefined).toBe(problem !== undefined);
+        expect(nodes.filter(({ role }) => role === 'primary').length).toBeLessThanOrEqual(chosen === undefined ? 5 : 1);
+        const report = observations.find(({ address: { name } }) => name === chosen?.address.name);
+        if (chosen !== undefined) expect(report).toMatchObject({ kind: 'answered', readOnly: false });
+        expect(replicas).not.toContain(chosen);
       }),
     );
   });
@@ -102,12 +174,12 @@ describe('without just one primary nobody is trusted with writes, and it is said
 
 test('two views are the same when they say the same, whatever their numbers', () => {
   const view = [primary('a'), replica('b')];
-  expect(sameTopology(assess(view, 1), assess(view, 2))).toBe(true);
-  expect(sameTopology(assess(view, 1), assess([primary('a'), silent('b')], 1))).toBe(false);
+  expect(sameTopology(snapshotOf(view, 1), snapshotOf(view, 2))).toBe(true);
+  expect(sameTopology(snapshotOf(view), snapshotOf([primary('a'), silent('b')]))).toBe(false);
 });
 
 describe('replicas in turn', () => {
-  const { replicas } = assess([primary('p'), replica('a'), replica('b'), replica('c')], 1);
+  const { replicas } = snapshotOf([primary('p'), replica('a', 'p'), replica('b', 'p'), replica('c', 'p')]);
 
   test('get the same number of reads', () => {
     const balance = new RoundRobin();

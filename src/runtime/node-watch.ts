@@ -1,0 +1,125 @@
+import { DEFAULTS } from '../defaults.js';
+import type { Assessed } from '../topology/assess.js';
+import { nextHealth, type Health, type HealthEvent } from '../topology/health.js';
+import type { PrimaryPositions } from '../topology/lag.js';
+import type { NodeReport, Observation } from '../topology/observation.js';
+import type { Role } from '../topology/snapshot.js';
+import type { NodeProbe } from './node-probe.js';
+
+/** What has become of one node, look by look. */
+export class NodeWatch {
+  readonly probe: NodeProbe;
+  /** Another node told of it; the configuration does not name it. */
+  readonly isDiscovered: boolean;
+  observation: Observation;
+  health: Health = 'unseen';
+  lagMs = 0;
+  #why = '';
+  #failures = 0;
+  #looks = 0;
+  /** New logins fail, although the session that is kept goes on. */
+  #loginFailure: string | undefined;
+  #wasDown = false;
+  #upSinceMs: number | undefined;
+  #downSinceMs = Infinity;
+
+  constructor(probe: NodeProbe, isDiscovered: boolean) {
+    this.probe = probe;
+    this.isDiscovered = isDiscovered;
+    this.observation = { kind: 'unseen', address: probe.address };
+  }
+
+  get name(): string {
+    return this.probe.address.name;
+  }
+
+  get report(): NodeReport | undefined {
+    return this.observation.kind === 'answered' ? this.observation : undefined;
+  }
+
+  /** @param isLate it did not have all that the primary had, when it was looked at last */
+  async look(isLate: boolean): Promise<void> {
+    this.#looks++;
+    const isDue = (every: number): boolean => this.#looks % every === 0;
+    const seen = await this.probe.observe({
+      replication: isLate || isDue(DEFAULTS.looksPerReplication),
+      others: isDue(DEFAULTS.looksPerDiscovery),
+      lag: isLate,
+    });
+    if (seen.kind === 'answered' && (this.#loginFailure !== undefined || isDue(DEFAULTS.looksPerLogin))) {
+      const refused = await this.probe.logIn();
+      this.#loginFailure = refused?.kind === 'silent' ? refused.why : undefined;
+    }
+    this.#take(seen);
+  }
+
+  /** A client's connection to it failed. */
+  connectionFailed(why: string): void {
+    if (this.health === 'up' || this.health === 'lagging') this.#apply('failed', why, Date.now());
+  }
+
+  command(event: 'drain' | 'drained' | 'maintain' | 'resume'): void {
+    this.#apply(event, event === 'resume' ? '' : 'by command', Date.now());
+  }
+
+  /** What all nodes have said shows what this one's last answer is worth. */
+  judge(positions: PrimaryPositions, role: Role, misfit: string | undefined, maxLagMs: number, nowMs: number): void {
+    const { observation, report } = this;
+    if (observation.kind === 'unseen') return;
+    if (report === undefined || this.#failures > 0) {
+      const why = observation.kind === 'silent' ? observation.why : this.#why;
+      this.#apply(observation.kind === 'silent' && !observation.alive ? 'silent' : 'failed', why, nowMs);
+      return;
+    }
+    this.lagMs = role === 'replica' ? positions.lagOf(report) : 0;
+    const { source } = report;
+    if (misfit !== undefined) this.#apply('misfit', misfit, nowMs);
+    else if (this.#loginFailure !== undefined) this.#apply('failed', this.#loginFailure, nowMs);
+    else if (role === 'replica' && source?.applies === false) {
+      const why = source.error === '' ? 'START REPLICA there' : source.error;
+      this.#apply('behind', `it does not apply what it receives: ${why}`, nowMs);
+    } else if (this.lagMs > maxLagMs) this.#apply('behind', `it is more than ${maxLagMs} ms late`, nowMs);
+    else this.#apply('answered', '', nowMs);
+  }
+
+  assessed(nowMs: number): Assessed {
+    const { observation, health, lagMs } = this;
+    const easedMs = this.#upSinceMs === undefined ? Infinity : nowMs - this.#upSinceMs;
+    // Never nothing: what gets no reads shows no latency either.
+    const share = Math.min(1, Math.max(0.05, easedMs / DEFAULTS.slowStartMs));
+    return { observation, health, why: this.#why, lagMs, share };
+  }
+
+  /** Whether there is no use in looking at it any more. */
+  isForgettable(nowMs: number): boolean {
+    return this.isDiscovered && nowMs - this.#downSinceMs > DEFAULTS.forgetNodeMs;
+  }
+
+  #take(seen: Observation): void {
+    if (seen.kind !== 'silent') {
+      this.#failures = 0;
+      this.observation = seen;
+      return;
+    }
+    this.#failures++;
+    const isGone = seen.refused || this.#failures >= DEFAULTS.silentAfterLooks;
+    // Until then, and while it is there but full, what it said last still counts.
+    if (this.report === undefined || (isGone && !seen.alive)) this.observation = seen;
+    else this.#why = seen.why;
+  }
+
+  #apply(event: HealthEvent, why: string, nowMs: number): void {
+    const before = this.health;
+    const next = nextHealth(before, event);
+    this.health = next;
+    if (next !== before || (event !== 'failed' && next !== 'maintenance')) this.#why = why;
+    if (next === before) return;
+    if (next === 'down') {
+      this.#wasDown = true;
+      this.#downSinceMs = nowMs;
+    } else this.#downSinceMs = Infinity;
+    if (next !== 'up' || !this.#wasDown) return;
+    this.#wasDown = false;
+    this.#upSinceMs = nowMs;
+  }
+}

@@ -1,0 +1,63 @@
+import type { GtidSet } from './gtid-set.js';
+import type { NodeAddress } from './snapshot.js';
+
+/** From where a node replicates. */
+export interface SourceReport {
+  readonly host: string;
+  readonly port: number;
+  /** '' while it has never been connected. */
+  readonly uuid: string;
+  /** It is connected. */
+  readonly receives: boolean;
+  /** What it receives is applied. */
+  readonly applies: boolean;
+  /** Why one of the two stands still; '' for no error. */
+  readonly error: string;
+}
+
+/** A server that another one tells of. */
+export interface Found {
+  readonly host: string;
+  readonly port: number;
+  readonly uuid: string;
+}
+
+/** What a group's member says of itself. */
+export type GroupRole = 'primary' | 'secondary' | 'none';
+
+/** What a node said of itself. */
+export interface NodeReport {
+  readonly kind: 'answered';
+  readonly address: NodeAddress;
+  readonly serverUuid: string;
+  readonly serverVersion: string;
+  /** What its greeting offers. */
+  readonly capabilities: number;
+  /** read_only or super_read_only is on. */
+  readonly readOnly: boolean;
+  readonly source: SourceReport | undefined;
+  /** As a member of a replication group. */
+  readonly group: GroupRole;
+  /** Servers that it knows: its replicas, its source, its group. */
+  readonly found: readonly Found[];
+  readonly executed: GtidSet;
+  /** When it was asked. */
+  readonly askedAtMs: number;
+  /** How old the oldest transaction is that it is applying now, by its own clock; undefined where it does not say. */
+  readonly applyingForMs: number | undefined;
+}
+
+/** What one node said of itself, or why it said nothing. */
+export type Observation =
+  | NodeReport
+  | {
+      readonly kind: 'silent';
+      readonly address: NodeAddress;
+      readonly why: string;
+      /** It is there, but does not let the monitor in: too many connections, or a wrong password. */
+      readonly alive: boolean;
+      /** Nothing listens there: asking again tells nothing else. */
+      readonly refused: boolean;
+    }
+  /** Not asked yet. */
+  | { readonly kind: 'unseen'; readonly address: NodeAddress };
