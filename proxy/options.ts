@@ -4,6 +4,7 @@ import type { Rule } from '../src/routing/rules.js';
 import type { MonitorAccount } from '../src/runtime/monitor-login.js';
 import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
+import type { BalancePolicyName } from '../src/topology/balance/policy.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
 import type { ProofPlugin } from './client-login.js';
 import type { ListenAddress } from './listen/listeners.js';
@@ -26,6 +27,7 @@ export interface ProxyOptions {
   readonly maxLagMs?: number | undefined;
   /** Server connections for each node and user. */
   readonly poolMax: number;
+  readonly balance?: BalanceOptions | undefined;
   readonly pool?: PoolOptions | undefined;
   /** `session` when absent. */
   readonly consistency?: Consistency | undefined;
@@ -38,6 +40,16 @@ export interface ProxyOptions {
   readonly limits?: LimitOptions | undefined;
   /** None need be named. */
   readonly users?: readonly UserOptions[] | undefined;
+}
+
+/** How reads are spread. */
+export interface BalanceOptions {
+  /** `round-robin` when absent. */
+  readonly policy?: BalancePolicyName | undefined;
+  /** Which part of the reads the primary gets, from 0 to 1, while there are replicas; none when absent. */
+  readonly primaryShare?: number | undefined;
+  /** Where the proxy stands: nodes of the same zone come first. */
+  readonly zone?: string | undefined;
 }
 
 /** What else server connections are held to; see `defaults.ts` for what counts when absent. */

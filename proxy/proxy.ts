@@ -12,7 +12,7 @@ import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import { Rules } from '../src/routing/rules.js';
-import { RoundRobin } from '../src/topology/balance/round-robin.js';
+import { ReadBalance } from '../src/topology/read-balance.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
@@ -37,7 +37,7 @@ export class Proxy {
   readonly #registry = new ClientRegistry<ClientConnection>();
   readonly #monitor: Monitor;
   readonly #backends: Backends;
-  readonly #balance = new RoundRobin();
+  readonly #balance: ReadBalance;
   /** Statements by node, then by reason. */
   readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
   readonly #digests = new DigestTable(DEFAULTS.digests);
@@ -68,6 +68,8 @@ export class Proxy {
       idleTimeoutMs: limits.idleTimeoutMs,
       nowMs: Date.now(),
     };
+    const { policy = 'round-robin', primaryShare = 0, zone } = options.balance ?? {};
+    this.#balance = new ReadBalance({ policy, primaryShare, zone });
     const login = new MonitorLogin(options.monitor, this.#serverTls);
     const monitored = {
       nodes: options.nodes,
@@ -129,7 +131,8 @@ export class Proxy {
       cluster: {
         consistency: this.#options.consistency ?? 'session',
         snapshot: () => this.#monitor.snapshot,
-        nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
+        loads: this.#balance.loads,
+        nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#monitor.connectionFailed(node, why),
         ran: (node, run) => this.#ran(node, run),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),

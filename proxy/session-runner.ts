@@ -41,7 +41,7 @@ export class SessionRunner implements RelayEnd {
 
   constructor(session: Session, group: BackendGroup, cluster: Cluster, client: RunnerClient) {
     this.session = session;
-    const state = new RunState(client);
+    const state = new RunState(client, cluster.loads);
     const kept = new KeptConnections((connection) => finishing.primaryLost(connection));
     const context = { session, group, cluster, client, state, kept, relay: new Relay(client, this), end: this };
     const connect = (run: CommandRun): void => this.#connecting.connect(run);

@@ -1,6 +1,7 @@
 import { errPacketOf, RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { CommandRun, Role } from '../command-run.js';
 import type { RunnerClient } from './runner-context.js';
 
@@ -38,15 +39,26 @@ export class RunState {
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
+  readonly #loads: NodeLoads | undefined;
+  #loaded: { readonly node: string; readonly beganAtMs: number } | undefined;
 
-  constructor(client: RunnerClient) {
+  /** @param loads where it is counted what runs on nodes */
+  constructor(client: RunnerClient, loads: NodeLoads | undefined) {
     this.#client = client;
+    this.#loads = loads;
   }
 
   begin(run: CommandRun): void {
     this.run = run;
     this.stage = 'running';
     if (this.failed.size > 0) this.failed.clear();
+  }
+
+  /** The command was sent to a node. */
+  sent(node: string): void {
+    if (this.#loads === undefined) return;
+    this.#endLoad();
+    this.#loaded = { node, beganAtMs: this.#loads.began(node) };
   }
 
   /** Nothing was executed; the client is told why. */
@@ -63,9 +75,15 @@ export class RunState {
 
   /** The command is over. What the client has sent ahead may begin before this returns. */
   done(): void {
+    if (this.#loaded !== undefined) this.#endLoad();
     this.run?.onEnd?.();
     this.run = undefined;
     this.#client.commandEnded();
+  }
+
+  #endLoad(): void {
+    if (this.#loaded !== undefined) this.#loads?.ended(this.#loaded.node, this.#loaded.beganAtMs);
+    this.#loaded = undefined;
   }
 }
 

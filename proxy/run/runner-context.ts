@@ -1,6 +1,7 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import type { Session } from '../../src/session/session.js';
+import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
@@ -21,8 +22,10 @@ export interface RunnerClient extends RelayClient {
 export interface Cluster {
   readonly consistency: Consistency;
   snapshot(): Snapshot;
-  /** The replica whose turn it is, of those not in `except`. */
-  nextReplica(except: ReadonlySet<string>): Node | undefined;
+  /** What runs on each node, where somebody looks at it. */
+  readonly loads: NodeLoads | undefined;
+  /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
+  nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
   /** A connection ended while a statement ran there. */
   lost(node: string, why: string): void;
   /** A statement was sent. */

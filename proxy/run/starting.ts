@@ -95,7 +95,7 @@ export class Starting {
   }
 
   #send(connection: ServerConnection, run: CommandRun): void {
-    const { cluster, client, relay } = this.#context;
+    const { cluster, client, relay, state } = this.#context;
     this.#preparation.precede(connection, run);
     const { message, statement } = run;
     let framed = message.raw;
@@ -114,6 +114,7 @@ export class Starting {
     connection.send(framed, run.shape, message.nextSequenceId, relay);
     connection.uncork();
     if (run.shape === 'stream') client.wantStream();
+    state.sent(connection.node.name);
     cluster.ran(connection.node.name, run);
   }
 

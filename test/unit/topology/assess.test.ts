@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assess, sameTopology } from '../../../src/topology/assess.js';
-import { RoundRobin } from '../../../src/topology/balance/round-robin.js';
 import { GtidSet } from '../../../src/topology/gtid-set.js';
 import type { NodeReport, Observation } from '../../../src/topology/observation.js';
 import { rolesOf } from '../../../src/topology/roles.js';
@@ -176,25 +175,4 @@ test('two views are the same when they say the same, whatever their numbers', ()
   const view = [primary('a'), replica('b')];
   expect(sameTopology(snapshotOf(view, 1), snapshotOf(view, 2))).toBe(true);
   expect(sameTopology(snapshotOf(view), snapshotOf([primary('a'), silent('b')]))).toBe(false);
-});
-
-describe('replicas in turn', () => {
-  const { replicas } = snapshotOf([primary('p'), replica('a', 'p'), replica('b', 'p'), replica('c', 'p')]);
-
-  test('get the same number of reads', () => {
-    const balance = new RoundRobin();
-    const counts = new Map<string, number>();
-    for (let i = 0; i < 30; i++) {
-      const name = balance.next(replicas, new Set())?.address.name ?? '';
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    expect(Object.fromEntries(counts)).toEqual({ a: 10, b: 10, c: 10 });
-  });
-
-  test('are passed over where they failed, and nobody is left when all did', () => {
-    const balance = new RoundRobin();
-    for (let i = 0; i < 6; i++) expect(balance.next(replicas, new Set(['a', 'c']))?.address.name).toBe('b');
-    expect(balance.next(replicas, new Set(['a', 'b', 'c']))).toBeUndefined();
-    expect(balance.next([], new Set())).toBeUndefined();
-  });
 });

@@ -1,0 +1,56 @@
+import type { Loads } from './policy.js';
+
+/** A new latency counts for so much of the average. */
+const NEW_PART = 0.1;
+/** A node that nothing runs on any more is tried again, whatever it was like: its average halves in so long. */
+const HALVES_IN_MS = 5_000;
+
+interface Load {
+  outstanding: number;
+  latencyMs: number;
+  endedAtMs: number;
+}
+
+/** Counts what runs on each node, and how long it takes. Clock readings come from the caller: milliseconds, monotonic. */
+export class NodeLoads implements Loads {
+  readonly #byNode = new Map<string, Load>();
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** @returns when it began, for {@link ended} */
+  began(node: string): number {
+    this.#of(node).outstanding++;
+    return this.#nowMs();
+  }
+
+  ended(node: string, beganAtMs: number): void {
+    const load = this.#of(node);
+    const nowMs = this.#nowMs();
+    const tookMs = nowMs - beganAtMs;
+    load.outstanding--;
+    load.latencyMs = load.latencyMs === 0 ? tookMs : load.latencyMs + (tookMs - load.latencyMs) * NEW_PART;
+    load.endedAtMs = nowMs;
+  }
+
+  outstanding(node: string): number {
+    return this.#byNode.get(node)?.outstanding ?? 0;
+  }
+
+  latencyMs(node: string): number {
+    const load = this.#byNode.get(node);
+    if (load === undefined) return 0;
+    return load.latencyMs * 2 ** -((this.#nowMs() - load.endedAtMs) / HALVES_IN_MS);
+  }
+
+  #of(node: string): Load {
+    let load = this.#byNode.get(node);
+    if (load === undefined) {
+      load = { outstanding: 0, latencyMs: 0, endedAtMs: this.#nowMs() };
+      this.#byNode.set(node, load);
+    }
+    return load;
+  }
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import { Adaptive } from '../../../src/topology/balance/adaptive.js';
+import { NodeLoads } from '../../../src/topology/balance/node-loads.js';
+import { ReadBalance, type BalanceSettings, type ReadWish } from '../../../src/topology/read-balance.js';
+import { GtidSet } from '../../../src/topology/gtid-set.js';
+import type { Node, NodeAddress, Snapshot } from '../../../src/topology/snapshot.js';
+import { randomFrom } from '../../random.js';
+
+function replica(name: string, address: Partial<NodeAddress> = {}, said: Partial<Node> = {}): Node {
+  return {
+    address: { name, host: name, port: 3306, ...address },
+    role: 'replica',
+    health: 'up',
+    why: '',
+    serverUuid: name,
+    serverVersion: '9.7.4',
+    capabilities: 0xffffffff,
+    executed: GtidSet.EMPTY,
+    askedAtMs: 0,
+    lagMs: 0,
+    share: 1,
+    ...said,
+  };
+}
+
+function snapshotOf(...replicas: readonly Node[]): Snapshot {
+  const rest = { serverVersion: '9.7.4', capabilities: 0, problem: undefined };
+  return { version: 1, nodes: replicas, primary: undefined, replicas, ...rest };
+}
+
+const ANY: ReadWish = { except: new Set(), maxLagMs: undefined };
+const IN_TURN: BalanceSettings = { policy: 'round-robin', primaryShare: 0, zone: undefined };
+
+/** How often each was chosen. */
+function spread(balance: ReadBalance, snapshot: Snapshot, reads: number, wish = ANY): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (let i = 0; i < reads; i++) {
+    const name = balance.next(snapshot, wish)?.address.name ?? 'primary';
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+const three = snapshotOf(replica('a'), replica('b'), replica('c'));
+
+describe('replicas in turn', () => {
+  test('get the same number of reads', () => {
+    expect(spread(new ReadBalance(IN_TURN), three, 99_999)).toEqual({ a: 33_333, b: 33_333, c: 33_333 });
+  });
+
+  test('are passed over where they failed, and the primary answers when all did', () => {
+    const balance = new ReadBalance(IN_TURN);
+    expect(spread(balance, three, 6, { ...ANY, except: new Set(['a', 'c']) })).toEqual({ b: 6 });
+    expect(spread(balance, three, 6, { ...ANY, except: new Set(['a', 'b', 'c']) })).toEqual({ primary: 6 });
+    expect(spread(balance, snapshotOf(), 6)).toEqual({ primary: 6 });
+  });
+
+  test('that have come back get a part of theirs', () => {
+    const easing = snapshotOf(replica('a'), replica('b', {}, { share: 0.25 }));
+    expect(spread(new ReadBalance(IN_TURN), easing, 500)).toEqual({ a: 400, b: 100 });
+    expect(spread(new ReadBalance(IN_TURN), snapshotOf(replica('b', {}, { share: 0.1 })), 20)).toEqual({ b: 20 });
+  });
+});
+
+describe('a read', () => {
+  test('that bounds the lag goes to no later replica', () => {
+    const late = snapshotOf(replica('a', {}, { lagMs: 500 }), replica('b', {}, { lagMs: 100 }));
+    expect(spread(new ReadBalance(IN_TURN), late, 10, { ...ANY, maxLagMs: 200 })).toEqual({ b: 10 });
+    expect(spread(new ReadBalance(IN_TURN), late, 10, { ...ANY, maxLagMs: 50 })).toEqual({ primary: 10 });
+  });
+
+  test('goes to the primary for the part that the primary is to get', () => {
+    const counts = spread(new ReadBalance({ ...IN_TURN, primaryShare: 0.25 }), three, 400);
+    expect(counts).toEqual({ primary: 100, a: 100, b: 100, c: 100 });
+  });
+
+  test('stays in its zone as long as somebody there can take it', () => {
+    const zones = snapshotOf(replica('a', { zone: 'here' }), replica('b', { zone: 'there' }), replica('c'));
+    const balance = new ReadBalance({ ...IN_TURN, zone: 'here' });
+    expect(spread(balance, zones, 10)).toEqual({ a: 10 });
+    expect(spread(balance, zones, 10, { ...ANY, except: new Set(['a']) })).toEqual({ b: 5, c: 5 });
+    expect(spread(balance, snapshotOf(replica('b', { zone: 'there' }), replica('c')), 10)).toEqual({ b: 5, c: 5 });
+  });
+});
+
+test('weights are kept, and spread out', () => {
+  const weighted = snapshotOf(replica('a', { weight: 3 }), replica('b', { weight: 1 }));
+  const balance = new ReadBalance({ ...IN_TURN, policy: 'weighted' });
+  expect(spread(balance, weighted, 400)).toEqual({ a: 300, b: 100 });
+  const names = Array.from({ length: 4 }, () => balance.next(weighted, ANY)?.address.name);
+  expect(names.filter((it) => it === 'b')).toHaveLength(1);
+});
+
+test('the least outstanding gets the next read', () => {
+  const balance = new ReadBalance({ ...IN_TURN, policy: 'least-outstanding' });
+  balance.loads?.began('a');
+  balance.loads?.began('a');
+  balance.loads?.began('c');
+  expect(spread(balance, three, 1)).toEqual({ b: 1 });
+  balance.loads?.began('b');
+  balance.loads?.began('b');
+  expect(spread(balance, three, 1)).toEqual({ c: 1 });
+});
+
+describe('the adaptive policy', () => {
+  test('gives a replica that is four times slower less of the reads, and not none', () => {
+    let nowMs = 0;
+    const random = randomFrom(7);
+    const loads = new NodeLoads(() => nowMs);
+    const adaptive = new Adaptive(loads, () => random.below(1 << 30) / (1 << 30));
+    const nodes = [replica('slow'), replica('fast')];
+    const running: { node: string; beganAtMs: number; endsAtMs: number }[] = [];
+    const counts: Record<string, number> = { slow: 0, fast: 0 };
+    for (; nowMs < 20_000; nowMs++) {
+      for (const it of running.filter(({ endsAtMs }) => endsAtMs <= nowMs)) {
+        loads.ended(it.node, it.beganAtMs);
+        running.splice(running.indexOf(it), 1);
+      }
+      const node = adaptive.choose(nodes)?.address.name ?? '';
+      counts[node] = (counts[node] ?? 0) + 1;
+      running.push({ node, beganAtMs: loads.began(node), endsAtMs: nowMs + (node === 'slow' ? 20 : 5) });
+    }
+    const part = (counts['slow'] ?? 0) / 20_000;
+    expect(part).toBeGreaterThan(0.05);
+    expect(part).toBeLessThan(0.4);
+  });
+});
