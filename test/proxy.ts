@@ -58,6 +58,8 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     {
       listen: [{ host: '127.0.0.1', port: 0 }],
       nodes: (options.nodes ?? nodes).map(addressOf),
+      // Who names nodes means these.
+      discovery: options.nodes === undefined,
       monitor: (options.accounts ?? accounts).monitor,
       poolMax: options.poolMax ?? 20,
       rules: options.rules ?? [],

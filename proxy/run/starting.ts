@@ -6,7 +6,7 @@ import { HEADER_BYTES } from '../../src/protocol/framing.js';
 import type { ServerStatement } from '../../src/runtime/prepared-cache.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
-import { freshState } from '../../src/session/session-state.js';
+import { freshState, preparationState } from '../../src/session/session-state.js';
 import { keyOnServer, statementCommand, type ClientStatement } from '../client-statement.js';
 import { onlyReads, type CommandRun, type Role } from '../command-run.js';
 import { executeOn, findPrepared, noteTypes } from '../execute.js';
@@ -134,8 +134,8 @@ export class Starting {
 
   /** Prepares a statement that this connection does not have yet, then starts over. */
   #prepare(connection: ServerConnection, statement: ClientStatement, run: CommandRun): void {
-    const { state, end } = this.#context;
-    if (this.#preparation.restore(connection, statement.state) === 'unfit') {
+    const { state, session, end } = this.#context;
+    if (this.#preparation.restore(connection, preparationState(statement.state, session.state)) === 'unfit') {
       this.#replace(connection, run);
       return;
     }

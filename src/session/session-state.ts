@@ -56,6 +56,25 @@ export function changeState(
   return stateOf(schema, variables ?? state.variables);
 }
 
+/** Setting these ends, or shapes, the transaction that is open; to what a statement means they say nothing. */
+const OF_TRANSACTIONS = ['autocommit', 'completion_type', 'transaction_isolation', 'transaction_read_only'] as const;
+
+/**
+ * The state in which a statement of a session is prepared once more.
+ * @param prepared in which it was prepared first
+ */
+export function preparationState(prepared: SessionState, session: SessionState): SessionState {
+  const differs = (name: string): boolean => prepared.variables.get(name) !== session.variables.get(name);
+  if (prepared === session || !OF_TRANSACTIONS.some(differs)) return prepared;
+  const variables = new Map(prepared.variables);
+  for (const name of OF_TRANSACTIONS) {
+    variables.delete(name);
+    const value = session.variables.get(name);
+    if (value !== undefined) variables.set(name, value);
+  }
+  return stateOf(prepared.schema, variables);
+}
+
 /** How a connection is brought from one state to another. */
 export type Restore =
   /** `schema` by COM_INIT_DB where it differs; then `set`, one statement, where variables differ. */

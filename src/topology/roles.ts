@@ -133,6 +133,7 @@ function problemOf(observations: readonly Observation[], candidates: readonly No
     return `${names} all take writes and replicate from nobody: make all but one read-only (SET GLOBAL super_read_only=ON), or name one cluster only`;
   }
   const silent = observations.filter((it) => it.kind === 'silent').map((it) => `${it.address.name}: ${it.why}`);
+  if (silent.length === observations.length && silent.length > 0) return `no node can be used: ${silent.join('; ')}`;
   if (silent.length > 0) return `no primary among the nodes that answer, and some do not (${silent.join('; ')})`;
   const states = observations
     .map((it) => {

@@ -85,6 +85,20 @@ describe('a prepared statement', () => {
     await statement.close();
   });
 
+  test('that has to be prepared once more in a transaction does not end it', async () => {
+    const client = await proxy.connect({ database: 'prepared' });
+    const direct = await connectDirect(0, { database: 'prepared' });
+    const statement = await client.prepare('SELECT ? AS given FROM here');
+    await statement.execute([1]);
+    await client.query('SET autocommit = 0');
+    await client.query("INSERT INTO t (v) VALUES ('not to be kept')");
+    const [rows] = await statement.execute([2]);
+    expect(rows).toMatchObject([{ given: 2 }]);
+    expect(await value(direct, "SELECT COUNT(*) FROM t WHERE v = 'not to be kept'")).toBe(0);
+    await client.query('ROLLBACK');
+    expect(await value(client, "SELECT COUNT(*) FROM t WHERE v = 'not to be kept'")).toBe(0);
+  });
+
   test('that cannot be prepared where it is to run leaves the error for SHOW ERRORS', async () => {
     const client = await proxy.connect({ database: 'prepared' });
     const statement = await client.prepare('SELECT ? AS given FROM here');

@@ -194,7 +194,7 @@ describe('TLS to servers', () => {
 
   test('refuses to start where the certificates of the servers are of no authority that it was told of', async () => {
     const tls = { mode: 'verify-ca', ca: authority.caPath } as const;
-    await expect(proxyWith({}, { tls })).rejects.toThrow(/cannot be used: .*certificate/);
+    await expect(proxyWith({}, { tls })).rejects.toThrow(/no node can be used: .*certificate/);
   });
 
   test('verifies who the server is: by its authority, and by its host where it is to', async () => {
