@@ -50,6 +50,8 @@ export interface BalanceOptions {
   readonly primaryShare?: number | undefined;
   /** Where the proxy stands: nodes of the same zone come first. */
   readonly zone?: string | undefined;
+  /** Reads that the primary answers at once because no replica can; more of them wait. */
+  readonly primaryReadsMax?: number | undefined;
 }
 
 /** What else server connections are held to; see `defaults.ts` for what counts when absent. */

@@ -8,6 +8,7 @@ import { encodeErr, type ErrPacket } from '../src/protocol/packets/err.js';
 import { endSocket } from '../src/runtime/end-socket.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
+import { PrimaryReads } from '../src/runtime/primary-reads.js';
 import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
@@ -38,6 +39,7 @@ export class Proxy {
   readonly #monitor: Monitor;
   readonly #backends: Backends;
   readonly #balance: ReadBalance;
+  readonly #primaryReads: PrimaryReads;
   /** Statements by node, then by reason. */
   readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
   readonly #digests = new DigestTable(DEFAULTS.digests);
@@ -68,8 +70,15 @@ export class Proxy {
       idleTimeoutMs: limits.idleTimeoutMs,
       nowMs: Date.now(),
     };
-    const { policy = 'round-robin', primaryShare = 0, zone } = options.balance ?? {};
+    const {
+      policy = 'round-robin',
+      primaryShare = 0,
+      zone,
+      primaryReadsMax = DEFAULTS.primaryReads,
+    } = options.balance ?? {};
     this.#balance = new ReadBalance({ policy, primaryShare, zone });
+    const { queueMax = DEFAULTS.poolQueueMax, acquireTimeoutMs = DEFAULTS.poolAcquireTimeoutMs } = options.pool ?? {};
+    this.#primaryReads = new PrimaryReads(primaryReadsMax, queueMax, acquireTimeoutMs);
     const login = new MonitorLogin(options.monitor, this.#serverTls);
     const monitored = {
       nodes: options.nodes,
@@ -89,8 +98,8 @@ export class Proxy {
       {
         min: options.pool?.min ?? 0,
         max: options.poolMax,
-        queueMax: options.pool?.queueMax ?? DEFAULTS.poolQueueMax,
-        acquireTimeoutMs: options.pool?.acquireTimeoutMs ?? DEFAULTS.poolAcquireTimeoutMs,
+        queueMax,
+        acquireTimeoutMs,
         idleMs: options.pool?.idleMs ?? DEFAULTS.poolIdleMs,
         maxLifetimeMs: options.pool?.maxLifetimeMs ?? DEFAULTS.poolMaxLifetimeMs,
       },
@@ -132,6 +141,7 @@ export class Proxy {
         consistency: this.#options.consistency ?? 'session',
         snapshot: () => this.#monitor.snapshot,
         loads: this.#balance.loads,
+        primaryReads: this.#primaryReads,
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#monitor.connectionFailed(node, why),
         ran: (node, run) => this.#ran(node, run),
@@ -147,6 +157,7 @@ export class Proxy {
         counts: () => this.counts(),
         sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
         pools: () => this.#backends.pools,
+        snapshot: () => this.#monitor.snapshot,
       }),
       entrance: {
         users: this.#users,

@@ -41,7 +41,7 @@ export class SessionRunner implements RelayEnd {
 
   constructor(session: Session, group: BackendGroup, cluster: Cluster, client: RunnerClient) {
     this.session = session;
-    const state = new RunState(client, cluster.loads);
+    const state = new RunState(client, cluster.loads, cluster.primaryReads);
     const kept = new KeptConnections((connection) => finishing.primaryLost(connection));
     const context = { session, group, cluster, client, state, kept, relay: new Relay(client, this), end: this };
     const connect = (run: CommandRun): void => this.#connecting.connect(run);
@@ -136,6 +136,7 @@ export class SessionRunner implements RelayEnd {
     this.#givingUp.stop();
     const running = state.connection;
     state.connection = undefined;
+    state.leave();
     const streams = state.run?.shape === 'stream';
     if (running !== undefined && streams) this.#kills.endStream(running);
     kept.end(this.session, streams ? undefined : running);

@@ -64,6 +64,8 @@ export const DEFAULTS = {
   looksPerLogin: 20,
   /** A replica that is later gets no new reads. */
   maxLagMs: 10_000,
+  /** Reads that the primary answers at once because no replica can: half of a user's connections are left for writes. */
+  primaryReads: 50,
   /** A node that has come back gets its full part of the reads after so long. */
   slowStartMs: 10_000,
   /** A discovered node that is down, and that nobody tells of any more, is forgotten after so long. */

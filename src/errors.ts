@@ -26,6 +26,8 @@ const ERRORS = {
   'server-unreachable': { errno: 2003, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** All connections to a server were in use for too long. */
   'pool-exhausted': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
+  /** No replica can take reads, and the primary has as many of them as it may. */
+  'primary-busy': { errno: 1040, sqlState: '08004', outcome: 'not-executed', logLevel: 'warn' },
   /** A server connection ended while a statement ran there. */
   'server-lost': { errno: 2013, sqlState: 'HY000', outcome: 'unknown', logLevel: 'warn' },
   /** A server connection ended that held a session's state: the session ends with it. */

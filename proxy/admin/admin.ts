@@ -3,9 +3,11 @@ import type { OwnStatement } from '../../src/classify/own-statement.js';
 import { RwsplitError } from '../../src/errors.js';
 import { framePackets } from '../../src/protocol/framing.js';
 import { encodeErr } from '../../src/protocol/packets/err.js';
+import type { Snapshot } from '../../src/topology/snapshot.js';
 import type { ClientStatus } from '../client-connection.js';
 import { frameResultSet, type ResultSet } from './result-set.js';
 import { showDigests } from './show-digests.js';
+import { showNodes } from './show-nodes.js';
 import { showPools, type PoolRow } from './show-pools.js';
 import { showRoutes, type RouteCount } from './show-routes.js';
 import { showSessions } from './show-sessions.js';
@@ -22,6 +24,7 @@ export interface AdminSources {
   readonly counts: () => readonly RouteCount[];
   readonly sessions: () => readonly ClientStatus[];
   readonly pools: () => readonly PoolRow[];
+  readonly snapshot: () => Snapshot;
 }
 
 /**
@@ -57,6 +60,8 @@ export class Admin {
         return showSessions(this.#sources.sessions(), Date.now());
       case 'pools':
         return showPools(this.#sources.pools());
+      case 'nodes':
+        return showNodes(this.#sources.snapshot());
     }
   }
 }

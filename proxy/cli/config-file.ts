@@ -1,16 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Rule } from '../../src/routing/rules.js';
-import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions } from '../options.js';
+import type { BalanceOptions, ClientOptions, LimitOptions, PoolOptions, ServerOptions } from '../options.js';
 import type { UserOptions } from '../users.js';
 import { ConfigReader } from './config-reader.js';
+import { readBalance, readNodes, type NodeOptions } from './config-nodes.js';
 import { POOL_KEYS, readClients, readLimits, readPool, readServers, readUsers } from './config-sections.js';
 import { UsageError } from './usage-error.js';
 
 /** What a configuration file may say. Everything is optional: flags say it too, and win. */
 export interface ConfigFile {
   readonly listen?: readonly string[] | undefined;
-  readonly nodes?: readonly string[] | undefined;
+  readonly nodes?: readonly NodeOptions[] | undefined;
+  readonly discovery?: boolean | undefined;
+  readonly maxLagMs?: number | undefined;
+  readonly balance?: BalanceOptions | undefined;
   readonly monitorUser?: string | undefined;
   readonly monitorPasswordEnv?: string | undefined;
   readonly logLevel?: string | undefined;
@@ -25,7 +29,10 @@ export interface ConfigFile {
   readonly users?: readonly UserOptions[] | undefined;
 }
 
-const KEYS = 'listen nodes monitor log pool consistency rules data_dir clients servers limits users'.split(' ');
+const KEYS =
+  'listen nodes discovery max_lag_ms balance monitor log pool consistency rules data_dir clients servers limits users'.split(
+    ' ',
+  );
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
 const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
 
@@ -38,6 +45,7 @@ const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
  * monitor: { user: rwsplit_monitor, password_env: RWSPLIT_MONITOR_PASSWORD }
  * pool: { max: 100 }
  * consistency: session
+ * balance: { policy: weighted, zone: east }
  * rules:
  *   - { user: reports, to: node=db3:3306 }
  * log: { level: info }
@@ -66,7 +74,10 @@ export function readConfigFile(path: string): ConfigFile {
   const pool = reader.section(top, 'pool', POOL_KEYS);
   return {
     listen: reader.texts(top.get('listen'), 'listen'),
-    nodes: reader.strings(top.get('nodes'), 'nodes'),
+    nodes: readNodes(reader, top.get('nodes')),
+    discovery: reader.boolean(top.get('discovery'), 'discovery'),
+    maxLagMs: reader.count(top.get('max_lag_ms'), 'max_lag_ms'),
+    balance: readBalance(reader, top),
     monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
     logLevel: reader.string(log.get('level'), 'log.level'),

@@ -48,6 +48,15 @@ export class ConfigReader {
     return this.fail(node, `${where} is not a whole number above 0`);
   }
 
+  /** From 0 to 1. */
+  part(node: unknown, where: string): number | undefined {
+    if (node === undefined) return undefined;
+    const value = isScalar(node) ? node.value : undefined;
+    return typeof value === 'number' && value >= 0 && value <= 1
+      ? value
+      : this.fail(node, `${where} is a number from 0 to 1`);
+  }
+
   boolean(node: unknown, where: string): boolean | undefined {
     if (node === undefined) return undefined;
     return isScalar(node) && typeof node.value === 'boolean'

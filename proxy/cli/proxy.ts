@@ -13,6 +13,7 @@ import type { ProxyOptions, TlsOptions } from '../options.js';
 import { Proxy } from '../proxy.js';
 import { parseAddress } from './address.js';
 import { readConfigFile, type ConfigFile } from './config-file.js';
+import type { NodeOptions } from './config-nodes.js';
 import { readSecret } from './secret.js';
 import { UsageError } from './usage-error.js';
 
@@ -21,7 +22,9 @@ const HELP = `rwsplit proxy: serve MySQL clients, writes on the primary, reads o
 Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER [options]
 
   --listen HOST:PORT            where clients connect (${DEFAULTS.listen}), or the path of a Unix socket; once for each
-  --node HOST:PORT              a server of the cluster, once for each; which one is the primary is found out
+  --node HOST:PORT              a server of the cluster, once for each; one may do: those that it replicates with are found,
+                                and which one is the primary
+  --fixed-nodes                 no other servers than these
   --monitor-user USER           who looks at the servers: needs REPLICATION CLIENT
   --monitor-password-env NAME   the environment variable with that user's password
   --pool-max N                  server connections for each node and user (${DEFAULTS.poolMax})
@@ -76,7 +79,10 @@ function readSettings(args: readonly string[]): Settings | 'help' {
   return {
     options: {
       listen: (flags.listen ?? file.listen ?? [DEFAULTS.listen]).map(readListen),
-      nodes: readNodes(flags.node ?? file.nodes ?? []),
+      nodes: readNodes(flags.node?.map((address) => ({ address })) ?? file.nodes ?? []),
+      discovery: flags['fixed-nodes'] === true ? false : file.discovery,
+      maxLagMs: file.maxLagMs,
+      balance: file.balance,
       monitor: { user, password },
       consistency: readConsistency(flags.consistency ?? file.consistency),
       rules: file.rules ?? [],
@@ -107,6 +113,7 @@ function readFlags(args: readonly string[]) {
       options: {
         listen: { type: 'string', multiple: true },
         node: { type: 'string', multiple: true },
+        'fixed-nodes': { type: 'boolean' },
         'monitor-user': { type: 'string' },
         'monitor-password-env': { type: 'string' },
         'pool-max': { type: 'string' },
@@ -124,11 +131,11 @@ function readFlags(args: readonly string[]) {
   }
 }
 
-function readNodes(texts: readonly string[]): NodeAddress[] {
-  if (texts.length === 0) throw new UsageError('name at least one server with --node HOST:PORT');
-  const nodes = texts.map((text) => {
-    const { host, port } = parseAddress(text, '--node', { host: '127.0.0.1', port: 3306 });
-    return { name: `${host}:${port}`, host, port };
+function readNodes(named: readonly NodeOptions[]): NodeAddress[] {
+  if (named.length === 0) throw new UsageError('name at least one server with --node HOST:PORT');
+  const nodes = named.map(({ address, weight, zone }) => {
+    const { host, port } = parseAddress(address, '--node', { host: '127.0.0.1', port: 3306 });
+    return { name: `${host}:${port}`, host, port, weight, zone };
   });
   const twice = nodes.find((node, index) => nodes.findIndex((it) => it.name === node.name) !== index);
   if (twice !== undefined) throw new UsageError(`the server ${twice.name} is named twice`);

@@ -68,7 +68,14 @@ export class Connecting {
     this.#kept.releasePrevious();
     const node = run.route.to === 'replica' ? this.#replicaFor(run) : undefined;
     if (node !== undefined) this.#acquire(node, 'replica');
+    else if (run.route.to === 'replica' && this.#lacksReplicas)
+      this.#state.readOnPrimary(() => this.connectToPrimary());
     else this.connectToPrimary();
+  }
+
+  /** No replica is there for the command. */
+  get #lacksReplicas(): boolean {
+    return this.#state.failed.size > 0 || this.#cluster.snapshot().replicas.length === 0;
   }
 
   /** Nothing is sent to what is no primary any more. */

@@ -2,6 +2,7 @@ import { errPacketOf, RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
+import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
 import type { CommandRun, Role } from '../command-run.js';
 import type { RunnerClient } from './runner-context.js';
 
@@ -40,12 +41,15 @@ export class RunState {
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
   readonly #loads: NodeLoads | undefined;
+  readonly #primaryReads: PrimaryReads;
+  #readsOnPrimary = false;
   #loaded: { readonly node: string; readonly beganAtMs: number } | undefined;
 
   /** @param loads where it is counted what runs on nodes */
-  constructor(client: RunnerClient, loads: NodeLoads | undefined) {
+  constructor(client: RunnerClient, loads: NodeLoads | undefined, primaryReads: PrimaryReads) {
     this.#client = client;
     this.#loads = loads;
+    this.#primaryReads = primaryReads;
   }
 
   begin(run: CommandRun): void {
@@ -59,6 +63,36 @@ export class RunState {
     if (this.#loads === undefined) return;
     this.#endLoad();
     this.#loaded = { node, beganAtMs: this.#loads.began(node) };
+  }
+
+  /** The read under way goes to the primary, as no replica can take it. @param go called when there is room */
+  readOnPrimary(go: () => void): void {
+    const { run } = this;
+    if (this.#readsOnPrimary) {
+      go();
+      return;
+    }
+    this.#primaryReads.take(
+      () => {
+        if (this.run !== run || this.life === 'ended') {
+          this.#primaryReads.free();
+          return;
+        }
+        this.#readsOnPrimary = true;
+        go();
+      },
+      (error) => {
+        if (this.run === run) this.fail(error);
+      },
+    );
+  }
+
+  /** Nothing is under way any more that others have to wait for. */
+  leave(): void {
+    if (this.#loaded !== undefined) this.#endLoad();
+    if (!this.#readsOnPrimary) return;
+    this.#readsOnPrimary = false;
+    this.#primaryReads.free();
   }
 
   /** Nothing was executed; the client is told why. */
@@ -75,7 +109,7 @@ export class RunState {
 
   /** The command is over. What the client has sent ahead may begin before this returns. */
   done(): void {
-    if (this.#loaded !== undefined) this.#endLoad();
+    this.leave();
     this.run?.onEnd?.();
     this.run = undefined;
     this.#client.commandEnded();

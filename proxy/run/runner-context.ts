@@ -1,5 +1,6 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { Consistency } from '../../src/session/consistency.js';
+import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
 import type { Session } from '../../src/session/session.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
@@ -24,6 +25,8 @@ export interface Cluster {
   snapshot(): Snapshot;
   /** What runs on each node, where somebody looks at it. */
   readonly loads: NodeLoads | undefined;
+  /** Reads that go to the primary because no replica can take them. */
+  readonly primaryReads: PrimaryReads;
   /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
   nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
   /** A connection ended while a statement ran there. */

@@ -42,7 +42,7 @@ describe('a configuration file', () => {
     );
     expect(all).toMatchObject({
       listen: [':3307'],
-      nodes: ['a:1', 'b:2'],
+      nodes: [{ address: 'a:1' }, { address: 'b:2' }],
       monitorUser: 'm',
       monitorPasswordEnv: 'P',
       poolMax: 5,
@@ -52,7 +52,7 @@ describe('a configuration file', () => {
 
   test('may be empty, JSON, or leave out what it likes', () => {
     for (const text of ['', '# nothing\n', '{}', 'pool:\n', '{"log": null}']) expect(read(text)).toBeTypeOf('object');
-    expect(read('{"nodes": ["a:1"]}')).toMatchObject({ nodes: ['a:1'] });
+    expect(read('{"nodes": ["a:1"]}')).toMatchObject({ nodes: [{ address: 'a:1' }] });
   });
 
   test.each([
@@ -61,7 +61,13 @@ describe('a configuration file', () => {
     ['pool:\n  max: many\n', '2:8: pool.max is not a whole number above 0'],
     ['pool: { max: 0 }\n', '1:14: pool.max is not a whole number above 0'],
     ['nodes: a:1\n', '1:8: nodes is not a list'],
-    ['nodes:\n  - [a]\n', '2:5: nodes[0] is not a text'],
+    ['nodes:\n  - [a]\n', '2:5: nodes[0] is not a map of keys and values'],
+    ['nodes:\n  - { address: a, weight: 0 }\n', '2:27: nodes[0].weight is not a whole number above 0'],
+    [
+      'balance: { policy: fastest }\n',
+      "1:20: balance.policy is one of round-robin, weighted, least-outstanding, adaptive, not 'fastest'",
+    ],
+    ['balance: { primary_share: 2 }\n', '1:27: balance.primary_share is a number from 0 to 1'],
     ['- a\n', '1:1: the file is not a map of keys and values'],
     ['log: loud\n', '1:6: log is not a map of keys and values'],
   ])('with a mistake is told where it is: %j', (text, message) => {
@@ -74,6 +80,6 @@ describe('a configuration file', () => {
   });
 
   test('with an unknown key that resembles none is told which there are', () => {
-    expect(() => read('colour: red\n')).toThrow(/unknown key 'colour'; the keys are listen, nodes, monitor/);
+    expect(() => read('colour: red\n')).toThrow(/unknown key 'colour'; the keys are listen, nodes, discovery/);
   });
 });
