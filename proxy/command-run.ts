@@ -43,6 +43,13 @@ export function textOf({ message, textStart, statement }: CommandRun): Buffer | 
   return textStart === undefined ? undefined : message.body.subarray(textStart);
 }
 
+/** SHOW WARNINGS or SHOW ERRORS, whose rows are none to FOUND_ROWS(). Those of SHOW COUNT(*) … are. */
+export function showsDiagnostics(run: CommandRun): boolean {
+  if (run.classification.reason !== 'diagnostics') return false;
+  const text = textOf(run)?.toString('latin1') ?? '';
+  return /\bSHOW\b/i.test(text) && !/\bCOUNT\b/i.test(text);
+}
+
 /** A replica refuses what writes. On the primary nothing but the class is to be relied on, and a hint may be mistaken. */
 export function onlyReads({ classification }: CommandRun, role: Role): boolean {
   return role === 'replica' || classification.reason === 'read';

@@ -2,7 +2,7 @@ import { interrupted, type RwsplitError } from '../../src/errors.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { freshState } from '../../src/session/session-state.js';
-import { onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
+import { onlyReads, opensReplicaTransaction, showsDiagnostics, textOf, type CommandRun } from '../command-run.js';
 import type { Connecting } from './connecting.js';
 import type { Finishing } from './finishing.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
@@ -56,10 +56,11 @@ export class Answering implements RelayEnd {
     const { changes } = relay;
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
-    if (gaveRows) kept.noteRows(connection);
+    const countsRows = gaveRows && !showsDiagnostics(run);
+    if (countsRows) kept.noteRows(connection);
     if (
       role === 'replica' &&
-      gaveRows &&
+      countsRows &&
       changes.length === 0 &&
       run.route.to === 'replica' &&
       !opensReplicaTransaction(run)
@@ -77,7 +78,7 @@ export class Answering implements RelayEnd {
       insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
-      rows: walker.rows,
+      rows: countsRows ? walker.rows : undefined,
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
       prepares,

@@ -23,8 +23,8 @@ export interface StatementEnd {
   readonly insertsId: boolean;
   readonly error: ErrPacket | undefined;
   readonly warnings: number;
-  /** Rows of its last result set. */
-  readonly rows: number;
+  /** Rows of its last result set, as FOUND_ROWS() counts them; undefined where it leaves that as it is. */
+  readonly rows: number | undefined;
   readonly changes: readonly SessionChange[];
   /** The framed command, of a statement that came as text. */
   readonly command: Buffer | undefined;
@@ -219,7 +219,7 @@ export class Session {
     const leavesSpecial = ended && wasSpecial && end.classification.reason === 'session-state';
     this.#changed(end);
     this.rowCountIsUnset = end.ok === undefined;
-    if (this.rowCountIsUnset && end.error === undefined) this.foundRows = end.rows;
+    if (end.rows !== undefined) this.foundRows = end.rows;
     if (end.role === 'replica') return;
 
     if (leavesSpecial) {
