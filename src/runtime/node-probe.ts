@@ -175,7 +175,7 @@ export class NodeProbe {
 
 function textOf(row: RowDataPacket, column: string): string {
   const value: unknown = row[column];
-  return value === undefined || value === null ? '' : String(value);
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
 function sourceOf(row: RowDataPacket): SourceReport {

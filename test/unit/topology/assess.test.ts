@@ -13,7 +13,7 @@ function address(name: string): NodeAddress {
 interface Said {
   readonly readOnly?: boolean;
   /** The name of the node that it replicates from. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   readonly applies?: boolean;
   readonly group?: NodeReport['group'];
   readonly uuid?: string;
@@ -154,11 +154,7 @@ describe('without just one primary nobody is trusted with writes, and it is said
     });
     fc.assert(
       fc.property(fc.array(fc.option(said), { maxLength: 5 }), (all) => {
-        const observations = all.map((it, i) =>
-          it === null
-            ? silent(`n${i}`)
-            : answered(`n${i}`, { ...it, ...(it.from === undefined ? {} : { from: it.from }) } as Said),
-        );
+        const observations = all.map((it, i) => (it === null ? silent(`n${i}`) : answered(`n${i}`, it)));
         const snapshot = snapshotOf(observations);
         const { primary: chosen, problem, nodes, replicas } = snapshot;
         expect(chosen === undefined).toBe(problem !== undefined);
