@@ -76,7 +76,7 @@ export class Proxy {
       zone,
       primaryReadsMax = DEFAULTS.primaryReads,
     } = options.balance ?? {};
-    this.#balance = new ReadBalance({ policy, primaryShare, zone });
+    this.#balance = new ReadBalance({ policy, primaryShare, zone }, () => performance.now());
     const { queueMax = DEFAULTS.poolQueueMax, acquireTimeoutMs = DEFAULTS.poolAcquireTimeoutMs } = options.pool ?? {};
     this.#primaryReads = new PrimaryReads(primaryReadsMax, queueMax, acquireTimeoutMs);
     const login = new MonitorLogin(options.monitor, this.#serverTls);

@@ -32,10 +32,11 @@ export class ReadBalance {
   /** Of the replicas that were asked for last: nearly always the same as before. */
   #local: { readonly of: readonly Node[]; readonly nodes: readonly Node[] } = { of: [], nodes: [] };
 
-  constructor(settings: BalanceSettings) {
+  /** @param nowMs a clock that only goes forward */
+  constructor(settings: BalanceSettings, nowMs: () => number) {
     this.#settings = settings;
     const usesLoads = settings.policy === 'least-outstanding' || settings.policy === 'adaptive';
-    const loads = new NodeLoads();
+    const loads = new NodeLoads(nowMs);
     this.loads = usesLoads ? loads : undefined;
     this.#policy = policyOf(settings.policy, loads);
   }

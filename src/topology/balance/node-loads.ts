@@ -11,12 +11,12 @@ interface Load {
   endedAtMs: number;
 }
 
-/** Counts what runs on each node, and how long it takes. Clock readings come from the caller: milliseconds, monotonic. */
+/** Counts what runs on each node, and how long it takes, by a clock that only goes forward. */
 export class NodeLoads implements Loads {
   readonly #byNode = new Map<string, Load>();
   readonly #nowMs: () => number;
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
   }
 
