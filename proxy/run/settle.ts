@@ -1,7 +1,7 @@
 import { Command } from '../../src/protocol/commands.js';
 import type { ResponseShape } from '../../src/protocol/response-place.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
-import { frameCommand, TRACK_SESSION, type ServerConnection } from '../../src/runtime/server-connection.js';
+import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
 
@@ -24,7 +24,7 @@ export function unsettled(
   const { error } = connection.walker;
   if (run.resets && error === undefined) {
     // The trackers are reset too, and the character sets are no longer those of the login.
-    return { framed: connection.frameQuery(TRACK_SESSION), shape: 'result' };
+    return { framed: connection.frameQuery(connection.flavour.trackSession), shape: 'result' };
   }
   const reads = run.classification.target === 'replica' && session.autocommit;
   if (error !== undefined && !session.inTransaction && !reads) {

@@ -28,12 +28,10 @@ export class NodeProbe {
   /** Never rejects: a node that does not answer is an observation too. */
   async observe(): Promise<Observation> {
     try {
-      const { session, capabilities } = await this.#connect();
+      const { session, capabilities, flavour } = await this.#connect();
       const askedAtMs = Date.now();
       const [[seen]] = await session.query<Variables[]>({
-        sql:
-          'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
-          '@@global.gtid_executed AS executed',
+        sql: flavour.askNode,
         timeout: this.#timeoutMs,
       });
       if (seen === undefined) throw new Error('it gave no answer to its variables');
@@ -47,7 +45,7 @@ export class NodeProbe {
         readOnly: seen.readOnly === 1,
         hasSource: source !== undefined,
         applies: source?.['Replica_SQL_Running'] === 'Yes' || source?.['Slave_SQL_Running'] === 'Yes',
-        executed: GtidSet.parse(seen.executed) ?? GtidSet.EMPTY,
+        executed: flavour.parseExecuted(seen.executed) ?? GtidSet.EMPTY,
         askedAtMs,
       };
     } catch (error) {
