@@ -1,9 +1,11 @@
+import { toItself } from '../../src/flavour/flavour.js';
+import { MARIADB } from '../../src/flavour/mariadb.js';
 import { Command } from '../../src/protocol/commands.js';
 import type { ResponseShape } from '../../src/protocol/response-place.js';
-import type { SessionChange } from '../../src/protocol/session-changes.js';
+import { LAST_GTID, type SessionChange } from '../../src/protocol/session-changes.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import type { Session } from '../../src/session/session.js';
-import type { CommandRun } from '../command-run.js';
+import { textOf, type CommandRun } from '../command-run.js';
 
 /** A command of ours, whose answer tells what the session is in. */
 export interface Question {
@@ -31,9 +33,28 @@ export function unsettled(
     // An error does not tell whether a transaction is open; any OK does.
     return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
   }
+  const passing = passingVariables(run, connection, changes);
+  if (passing.length > 0) {
+    return { framed: connection.frameQuery(`SET ${toItself(...passing)}`), shape: 'result' };
+  }
   if (changes.some((it) => it.kind === 'system-variable' && it.name === 'character_set_connection')) {
     // SET NAMES … COLLATE changes the collation too, and the server does not tell.
     return { framed: connection.frameQuery('SET collation_connection=@@collation_connection'), shape: 'result' };
   }
   return undefined;
+}
+
+/** `SET STATEMENT variable = value FOR statement`. What only looks like it is asked for in vain. */
+const SET_STATEMENT = /\bset\b[^]*?\bstatement\b/i;
+
+/** MariaDB tells the values that variables have while such a statement runs, and not that they are set back at its end. */
+function passingVariables(
+  run: CommandRun,
+  { flavour }: ServerConnection,
+  changes: readonly SessionChange[],
+): readonly string[] {
+  if (flavour !== MARIADB) return [];
+  const names = changes.flatMap((it) => (it.kind === 'system-variable' && it.name !== LAST_GTID ? [it.name] : []));
+  if (names.length === 0) return [];
+  return SET_STATEMENT.test(textOf(run)?.toString('latin1') ?? '') ? names : [];
 }

@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MariadbCluster } from '../mariadb/cluster.js';
-import { ranOn, row, startProxy, value, type TestProxy } from '../proxy.js';
+import { ranOn, row, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 const PRIMARY = 1;
 const SCHEMA = 'rwsplit_mariadb';
@@ -99,6 +99,79 @@ test.each([
   const client = await connect();
   const [node] = await served(client, sql);
   expect(node).toBeGreaterThan(PRIMARY);
+});
+
+describe('what a session has set is there wherever its statements run', () => {
+  const SETTINGS: readonly (readonly [set: string, ask: string, expected: unknown])[] = [
+    ["SET time_zone = '+05:00'", '@@time_zone', '+05:00'],
+    ["SET sql_mode = 'ANSI_QUOTES'", '@@sql_mode', 'ANSI_QUOTES'],
+    ['SET NAMES latin1 COLLATE latin1_bin', '@@collation_connection', 'latin1_bin'],
+    ['SET join_cache_level = 4', '@@join_cache_level', 4],
+    ['SET max_statement_time = 7.5', '@@max_statement_time', 7.5],
+    ['SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', '@@tx_isolation', 'READ-COMMITTED'],
+    ['USE mysql_other', 'DATABASE()', 'mysql_other'],
+  ];
+
+  test.each(SETTINGS)('%s', async (set, ask, expected) => {
+    await cluster.root(0).query('CREATE OR REPLACE DATABASE mysql_other');
+    await cluster.untilReplicated();
+    const client = await connect();
+    await client.query(set);
+    for (let i = 0; i < 4; i++) {
+      const seen = await row(client, `SELECT ${ask} AS seen, @@server_id AS id`);
+      expect(String(seen['seen'])).toBe(String(expected));
+      expect(seen['id']).not.toBe(PRIMARY);
+    }
+    const other = await connect();
+    for (let i = 0; i < 4; i++) expect(String(await value(other, `SELECT ${ask}`))).not.toBe(String(expected));
+  });
+
+  test.each(['SELECT 1', 'INSERT INTO n (v) VALUES (1)'])('but not what was for one statement, %s', async (sql) => {
+    const client = await connect();
+    await client.query("SET time_zone = '+01:00'");
+    await client.query(`SET STATEMENT time_zone = '+07:00', sort_buffer_size = 400000 FOR ${sql}`);
+    for (let i = 0; i < 4; i++) {
+      expect(await row(client, 'SELECT @@time_zone AS zone, @@sort_buffer_size AS size')).toMatchObject({
+        zone: '+01:00',
+        size: 2_097_152,
+      });
+    }
+  });
+});
+
+test('prepared statements run on replicas and on the primary', async () => {
+  const client = await connect();
+  await client.execute('INSERT INTO n (v) VALUES (?)', [7]);
+  await cluster.untilReplicated();
+  for (let i = 0; i < 4; i++) {
+    const [rows] = await client.execute<Row[]>('SELECT v, @@server_id <> 1 AS onReplica FROM n WHERE v = ?', [7]);
+    expect(rows).toEqual([{ v: 7, onReplica: 1 }]);
+  }
+});
+
+test('a transaction stays on the primary, a read-only one on a replica, and a temporary table with its session', async () => {
+  const client = await connect();
+  await client.query('START TRANSACTION');
+  expect(await ranOn(client)).toBe(PRIMARY);
+  await client.query('COMMIT');
+  await client.query('START TRANSACTION READ ONLY');
+  const replica = await ranOn(client);
+  expect(replica).not.toBe(PRIMARY);
+  expect(await ranOn(client)).toBe(replica);
+  await client.query('COMMIT');
+  await client.query('CREATE TEMPORARY TABLE t (a INT)');
+  await client.query('INSERT INTO t VALUES (5)');
+  expect(await value(client, 'SELECT a FROM t')).toBe(5);
+  await cluster.untilReplicated();
+  expect(await ranOn(client, 'FROM n RIGHT JOIN (SELECT 1) AS one ON TRUE')).not.toBe(PRIMARY);
+});
+
+test('what a replica refuses because it is read-only runs on the primary', async () => {
+  const client = await connect();
+  await client.query("SET sql_mode = 'ORACLE'");
+  // In this mode a sequence is asked like a table.
+  const first = Number(await value(client, 'SELECT seq.nextval'));
+  expect(Number(await value(client, 'SELECT seq.nextval'))).toBe(first + 1);
 });
 
 /** Which servers were sent a statement of the client. */
