@@ -2,6 +2,7 @@ import { toItself } from '../../src/flavour/flavour.js';
 import { MARIADB } from '../../src/flavour/mariadb.js';
 import { Command } from '../../src/protocol/commands.js';
 import type { ResponseShape } from '../../src/protocol/response-place.js';
+import { ServerStatus } from '../../src/protocol/server-status.js';
 import { LAST_GTID, type SessionChange } from '../../src/protocol/session-changes.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import type { Session } from '../../src/session/session.js';
@@ -12,6 +13,8 @@ export interface Question {
   readonly framed: Buffer;
   readonly shape: ResponseShape;
 }
+
+const TELL_COLLATION = 'SET collation_connection=@@collation_connection';
 
 /**
  * What has to be asked after a statement on the primary before it is known what the session is in: nothing, after nearly all.
@@ -33,13 +36,18 @@ export function unsettled(
     // An error does not tell whether a transaction is open; any OK does.
     return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
   }
+  if (keepsChangesBack(connection, changes) && !session.inTransaction) {
+    // What asks would end the warnings: then the session stays where all it wrote is.
+    if (connection.walker.warnings > 0) session.pins.add('unknown-state-change');
+    else return { framed: connection.frameQuery(TELL_COLLATION), shape: 'result' };
+  }
   const passing = passingVariables(run, connection, changes);
   if (passing.length > 0) {
     return { framed: connection.frameQuery(`SET ${toItself(...passing)}`), shape: 'result' };
   }
   if (changes.some((it) => it.kind === 'system-variable' && it.name === 'character_set_connection')) {
     // SET NAMES … COLLATE changes the collation too, and the server does not tell.
-    return { framed: connection.frameQuery('SET collation_connection=@@collation_connection'), shape: 'result' };
+    return { framed: connection.frameQuery(TELL_COLLATION), shape: 'result' };
   }
   return undefined;
 }
@@ -57,4 +65,14 @@ function passingVariables(
   const names = changes.flatMap((it) => (it.kind === 'system-variable' && it.name !== LAST_GTID ? [it.name] : []));
   if (names.length === 0) return [];
   return SET_STATEMENT.test(textOf(run)?.toString('latin1') ?? '') ? names : [];
+}
+
+/**
+ * MariaDB's INSERT … RETURNING and sequences give rows and commit. An EOF after them says that something changed, and not what; that
+ * comes with the next OK that has a change of its own.
+ */
+function keepsChangesBack({ flavour, walker }: ServerConnection, changes: readonly SessionChange[]): boolean {
+  const { ok, status = 0 } = walker;
+  const isEof = ok === undefined && changes.length === 0;
+  return flavour === MARIADB && isEof && (status & ServerStatus.SESSION_STATE_CHANGED) !== 0;
 }

@@ -65,6 +65,19 @@ describe('what a session wrote it sees at once', () => {
   });
 });
 
+test.each(['INSERT INTO n (v) VALUES (1) RETURNING id', 'DELETE FROM n RETURNING id', 'SELECT NEXT VALUE FOR seq'])(
+  'what was written by what gives rows, %s, is seen at once',
+  async (sql) => {
+    const client = await connect();
+    await cluster.root(0).query(`INSERT INTO ${SCHEMA}.n (v) VALUES (1)`);
+    await cluster.untilReplicated();
+    await whileNothingIsApplied(async () => {
+      await client.query(sql);
+      expect(await ranOn(client, 'FROM (SELECT COUNT(*) FROM n) AS counted')).toBe(PRIMARY);
+    });
+  },
+);
+
 test.each([
   'INSERT INTO n (v) VALUES (1)',
   'INSERT INTO n (v) VALUES (1) RETURNING id',
