@@ -7,7 +7,12 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts', 'test/differential/**/*.test.ts', 'test/clients/**/*.test.ts'],
+          include: [
+            'test/integration/**/*.test.ts',
+            'test/differential/**/*.test.ts',
+            'test/clients/**/*.test.ts',
+            'test/mariadb/**/*.test.ts',
+          ],
           // One cluster for the whole run, started only when a file of this project is to run.
           globalSetup: ['test/global-setup.ts'],
           // The servers need the cores that further test files would take.

@@ -3,9 +3,11 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import { afterAll } from 'vitest';
 import { encryptPassword, scramble } from '../src/protocol/auth/caching-sha2.js';
 import { encodeClearPassword } from '../src/protocol/auth/clear-password.js';
+import { NATIVE_PASSWORD, nativeScramble } from '../src/protocol/auth/native-password.js';
 import { Capability, COMPRESSION_FLAGS, hasCapability, SERVER_CONNECTION_FLAGS } from '../src/protocol/capabilities.js';
 import type { Codec, CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import { framePackets } from '../src/protocol/framing.js';
+import { decodeAuthSwitchRequest } from '../src/protocol/packets/auth-switch-request.js';
 import { decodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
 import { encodeHandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import { encodeSslRequest } from '../src/protocol/packets/ssl-request.js';
@@ -146,7 +148,11 @@ export class RawClient {
         return client;
       }
       if (first === 0xff) throw new Error(payload.subarray(9).toString());
-      if (first === 0x01 && second === 4) {
+      const asksAnother = first === 0xfe ? decodeAuthSwitchRequest(payload) : undefined;
+      if (asksAnother !== undefined && !(asksAnother instanceof MalformedPacket)) {
+        if (asksAnother.plugin !== NATIVE_PASSWORD) throw new Error(`no login with ${asksAnother.plugin}`);
+        client.send(nativeScramble(login.password, asksAnother.nonce), sequenceId + 1);
+      } else if (first === 0x01 && second === 4) {
         client.toldPassword = true;
         client.send(login.tls === undefined ? Buffer.from([2]) : encodeClearPassword(login.password), sequenceId + 1);
       } else if (first === 0x01 && second !== 3) {

@@ -3,7 +3,7 @@ import { RwsplitError } from '../../src/errors.js';
 import { Command } from '../../src/protocol/commands.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../../src/runtime/swallowed-reply.js';
-import { awaitGtids, type Consistency } from '../../src/session/consistency.js';
+import type { Consistency } from '../../src/session/consistency.js';
 import { restoreState, type SessionState } from '../../src/session/session-state.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
@@ -174,7 +174,8 @@ export class Preparation {
       (error) => this.#end.connectionLost(connection, error),
     );
     connection.cork();
-    connection.send(connection.frameQuery(awaitGtids(ownWrites.gtidSet, DEFAULTS.ownWritesWaitMs)), 'result', 1, reply);
+    const wait = connection.flavour.awaitGtids(ownWrites.gtidSet, DEFAULTS.ownWritesWaitMs);
+    connection.send(connection.frameQuery(wait), 'result', 1, reply);
   }
 
   /** Writes what the client has told another connection of its next transaction. */

@@ -25,6 +25,9 @@ const TRANSACTION_STATE = 5;
 /** A system variable that counts statements: it changes with each, and means nothing elsewhere. */
 export const STATEMENT_ID = 'statement_id';
 
+/** MariaDB's system variable for the transaction that the session committed last: it cannot be set. */
+export const LAST_GTID = 'last_gtid';
+
 const STATEMENT_ID_BYTES = Buffer.from(STATEMENT_ID, 'latin1');
 const [ID_0, ID_1, ID_2] = [0, 4, 8].map((at) => STATEMENT_ID_BYTES.readUInt32LE(at));
 

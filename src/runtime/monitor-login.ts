@@ -1,6 +1,8 @@
 import { connect as connectSocket, isIP } from 'node:net';
 import { createConnection, type ConnectionOptions } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
+import type { Flavour } from '../flavour/flavour.js';
+import { flavourOf } from '../flavour/flavour-of.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import type { ServerTls } from './tls/server-tls.js';
 
@@ -14,6 +16,7 @@ export interface MonitorConnection {
   readonly session: Connection;
   /** What the server's greeting offers. */
   readonly capabilities: number;
+  readonly flavour: Flavour;
 }
 
 /** How the monitor gets to look at nodes: as one user everywhere, over TLS as other connections to servers are. */
@@ -50,6 +53,16 @@ function verifiableHost(host: string, port: number): ConnectionOptions {
   return isIP(host) === 0 ? {} : { host: `${host}.`, stream: () => connectSocket({ host, port, noDelay: true }) };
 }
 
+/** As mysql2 gives it. */
+interface Greeting {
+  readonly capabilityFlags?: unknown;
+  readonly serverVersion?: unknown;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 async function connect(options: ConnectionOptions): Promise<MonitorConnection> {
   return new Promise((resolve, reject) => {
     const connection = createConnection(options);
@@ -58,8 +71,12 @@ async function connect(options: ConnectionOptions): Promise<MonitorConnection> {
       connection.off('error', reject);
       // Without a listener the end of an idle session would end the process.
       connection.on('error', () => {});
-      const says = typeof greeting === 'object' && greeting !== null && 'capabilityFlags' in greeting;
-      resolve({ session: connection.promise(), capabilities: says ? Number(greeting.capabilityFlags) >>> 0 : 0 });
+      const { capabilityFlags = 0, serverVersion = '' }: Greeting = isObject(greeting) ? greeting : {};
+      resolve({
+        session: connection.promise(),
+        capabilities: Number(capabilityFlags) >>> 0,
+        flavour: flavourOf(String(serverVersion)),
+      });
     });
   });
 }

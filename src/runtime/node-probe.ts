@@ -22,9 +22,6 @@ export interface Question {
   readonly lag: boolean;
 }
 
-const VARIABLES =
-  'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
-  '@@global.gtid_executed AS executed';
 const MEMBERS =
   'SELECT MEMBER_ID AS uuid, MEMBER_HOST AS host, MEMBER_PORT AS port, MEMBER_STATE AS state, MEMBER_ROLE AS role ' +
   'FROM performance_schema.replication_group_members';
@@ -62,9 +59,9 @@ export class NodeProbe {
   async observe(question: Question): Promise<Observation> {
     try {
       const isNew = this.#connection === undefined;
-      const { session, capabilities } = await this.#connect();
+      const { session, capabilities, flavour } = await this.#connect();
       const askedAtMs = Date.now();
-      const [seen] = await this.#ask<Variables>(session, VARIABLES);
+      const [seen] = await this.#ask<Variables>(session, flavour.askNode);
       if (seen === undefined) throw new Error('it gave no answer to its variables');
       if (question.replication || isNew) await this.#lookAtReplication(session, seen.uuid);
       if (question.others || isNew) await this.#lookAtReplicas(session);
@@ -81,7 +78,7 @@ export class NodeProbe {
         source,
         group: this.#group,
         found: [...this.#replicas, ...this.#members, ...above],
-        executed: GtidSet.parse(seen.executed) ?? GtidSet.EMPTY,
+        executed: flavour.parseExecuted(seen.executed) ?? GtidSet.EMPTY,
         askedAtMs,
         applyingForMs,
       };

@@ -1,5 +1,7 @@
 import { DEFAULTS } from '../defaults.js';
 import { LoginRefused, RwsplitError } from '../errors.js';
+import type { Flavour } from '../flavour/flavour.js';
+import { flavourOf } from '../flavour/flavour-of.js';
 import { Capability, hasCapability } from '../protocol/capabilities.js';
 import { Command } from '../protocol/commands.js';
 import { framePackets } from '../protocol/framing.js';
@@ -49,19 +51,6 @@ interface ExpectedReply {
   readonly owner: ReplyOwner;
 }
 
-/**
- * Asks the server to tell every change of the session, and makes it tell what a fresh connection has
- * of the variables that clients set most, so that setting them back is recognised.
- */
-export const TRACK_SESSION =
-  "SET session_track_system_variables='*',session_track_schema=ON,session_track_state_change=ON,session_track_gtids=OWN_GTID," +
-  // Setting these two to DEFAULT turns them off, whatever their default is: their value has to be known.
-  'foreign_key_checks=@@foreign_key_checks,unique_checks=@@unique_checks,' +
-  'autocommit=@@autocommit,sql_mode=@@sql_mode,time_zone=@@time_zone,wait_timeout=@@wait_timeout,' +
-  '@@session.transaction_isolation=@@session.transaction_isolation,' +
-  'character_set_client=@@character_set_client,character_set_results=@@character_set_results,' +
-  'character_set_connection=@@character_set_connection,collation_connection=@@collation_connection';
-
 /** A login has one byte for the collation's id. */
 const MAX_LOGIN_COLLATION = 255;
 
@@ -74,7 +63,7 @@ function setCollation(id: number): string {
 const UTF8MB4_DEFAULT = 255;
 
 /**
- * A connection to a MySQL server, logged in as a client's user.
+ * A connection to a server, logged in as a client's user.
  *
  * Commands are written as they come and answered in order: each has its place in a queue of expected replies,
  * and each reply has an owner that forwards it or swallows it.
@@ -83,10 +72,11 @@ export class ServerConnection implements WireOwner {
   readonly node: NodeAddress;
   readonly threadId: number;
   readonly serverVersion: string;
+  readonly flavour: Flavour;
   readonly capabilities: number;
   readonly walker: ResponseWalker;
   readonly prepared = new PreparedCache(DEFAULTS.preparedPerConnection);
-  /** What a fresh connection has of the variables that {@link TRACK_SESSION} asks for. */
+  /** What a fresh connection has of the variables that {@link Flavour.trackSession} asks for. */
   readonly baseline = new Map<string, string>();
   /** Where it goes back to. */
   pool: ConnectionPool | undefined;
@@ -115,6 +105,7 @@ export class ServerConnection implements WireOwner {
     this.node = node;
     this.threadId = greeting.connectionId;
     this.serverVersion = greeting.serverVersion;
+    this.flavour = flavourOf(greeting.serverVersion);
     this.capabilities = capabilities;
     this.walker = new ResponseWalker(capabilities, wire.isCompressed);
   }
@@ -127,7 +118,7 @@ export class ServerConnection implements WireOwner {
     const connection = await logInToServer(node, dial, timeoutMs, (loggedIn) => new ServerConnection(node, loggedIn));
     const { collation } = dial.login;
     if (collation > MAX_LOGIN_COLLATION) await connection.#orClose(connection.query(setCollation(collation)));
-    const { changes } = await connection.#orClose(connection.query(TRACK_SESSION));
+    const { changes } = await connection.#orClose(connection.query(connection.flavour.trackSession));
     for (const change of changes) {
       if (change.kind !== 'system-variable' || change.name.startsWith('session_track_')) continue;
       connection.baseline.set(change.name, change.value);

@@ -10,11 +10,3 @@ export type Consistency = (typeof CONSISTENCY_LEVELS)[number];
 export function isConsistency(text: string): text is Consistency {
   return CONSISTENCY_LEVELS.some((level) => level === text);
 }
-
-/**
- * A statement that succeeds once the server has all of a GTID set, and fails when it has not in time: so that a read can be sent right
- * behind it, and its answer dropped.
- */
-export function awaitGtids(gtidSet: string, timeoutMs: number): string {
-  return `DO IF(WAIT_FOR_EXECUTED_GTID_SET('${gtidSet}',${timeoutMs / 1000})=0,0,(SELECT 1 UNION SELECT 2))`;
-}

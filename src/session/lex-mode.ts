@@ -1,4 +1,5 @@
 import type { LexMode } from '../classify/classification.js';
+import { isMariadb } from '../flavour/flavour-of.js';
 import type { SessionState } from './session-state.js';
 
 const MULTI_BYTE: ReadonlySet<string> = new Set(['gbk', 'sjis', 'cp932', 'big5', 'gb18030']);
@@ -21,7 +22,7 @@ export function lexModeOf(state: SessionState, baseline: ReadonlyMap<string, str
     noBackslashEscapes: sqlMode.includes('NO_BACKSLASH_ESCAPES'),
     charset: isMultiByte(charset) ? charset : 'other',
     serverVersion: versionNumber(serverVersion),
-    mariadb: /mariadb/i.test(serverVersion),
+    mariadb: isMariadb(serverVersion),
   };
 }
 

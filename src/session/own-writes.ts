@@ -1,5 +1,5 @@
-/** `SOURCE_UUID:NUMBER`; transactions with a tag have it between the two. */
-const GTID = /^([0-9a-f-]{36}(?::[a-z_][a-z0-9_]*)?):(\d+)(?:-(\d+))?$/i;
+/** `SOURCE_UUID:NUMBER`; transactions with a tag have it between the two. MariaDB's have their domain's number as the source. */
+const GTID = /^([0-9a-f-]{36}(?::[a-z_][a-z0-9_]*)?|\d+):(\d+)(?:-(\d+))?$/i;
 
 /**
  * The transactions that a session has committed, and which nodes are known to have them: what it takes to see one's own writes.

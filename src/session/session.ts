@@ -2,10 +2,12 @@ import type { Classification, LexMode } from '../classify/classification.js';
 import type { ErrPacket } from '../protocol/packets/err.js';
 import type { OkPacket } from '../protocol/packets/ok.js';
 import { ServerStatus } from '../protocol/server-status.js';
-import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
+import { LAST_GTID, STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 import { lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
 import { concernsNamed, NamedThings } from './named-things.js';
+import type { Flavour } from '../flavour/flavour.js';
+import { flavourOf } from '../flavour/flavour-of.js';
 import { OwnWrites } from './own-writes.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
@@ -37,9 +39,12 @@ export interface StatementEnd {
 /** The classes whose statements may have left on their connection what no tracker reports. */
 const OPAQUE: ReadonlySet<string> = new Set(['procedure-call', 'stored-function']);
 
+/** They change by themselves, and no later statement depends on them. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set([STATEMENT_ID, LAST_GTID]);
+
 /** Variables whose value says nothing of the session's later statements, or cannot be carried: see the pin `one-shot-variable`. */
 const NOT_CARRIED: ReadonlySet<string> = new Set([
-  STATEMENT_ID,
+  ...SAYS_NOTHING,
   'insert_id',
   'last_insert_id',
   'identity',
@@ -47,6 +52,11 @@ const NOT_CARRIED: ReadonlySet<string> = new Set([
   'rand_seed1',
   'rand_seed2',
   'gtid_next',
+  // MariaDB's; setting them again may need privileges.
+  'gtid_seq_no',
+  'gtid_domain_id',
+  'skip_replication',
+  'server_id',
   'pseudo_thread_id',
   'pseudo_replica_mode',
   'pseudo_slave_mode',
@@ -105,12 +115,14 @@ export class Session {
   #onReplica = false;
   readonly #baseline: ReadonlyMap<string, string>;
   readonly serverVersion: string;
+  readonly #flavour: Flavour;
 
   /** @param baseline what a fresh connection of this session has, as far as it is known */
   constructor(schema: string, baseline: ReadonlyMap<string, string>, serverVersion: string) {
     this.state = freshState(schema);
     this.#baseline = baseline;
     this.serverVersion = serverVersion;
+    this.#flavour = flavourOf(serverVersion);
     this.#status = baseline.get('autocommit') === 'OFF' ? 0 : ServerStatus.AUTOCOMMIT;
     this.lexMode = lexModeOf(this.state, baseline, serverVersion);
   }
@@ -141,12 +153,12 @@ export class Session {
 
   /** Plain reads lock what they read. */
   get serializable(): boolean {
-    return this.#variable('transaction_isolation') === 'SERIALIZABLE';
+    return this.#characteristic('isolation') === 'SERIALIZABLE';
   }
 
   /** Its transactions, single statements too, are to be read-only. */
   get readOnly(): boolean {
-    return this.#variable('transaction_read_only') === 'ON';
+    return this.#characteristic('read_only') === 'ON';
   }
 
   get #inPrimaryTransaction(): boolean {
@@ -261,7 +273,7 @@ export class Session {
   /** Changes that came with no statement of the client: what we asked for to know the session better. */
   learn(role: 'primary' | 'replica', changes: readonly SessionChange[], status: number | undefined): void {
     this.#learnStatus(role, status);
-    for (const change of changes) if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
+    for (const change of changes) this.#noteCommits(change);
     this.#setState(changeState(this.state, changes.filter(isCarried), this.#baseline));
   }
 
@@ -329,6 +341,11 @@ export class Session {
     return this.state.variables.get(name) ?? this.#baseline.get(name);
   }
 
+  /** MariaDB has the old names. */
+  #characteristic(name: 'isolation' | 'read_only'): string | undefined {
+    return this.#variable(`transaction_${name}`) ?? this.#variable(`tx_${name}`);
+  }
+
   #changed(end: StatementEnd): void {
     if (end.changes.length === 0) return;
     const { pins, unpins, reason } = end.classification;
@@ -338,8 +355,8 @@ export class Session {
     for (const change of end.changes) {
       if (change.kind === 'schema') explained = true;
       if (change.kind === 'state-change') changed = true;
-      if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
-      if (change.kind !== 'system-variable' || change.name === STATEMENT_ID) continue;
+      this.#noteCommits(change);
+      if (change.kind !== 'system-variable' || SAYS_NOTHING.has(change.name)) continue;
       explained = true;
       if (change.name.startsWith('session_track_')) this.pins.add('session-tracker');
       else if (NOT_CARRIED.has(change.name)) this.pins.add('one-shot-variable');
@@ -347,6 +364,11 @@ export class Session {
     this.#setState(changeState(this.state, end.changes.filter(isCarried), this.#baseline));
     // What a procedure changed may be more than the variables that are named.
     if (changed && (!explained || OPAQUE.has(end.classification.reason))) this.pins.add('unknown-state-change');
+  }
+
+  #noteCommits(change: SessionChange): void {
+    const gtids = this.#flavour.commitsOf(change);
+    if (gtids !== undefined) this.ownWrites.add(gtids);
   }
 
   #setState(state: SessionState): void {

@@ -13,14 +13,35 @@ function observing(): Promise<Connection[]> {
   return observers;
 }
 
+/** The servers of which a target is one, or in front of which it is. */
+export interface Servers {
+  /** Everything may be done there. */
+  primary(): Promise<Connection>;
+  /** Resolves when the replicas have all that the primary has. */
+  untilReplicated(): Promise<void>;
+}
+
+const SHARED_CLUSTER: Servers = {
+  primary: async () => {
+    const [primary] = await observing();
+    if (primary === undefined) throw new Error('there is no primary');
+    return primary;
+  },
+  untilReplicated: untilReplicasHaveAll,
+};
+
 /** All that a client sees of a script, packet by packet, on its way to a target. */
-export async function transcript(script: Script, target: Omit<RawLogin, 'user' | 'password'>): Promise<object[]> {
-  const [primary] = await observing();
+export async function transcript(
+  script: Script,
+  target: Omit<RawLogin, 'user' | 'password'>,
+  servers: Servers = SHARED_CLUSTER,
+): Promise<object[]> {
+  const primary = await servers.primary();
   for (const schema of ['rwsplit_diff', 'rwsplit_diff_2']) {
-    await primary?.query(`DROP DATABASE IF EXISTS ${schema}`);
-    await primary?.query(`CREATE DATABASE ${schema}`);
+    await primary.query(`DROP DATABASE IF EXISTS ${schema}`);
+    await primary.query(`CREATE DATABASE ${schema}`);
   }
-  await untilReplicasHaveAll();
+  await servers.untilReplicated();
   const client = await RawClient.logIn({
     ...clusterInfo().accounts.app,
     ...target,
@@ -35,7 +56,7 @@ export async function transcript(script: Script, target: Omit<RawLogin, 'user' |
       seen.push({ step: labelOf(step), error: String(error) });
       break;
     }
-    await untilReplicasHaveAll();
+    await servers.untilReplicated();
   }
   client.destroy();
   return seen;

@@ -1,0 +1,100 @@
+import { createConnection, type Connection } from 'mysql2/promise';
+import { afterAll } from 'vitest';
+import type { Account } from '../../docker/cluster/cluster.js';
+import { clusterInfo } from '../cluster.js';
+import { value } from '../proxy.js';
+import { startMariadb } from './server.js';
+
+const CATCH_UP_TIMEOUT_S = 30;
+
+const open: Connection[] = [];
+afterAll(() => {
+  for (const connection of open.splice(0)) connection.destroy();
+});
+
+/** A primary and its replicas, which end with the test file. Their accounts are those of the shared cluster. */
+export class MariadbCluster {
+  /** The primary is the first. Server ids count from 1. */
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly #roots: readonly Connection[];
+
+  private constructor(nodes: MariadbCluster['nodes'], roots: readonly Connection[]) {
+    this.nodes = nodes;
+    this.#roots = roots;
+  }
+
+  static async start(replicaCount = 2): Promise<MariadbCluster> {
+    const nodes = [];
+    for (let id = 1; id <= 1 + replicaCount; id++) nodes.push(await startMariadb(optionsOf(id), accountStatements()));
+    const roots = await Promise.all(nodes.map(async (node) => connectTo(node, clusterInfo().accounts.root)));
+    const cluster = new MariadbCluster(nodes, roots);
+    await Promise.all(roots.slice(1).map(async (root) => cluster.#follow(root)));
+    return cluster;
+  }
+
+  /** A connection to a server without anything in between, as an account that may do everything; closed when the file ends. */
+  root(index: number): Connection {
+    const root = this.#roots[index];
+    if (root === undefined) throw new Error(`the cluster has no node ${index}`);
+    return root;
+  }
+
+  get replicas(): readonly Connection[] {
+    return this.#roots.slice(1);
+  }
+
+  /** Resolves when the replicas have applied all that the primary has executed by now. */
+  async untilReplicated(): Promise<void> {
+    const position = await value(this.root(0), 'SELECT @@GLOBAL.gtid_binlog_pos');
+    await Promise.all(
+      this.replicas.map(async (replica) => {
+        const waited = await value(replica, 'SELECT MASTER_GTID_WAIT(?, ?)', [position, CATCH_UP_TIMEOUT_S]);
+        if (waited !== 0) throw new Error(`a replica has not caught up within ${CATCH_UP_TIMEOUT_S} s`);
+      }),
+    );
+  }
+
+  async #follow(replica: Connection): Promise<void> {
+    const { user, password } = clusterInfo().accounts.root;
+    const [{ host, port } = { host: '', port: 0 }] = this.nodes;
+    await replica.query(
+      `CHANGE MASTER TO MASTER_HOST=?, MASTER_PORT=?, MASTER_USER=?, MASTER_PASSWORD=?, MASTER_USE_GTID=slave_pos,
+       MASTER_CONNECT_RETRY=1`,
+      [host, port, user, password],
+    );
+    await replica.query('START SLAVE');
+    await replica.query('SET GLOBAL read_only = 1');
+  }
+}
+
+async function connectTo(
+  node: { readonly host: string; readonly port: number },
+  account: Account,
+): Promise<Connection> {
+  const connection = await createConnection({ ...node, ...account });
+  open.push(connection);
+  return connection;
+}
+
+function optionsOf(id: number): string[] {
+  return [`server-id=${id}`, 'log-bin=binlog', 'log-slave-updates', 'gtid-strict-mode=ON', 'sync-binlog=0'];
+}
+
+/** Run by each server for itself. */
+function accountStatements(): string[] {
+  const { root, monitor, app } = clusterInfo().accounts;
+  const create = ({ user, password }: Account): string => `CREATE USER ${user}@'%' IDENTIFIED BY '${password}'`;
+  return [
+    'SET sql_log_bin = 0',
+    // Those that a new data directory has, without passwords.
+    "DROP USER IF EXISTS root@'127.0.0.1', root@localhost, root@'::1'",
+    create(root),
+    "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION",
+    create(monitor),
+    `GRANT BINLOG MONITOR, SLAVE MONITOR, REPLICATION SLAVE, PROCESS ON *.* TO ${monitor.user}@'%'`,
+    create(app),
+    `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, REFERENCES, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE,
+     CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EVENT, TRIGGER, SHOW DATABASES, RELOAD, PROCESS, BINLOG MONITOR
+     ON *.* TO ${app.user}@'%'`.replaceAll('\n', ' '),
+  ];
+}
