@@ -12,6 +12,9 @@ import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import { Rules } from '../src/routing/rules.js';
+import { Commits } from '../src/session/commits.js';
+import { KnownPositions } from '../src/session/known-positions.js';
+import { WaitCounts } from '../src/session/wait-counts.js';
 import { RoundRobin } from '../src/topology/balance/round-robin.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
@@ -43,6 +46,8 @@ export class Proxy {
   readonly #digests = new DigestTable(DEFAULTS.digests);
   readonly #functions: StoredFunctions;
   readonly #users: Users;
+  readonly #committed = new Commits();
+  readonly #waits = new WaitCounts();
   readonly #serverTls: ServerTls;
   readonly #limits: ClientLimits;
   readonly #proxies: Networks;
@@ -125,8 +130,12 @@ export class Proxy {
     await this.#functions.start();
     const context: ProxyContext = {
       cluster: {
-        consistency: this.#options.consistency ?? 'session',
+        committed: this.#committed,
+        positions: new KnownPositions(),
+        waits: this.#waits,
+        consistencyWaitMs: this.#options.consistencyWaitMs ?? DEFAULTS.consistencyWaitMs,
         snapshot: () => this.#monitor.snapshot,
+        askPrimary: async () => this.#monitor.askPrimary(),
         nextReplica: (except) => this.#balance.next(this.#monitor.snapshot.replicas, except),
         ran: (node, run) => this.#ran(node, run),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
@@ -135,6 +144,7 @@ export class Proxy {
       statements,
       functions: this.#functions.known,
       binlogFrom: this.#users.binlogFrom,
+      consistency: this.#options.consistency ?? 'session',
       rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, {
         digests: this.#digests,

@@ -1,6 +1,8 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
-import type { Consistency } from '../../src/session/consistency.js';
+import type { Commits } from '../../src/session/commits.js';
+import type { KnownPositions } from '../../src/session/known-positions.js';
 import type { Session } from '../../src/session/session.js';
+import type { WaitCounts } from '../../src/session/wait-counts.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
@@ -19,8 +21,15 @@ export interface RunnerClient extends RelayClient {
 
 /** What the runner needs to know of the cluster. */
 export interface Cluster {
-  readonly consistency: Consistency;
+  /** What all sessions have committed. */
+  readonly committed: Commits;
+  readonly positions: KnownPositions;
+  readonly waits: WaitCounts;
+  /** How long a read waits for a replica, before it goes to the primary. */
+  readonly consistencyWaitMs: number;
   snapshot(): Snapshot;
+  /** What the primary has now, by a question that begins after the call; undefined where it does not answer. */
+  askPrimary(): Promise<Node | undefined>;
   /** The replica whose turn it is, of those not in `except`. */
   nextReplica(except: ReadonlySet<string>): Node | undefined;
   /** A statement was sent. */

@@ -1,6 +1,6 @@
 import { DEFAULTS } from '../defaults.js';
 import { assess, sameTopology, type Observation } from '../topology/assess.js';
-import type { NodeAddress, Snapshot } from '../topology/snapshot.js';
+import type { Node, NodeAddress, Snapshot } from '../topology/snapshot.js';
 import type { MonitorLogin } from './monitor-login.js';
 import { NodeProbe } from './node-probe.js';
 
@@ -42,6 +42,18 @@ export class Monitor {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const probe of this.#probes) probe.close();
+  }
+
+  /** What the primary has now, whatever was seen of it before; undefined where it does not answer. */
+  async askPrimary(): Promise<Node | undefined> {
+    const name = this.snapshot.primary?.address.name;
+    const index = this.#probes.findIndex(({ address }) => address.name === name);
+    const seen = await this.#probes[index]?.observe();
+    if (seen?.kind !== 'answered' || this.#stopped) return undefined;
+    this.#observations[index] = seen;
+    this.#reassess();
+    const { primary } = this.snapshot;
+    return primary?.address.name === name ? primary : undefined;
   }
 
   #schedule(probe: NodeProbe, index: number): void {

@@ -6,7 +6,8 @@ import { STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js
 import { lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
 import { concernsNamed, NamedThings } from './named-things.js';
-import { OwnWrites } from './own-writes.js';
+import { Commits } from './commits.js';
+import { Freshness } from './freshness.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
 import { TemporaryTables } from './temporary-tables.js';
@@ -91,7 +92,7 @@ export class Session {
   foundRows = 0;
   /** ROW_COUNT() after the previous statement is -1: it gave rows, or failed. */
   rowCountIsUnset = false;
-  readonly ownWrites = new OwnWrites();
+  readonly freshness: Freshness;
   /** LAST_INSERT_ID(), where the connection that had it was given up. */
   lastInsertId: string | undefined;
   /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
@@ -107,7 +108,13 @@ export class Session {
   readonly serverVersion: string;
 
   /** @param baseline what a fresh connection of this session has, as far as it is known */
-  constructor(schema: string, baseline: ReadonlyMap<string, string>, serverVersion: string) {
+  constructor(
+    schema: string,
+    baseline: ReadonlyMap<string, string>,
+    serverVersion: string,
+    freshness = new Freshness('session', new Commits()),
+  ) {
+    this.freshness = freshness;
     this.state = freshState(schema);
     this.#baseline = baseline;
     this.serverVersion = serverVersion;
@@ -261,7 +268,7 @@ export class Session {
   /** Changes that came with no statement of the client: what we asked for to know the session better. */
   learn(role: 'primary' | 'replica', changes: readonly SessionChange[], status: number | undefined): void {
     this.#learnStatus(role, status);
-    for (const change of changes) if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
+    for (const change of changes) if (change.kind === 'gtids') this.freshness.wrote(change.gtids);
     this.#setState(changeState(this.state, changes.filter(isCarried), this.#baseline));
   }
 
@@ -275,6 +282,7 @@ export class Session {
 
   /** COM_RESET_CONNECTION went through: everything but the schema is as after a login. */
   reset(status: number): void {
+    this.freshness.reset();
     this.pins.clear();
     this.holds.clear();
     this.lastInsertId = undefined;
@@ -338,7 +346,7 @@ export class Session {
     for (const change of end.changes) {
       if (change.kind === 'schema') explained = true;
       if (change.kind === 'state-change') changed = true;
-      if (change.kind === 'gtids') this.ownWrites.add(change.gtids);
+      if (change.kind === 'gtids') this.freshness.wrote(change.gtids);
       if (change.kind !== 'system-variable' || change.name === STATEMENT_ID) continue;
       explained = true;
       if (change.name.startsWith('session_track_')) this.pins.add('session-tracker');
