@@ -151,6 +151,7 @@ export class Proxy {
         counts: () => this.counts(),
         sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
         pools: () => this.#backends.pools,
+        waits: this.#waits,
       }),
       entrance: {
         users: this.#users,
