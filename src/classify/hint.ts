@@ -46,7 +46,8 @@ export function parseHint(sql: Uint8Array, start: number, stop: number): Hint | 
       pos = skipSpace(sql, valueStop, stop);
     }
     const part = partOf(word, value);
-    if (part === undefined) return undefined;
+    // What comes behind may be meant for people.
+    if (part === undefined) return hint;
     hint = hint === undefined ? part : mergeHints(hint, part);
     if (pos >= stop || sql[pos] !== COMMA) return hint;
   }

@@ -28,9 +28,12 @@ const QUESTIONS: ReadonlyMap<string, OwnQuestion> = new Map([
 
 const SETTING = /^set @rwsplit_(consistency|token) ?:? ?= ?(\?|default|null)$/;
 
-/** Of a text that was cut. */
-export function mayBeSetting(digestText: string): boolean {
-  return digestText.startsWith('set @rwsplit_');
+/** Looked for in the beginning of what is too long to be looked at in full. */
+const SETTING_MARK = /@rwsplit_/i;
+const HEAD_BYTES = 256;
+
+export function mayBeSetting(sql: Uint8Array, start: number, end: number): boolean {
+  return SETTING_MARK.test(latin1Text(sql, start, Math.min(end, start + HEAD_BYTES)));
 }
 
 /** @param digestText of the whole statement, which stands in `sql` from `start` to `end` */
@@ -57,7 +60,7 @@ function onlyLiteral(sql: Uint8Array, start: number, end: number, mode: LexMode)
   for (;;) {
     const kind = lexer.nextPiece();
     if (kind === END) return literal;
-    const text = latin1Text(sql, lexer.from, lexer.position);
+    const text = Buffer.from(sql.subarray(lexer.from, lexer.position)).toString('latin1');
     // Nothing but the end comes behind it.
     if (literal !== undefined && kind !== SEPARATOR) return undefined;
     if (kind === LITERAL || (kind === NAME && text.toLowerCase() === 'null')) literal = text;

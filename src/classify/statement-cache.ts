@@ -109,7 +109,7 @@ export class StatementCache {
     const stop = Math.min(end, start + DIGESTED_BYTES);
     const digest = digestOf(sql, start, stop, mode, stop < end);
     // A token may be long.
-    const text = stop < end && mayBeSetting(digest.text) ? digestOf(sql, start, end, mode).text : digest.text;
+    const text = stop < end && mayBeSetting(sql, start, end) ? digestOf(sql, start, end, mode).text : digest.text;
     const own = ownStatementOf(text, sql, start, end, mode);
     return {
       classification,
