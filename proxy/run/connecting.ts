@@ -111,7 +111,7 @@ export class Connecting {
     return this.#freshOf(run, named);
   }
 
-  /** Of the replicas, or the one that is named, one that has what the read has to see, else one that is to wait for it. */
+  /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
   #freshOf(run: CommandRun, named: Node | undefined): Node | undefined {
     const { failed } = this.#state;
     const { freshness } = this.#session;
@@ -121,7 +121,9 @@ export class Connecting {
     const first = stays ?? this.#cluster.nextReplica(failed);
     if (first === undefined) return undefined;
     const fitness = this.#fitness(first, level);
-    if (fitness.kind === 'fits' || stays !== undefined) return this.#take(first, fitness) ? first : undefined;
+    // A wait is short where nothing is wrong: the turn stays even.
+    const waits = fitness.kind === 'waits' && !this.#cluster.positions.of(first).isLate;
+    if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness) ? first : undefined;
     const fits = this.#cluster
       .snapshot()
       .replicas.find((node) => !failed.has(node.address.name) && this.#fitness(node, level).kind === 'fits');

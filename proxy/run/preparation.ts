@@ -173,6 +173,7 @@ export class Preparation {
           freshness.seen(position, waits.own, waits.all);
         } else {
           counts.timedOut++;
+          position.isLate = true;
           this.#isStale = true;
           this.#relay.dropped = true;
           this.#kills.missed(connection, error);

@@ -9,6 +9,8 @@ export class KnownPosition {
   /** The probe's set that was looked at last. */
   probed: GtidSet;
   provedAtMs = 0;
+  /** A wait there came to nothing, and nothing has been heard of it since. */
+  isLate = false;
 
   constructor({ address, serverUuid, executed }: Node) {
     this.node = address.name;
@@ -21,6 +23,7 @@ export class KnownPosition {
   proved(set: GtidSet, nowMs: number): void {
     this.executed = this.executed.union(set);
     this.provedAtMs = nowMs;
+    this.isLate = false;
   }
 }
 
@@ -38,6 +41,7 @@ export class KnownPositions {
       return position;
     }
     known.probed = node.executed;
+    known.isLate = false;
     if (node.executed.contains(known.executed)) known.executed = node.executed;
     return known;
   }
