@@ -107,6 +107,16 @@ describe('what a read waits for on a replica', () => {
 });
 
 describe("a node's known position", () => {
+  test('is late from a wait that failed to the next that succeeds, or the next news of it', () => {
+    const positions = new KnownPositions();
+    const known = positions.of(nodeOf('n', `${A}:1`, 1));
+    known.isLate = true;
+    known.proved(setOf(`${A}:2`), 2);
+    expect(known.isLate).toBe(false);
+    known.isLate = true;
+    expect(positions.of(nodeOf('n', `${A}:1-3`, 3)).isLate).toBe(false);
+  });
+
   test('has what a wait has proved, whatever a probe that was asked before says', () => {
     const positions = new KnownPositions();
     const known = positions.of(nodeOf('n', `${A}:1`, 1));
