@@ -11,6 +11,8 @@ import { ServerStatus } from '../src/protocol/server-status.js';
 import type { Rules } from '../src/routing/rules.js';
 import type { Log } from '../src/runtime/log.js';
 import { Wire, type WireOwner } from '../src/runtime/wire.js';
+import type { Consistency } from '../src/session/consistency.js';
+import { Freshness } from '../src/session/freshness.js';
 import { Session } from '../src/session/session.js';
 import type { Admin } from './admin/admin.js';
 import type { BinlogFrom } from './binlog-source.js';
@@ -31,6 +33,8 @@ export interface ProxyContext {
   readonly entrance: EntranceSettings;
   readonly statements: StatementCache;
   readonly functions: KnownFunctions;
+  /** How fresh reads are, where the user has no level of their own. */
+  readonly consistency: Consistency;
   readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
   readonly admin: Admin;
   readonly rules: Rules;
@@ -459,7 +463,9 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.#response = response;
     this.#group = group;
     group.entered();
-    const session = new Session(response.database, group.baseline, group.serverVersion);
+    const level = entrance.users.find(response.user)?.consistency ?? this.#context.consistency;
+    const freshness = new Freshness(level, cluster.committed);
+    const session = new Session(response.database, group.baseline, group.serverVersion, freshness);
     this.#runner = new SessionRunner(session, group, cluster, this);
     this.#commands = new Commands(this.#runner, this, {
       ...this.#context,

@@ -1,4 +1,5 @@
 import type { KnownStatement } from '../src/classify/known-statement.js';
+import type { OwnStatement } from '../src/classify/own-statement.js';
 import { RwsplitError } from '../src/errors.js';
 import { Command } from '../src/protocol/commands.js';
 import type { Message } from '../src/protocol/framing.js';
@@ -9,9 +10,11 @@ import { COMMAND_CLASS } from './command-classes.js';
 import { NO_STATEMENT } from './command-run.js';
 import { ClientIds } from './commands/client-ids.js';
 import { Dispatch, type AnsweredClient } from './commands/dispatch.js';
+import { FreshnessStatements } from './commands/freshness-statements.js';
 import { StatementCommands } from './commands/statement-commands.js';
 import { StatementLookup, type LookupContext } from './commands/statement-lookup.js';
 import { StreamCommands } from './commands/stream-commands.js';
+import type { Cluster } from './run/runner-context.js';
 import type { Killable } from './kill.js';
 import type { SessionRunner } from './session-runner.js';
 
@@ -26,6 +29,7 @@ export interface CommandsContext extends LookupContext {
   /** The id that the client was told. */
   readonly id: number;
   readonly admin: Admin;
+  readonly cluster: Cluster;
   /** From where users follow the binary log, where that is not the primary. */
   readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
   /** The client with this id. */
@@ -84,6 +88,7 @@ export class Commands {
   readonly #runner: SessionRunner;
   readonly #lookup: StatementLookup;
   readonly #admin: Admin;
+  readonly #freshness: FreshnessStatements;
 
   constructor(runner: SessionRunner, client: CommandClient, context: CommandsContext) {
     this.client = client;
@@ -93,6 +98,7 @@ export class Commands {
     this.#runner = runner;
     this.#lookup = new StatementLookup(runner.session, context);
     this.#admin = context.admin;
+    this.#freshness = new FreshnessStatements(this.dispatch, context.cluster);
     this.statements = new StatementCommands(this.dispatch, this.#lookup, this.ids);
   }
 
@@ -118,8 +124,7 @@ export class Commands {
     const known = start === undefined ? UNREADABLE : this.#lookup.find(body, start, hint);
     const { digest, own, ofConnection } = known;
     if (own !== undefined) {
-      this.client.write(this.#admin.answer(own, this.client, this.#runner.session.status, message.nextSequenceId));
-      this.client.commandEnded();
+      this.#answerOwn(own, message);
       return;
     }
     if (ofConnection?.kind === 'kill' && this.ids.kills(ofConnection.what, ofConnection.id, message)) return;
@@ -131,6 +136,15 @@ export class Commands {
     if (classification.pins.length > 0) this.streams.noteStatement(message, start, classification);
     if (classification.reason === 'session-state') this.#runner.noteTrackers(body.toString('latin1', start));
     this.dispatch.run(message, 'result', classification, NO_STATEMENT, digest, undefined, start);
+  }
+
+  #answerOwn(own: OwnStatement, message: Message): void {
+    if (typeof own === 'object') this.#freshness.set(own, message);
+    else if (own === 'token') this.#freshness.showToken(this.client.capabilities, message);
+    else {
+      const { status } = this.#runner.session;
+      this.dispatch.answer(this.#admin.answer(own, this.client, status, message.nextSequenceId));
+    }
   }
 
   ping(message: Message): void {

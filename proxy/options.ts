@@ -31,6 +31,8 @@ export interface ProxyOptions {
   readonly pool?: PoolOptions | undefined;
   /** `session` when absent. */
   readonly consistency?: Consistency | undefined;
+  /** How long a read waits for a replica to have what it has to see, before it goes to the primary. */
+  readonly consistencyWaitMs?: number | undefined;
   /** Where reads go, beside what their own text says; none needed. */
   readonly rules?: readonly Rule[] | undefined;
   /** Where a certificate and keys that the proxy makes for itself are kept; without it they last as long as the process. */

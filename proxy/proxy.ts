@@ -14,6 +14,9 @@ import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import { Rules } from '../src/routing/rules.js';
 import { ReadBalance } from '../src/topology/read-balance.js';
+import { Commits } from '../src/session/commits.js';
+import { KnownPositions } from '../src/session/known-positions.js';
+import { WaitCounts } from '../src/session/wait-counts.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
@@ -45,6 +48,8 @@ export class Proxy {
   readonly #digests = new DigestTable(DEFAULTS.digests);
   readonly #functions: StoredFunctions;
   readonly #users: Users;
+  readonly #committed = new Commits();
+  readonly #waits = new WaitCounts();
   readonly #serverTls: ServerTls;
   readonly #limits: ClientLimits;
   readonly #proxies: Networks;
@@ -138,12 +143,16 @@ export class Proxy {
     await this.#functions.start();
     const context: ProxyContext = {
       cluster: {
-        consistency: this.#options.consistency ?? 'session',
+        committed: this.#committed,
+        positions: new KnownPositions(),
+        waits: this.#waits,
+        consistencyWaitMs: this.#options.consistencyWaitMs ?? DEFAULTS.consistencyWaitMs,
         snapshot: () => this.#monitor.snapshot,
         loads: this.#balance.loads,
         primaryReads: this.#primaryReads,
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#monitor.connectionFailed(node, why),
+        askPrimary: async () => this.#monitor.askPrimary(),
         ran: (node, run) => this.#ran(node, run),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
@@ -151,6 +160,7 @@ export class Proxy {
       statements,
       functions: this.#functions.known,
       binlogFrom: this.#users.binlogFrom,
+      consistency: this.#options.consistency ?? 'session',
       rules: new Rules(this.#options.rules ?? []),
       admin: new Admin(this.#options.monitor.user, {
         digests: this.#digests,
@@ -158,6 +168,7 @@ export class Proxy {
         sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
         pools: () => this.#backends.pools,
         snapshot: () => this.#monitor.snapshot,
+        waits: this.#waits,
       }),
       entrance: {
         users: this.#users,

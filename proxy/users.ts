@@ -1,4 +1,5 @@
 import { RwsplitError } from '../src/errors.js';
+import type { Consistency } from '../src/session/consistency.js';
 import type { BinlogFrom } from './binlog-source.js';
 import { Networks } from './listen/networks.js';
 
@@ -12,6 +13,8 @@ export interface UserOptions {
   readonly networks?: readonly string[] | undefined;
   /** Clients at once. */
   readonly connections?: number | undefined;
+  /** How fresh the user's reads are; as all others' when absent. */
+  readonly consistency?: Consistency | undefined;
   /** From where the user's clients follow the binary log; the primary when absent. */
   readonly binlogFrom?: BinlogFrom | undefined;
 }

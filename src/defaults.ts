@@ -51,8 +51,10 @@ export const DEFAULTS = {
   statementCacheEntryBytes: 16 * 1024,
   /** Digests that are counted each for itself, from the start of the process on. */
   digests: 5_000,
-  /** How long a read waits for a replica to have what its session wrote, before it goes to the primary. */
-  ownWritesWaitMs: 100,
+  /** How long a read waits for a replica to have what it has to see, before it goes to the primary. */
+  consistencyWaitMs: 100,
+  /** The longest token of a session that another one takes. */
+  tokenBytes: 65_536,
   /** How often the state of each node is looked at. */
   probeIntervalMs: 250,
   probeTimeoutMs: 1_000,

@@ -76,6 +76,8 @@ const ERRORS = {
   'access-denied': { errno: 1045, sqlState: '28000', outcome: 'not-executed', logLevel: 'info' },
   /** By a KILL of the client's statement. */
   interrupted: { errno: 1317, sqlState: '70100', outcome: 'unknown', logLevel: 'debug', inMysqlWords: true },
+  /** A SET of the proxy's own takes no such value. */
+  'bad-setting': { errno: 1231, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   /** What other users run is shown to the monitor's account only. */
   'admin-only': { errno: 1227, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   /** A user has more clients than the configuration allows. */

@@ -1,5 +1,5 @@
 import type { DigestTable } from '../../src/classify/digest-table.js';
-import type { OwnStatement } from '../../src/classify/own-statement.js';
+import type { OwnQuestion } from '../../src/classify/own-statement.js';
 import { RwsplitError } from '../../src/errors.js';
 import { framePackets } from '../../src/protocol/framing.js';
 import { encodeErr } from '../../src/protocol/packets/err.js';
@@ -10,7 +10,12 @@ import { showDigests } from './show-digests.js';
 import { showNodes } from './show-nodes.js';
 import { showPools, type PoolRow } from './show-pools.js';
 import { showRoutes, type RouteCount } from './show-routes.js';
+import type { WaitCounts } from '../../src/session/wait-counts.js';
+import { showWaits } from './show-waits.js';
 import { showSessions } from './show-sessions.js';
+
+/** What only the monitor's account is told. */
+export type AdminQuestion = Exclude<OwnQuestion, 'token'>;
 
 /** Who asks. */
 export interface AdminClient {
@@ -25,6 +30,7 @@ export interface AdminSources {
   readonly sessions: () => readonly ClientStatus[];
   readonly pools: () => readonly PoolRow[];
   readonly snapshot: () => Snapshot;
+  readonly waits: WaitCounts;
 }
 
 /**
@@ -42,7 +48,7 @@ export class Admin {
   }
 
   /** @returns the answer's packets */
-  answer(statement: OwnStatement, client: AdminClient, status: number, sequenceId: number): Buffer {
+  answer(statement: AdminQuestion, client: AdminClient, status: number, sequenceId: number): Buffer {
     if (client.user !== this.#user) {
       const what = `access denied: log in to the proxy as its monitor's account, '${this.#user}', to see what all users run`;
       return framePackets(encodeErr(new RwsplitError('admin-only', what).toErrPacket()), sequenceId);
@@ -50,7 +56,7 @@ export class Admin {
     return frameResultSet(this.#resultSet(statement), client.capabilities, status, sequenceId);
   }
 
-  #resultSet(statement: OwnStatement): ResultSet {
+  #resultSet(statement: AdminQuestion): ResultSet {
     switch (statement) {
       case 'digests':
         return showDigests(this.#sources.digests);
@@ -62,6 +68,8 @@ export class Admin {
         return showPools(this.#sources.pools());
       case 'nodes':
         return showNodes(this.#sources.snapshot());
+      case 'waits':
+        return showWaits(this.#sources.waits);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { Rule } from '../../src/routing/rules.js';
 import type { BalanceOptions, ClientOptions, LimitOptions, PoolOptions, ServerOptions } from '../options.js';
 import type { UserOptions } from '../users.js';
@@ -19,6 +20,7 @@ export interface ConfigFile {
   readonly monitorPasswordEnv?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly consistency?: string | undefined;
+  readonly consistencyWaitMs?: number | undefined;
   readonly poolMax?: number | undefined;
   readonly pool?: PoolOptions | undefined;
   readonly rules?: readonly Rule[] | undefined;
@@ -30,11 +32,12 @@ export interface ConfigFile {
 }
 
 const KEYS =
-  'listen nodes discovery max_lag_ms balance monitor log pool consistency rules data_dir clients servers limits users'.split(
+  'listen nodes discovery max_lag_ms balance monitor log pool consistency consistency_wait_ms rules data_dir clients servers limits users'.split(
     ' ',
   );
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
-const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
+const RULE_PART = `(?:primary|replica|node=[\\w.:-]+|consistency=(?:${CONSISTENCY_LEVELS.join('|')})|max_lag_ms=\\d{1,9})`;
+const RULE_TARGET = new RegExp(`^${RULE_PART}(?:,${RULE_PART})*$`);
 
 /**
  * Reads a configuration file in YAML (JSON is YAML too):
@@ -46,6 +49,7 @@ const RULE_TARGET = /^(?:primary|replica|node=[\w.:-]+)$/;
  * pool: { max: 100 }
  * consistency: session
  * balance: { policy: weighted, zone: east }
+ * consistency_wait_ms: 100
  * rules:
  *   - { user: reports, to: node=db3:3306 }
  * log: { level: info }
@@ -82,6 +86,7 @@ export function readConfigFile(path: string): ConfigFile {
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
     logLevel: reader.string(log.get('level'), 'log.level'),
     consistency: reader.string(top.get('consistency'), 'consistency'),
+    consistencyWaitMs: reader.count(top.get('consistency_wait_ms'), 'consistency_wait_ms'),
     poolMax: reader.count(pool.get('max'), 'pool.max'),
     pool: readPool(reader, pool),
     rules: reader.items(top.get('rules'), 'rules')?.map((node, index) => readRule(reader, node, `rules[${index}]`)),
@@ -97,7 +102,10 @@ function readRule(reader: ConfigReader, node: unknown, where: string): Rule {
   const entries = reader.map(node, where, RULE_KEYS);
   const to = reader.string(entries.get('to'), `${where}.to`)?.replaceAll(' ', '');
   if (to === undefined || !RULE_TARGET.test(to)) {
-    return reader.fail(entries.get('to') ?? node, `${where}.to is one of primary, replica, node=HOST:PORT`);
+    return reader.fail(
+      entries.get('to') ?? node,
+      `${where}.to is one of primary, replica, node=HOST:PORT, or consistency=LEVEL`,
+    );
   }
   const rule = {
     user: reader.string(entries.get('user'), `${where}.user`),

@@ -2,6 +2,7 @@ import { isScalar } from 'yaml';
 import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
 import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
+import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
 import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
@@ -67,7 +68,14 @@ export function readUsers(reader: ConfigReader, node: unknown): UserOptions[] | 
 }
 
 function readUser(reader: ConfigReader, node: unknown, where: string): UserOptions {
-  const user = reader.map(node, where, ['name', 'password_env', 'require', 'connections', 'binlog_from']);
+  const user = reader.map(node, where, [
+    'name',
+    'password_env',
+    'require',
+    'connections',
+    'consistency',
+    'binlog_from',
+  ]);
   const name = reader.string(user.get('name'), `${where}.name`);
   if (name === undefined) return reader.fail(node, `${where} has no name`);
   const required = user.get('require');
@@ -80,6 +88,7 @@ function readUser(reader: ConfigReader, node: unknown, where: string): UserOptio
     requireTls: reader.boolean(demands.get('tls'), `${where}.require.tls`),
     networks: readNetworks(reader, demands.get('networks'), `${where}.require.networks`),
     connections: reader.count(user.get('connections'), `${where}.connections`),
+    consistency: reader.choice(user.get('consistency'), `${where}.consistency`, CONSISTENCY_LEVELS),
     binlogFrom: readBinlogFrom(reader, user.get('binlog_from'), `${where}.binlog_from`),
   };
 }

@@ -28,7 +28,8 @@ Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER
   --monitor-user USER           who looks at the servers: needs REPLICATION CLIENT
   --monitor-password-env NAME   the environment variable with that user's password
   --pool-max N                  server connections for each node and user (${DEFAULTS.poolMax})
-  --consistency LEVEL           session: reads see all that their session wrote (default); eventual: any replica
+  --consistency LEVEL           eventual, session (reads see all that their session wrote; default), monotonic,
+                                global or primary
   --client-tls MODE             ${TLS_MODES.join(', ')} (preferred)
   --server-tls MODE             the same for connections to the servers (preferred)
   --data-dir DIR                where rwsplit keeps the certificate that it makes where none is given
@@ -85,6 +86,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       balance: file.balance,
       monitor: { user, password },
       consistency: readConsistency(flags.consistency ?? file.consistency),
+      consistencyWaitMs: file.consistencyWaitMs,
       rules: file.rules ?? [],
       poolMax: readCount(flags['pool-max']) ?? file.poolMax ?? DEFAULTS.poolMax,
       pool: file.pool,

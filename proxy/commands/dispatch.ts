@@ -58,6 +58,12 @@ export class Dispatch {
     this.run(message, 'result', classification, NO_STATEMENT, digest);
   }
 
+  /** @param packets of the answer */
+  answer(packets: Buffer): void {
+    this.#client.write(packets);
+    this.#client.commandEnded();
+  }
+
   answerOk(message: Message): void {
     this.#client.writeOk(message.nextSequenceId);
     this.#client.commandEnded();

@@ -1,4 +1,5 @@
 import { interrupted, type RwsplitError } from '../../src/errors.js';
+import { levelOf } from '../../src/routing/route.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { freshState } from '../../src/session/session-state.js';
@@ -58,6 +59,7 @@ export class Answering implements RelayEnd {
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
     const countsRows = gaveRows && !showsDiagnostics(run);
     if (countsRows) kept.noteRows(connection);
+    if (gaveRows || walker.rows > 0) this.#noteRead(connection, run);
     if (
       role === 'replica' &&
       countsRows &&
@@ -93,6 +95,23 @@ export class Answering implements RelayEnd {
     else this.#settle(connection, run, question);
   }
 
+  /** What the session reads next may have to be as new. */
+  #noteRead({ node }: ServerConnection, run: CommandRun): void {
+    const { state, session, cluster } = this.#context;
+    // What asks for the statement before reads nothing.
+    if (run.route.to === 'previous') return;
+    const isPrimary = state.role === 'primary';
+    let { position } = state;
+    if (isPrimary || position === undefined) {
+      const found = cluster.snapshot().nodes.find(({ address }) => address.name === node.name);
+      if (found === undefined) return;
+      position = cluster.positions.of(found);
+    }
+    // Where a transaction stays, nobody looked.
+    const level = run.route.to === 'transaction' ? 'eventual' : levelOf(session, run.classification);
+    session.freshness.readEnded(position, level, isPrimary, Date.now());
+  }
+
   connectionLost(connection: ServerConnection, error: RwsplitError): void {
     const { state, session, kept, cluster, client, relay } = this.#context;
     const { run } = state;
@@ -126,7 +145,7 @@ export class Answering implements RelayEnd {
     client.end();
   }
 
-  /** The replica did nothing, or does not have what the session wrote; the client has seen nothing of its answer. */
+  /** The replica did nothing, or does not have what the read has to see; the client has seen nothing of its answer. */
   #runElsewhere(connection: ServerConnection, run: CommandRun): void {
     const { state, session, kept, cluster, relay } = this.#context;
     const { refusedAsWrite } = relay;

@@ -1,4 +1,8 @@
 import { RwsplitError } from '../../src/errors.js';
+import { levelOf } from '../../src/routing/route.js';
+import type { Consistency } from '../../src/session/consistency.js';
+import { FITS, type Fitness } from '../../src/session/freshness.js';
+import type { KnownPosition } from '../../src/session/known-positions.js';
 import type { Session } from '../../src/session/session.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
@@ -111,7 +115,48 @@ export class Connecting {
     const { failed } = this.#state;
     // A node that is named and cannot be had is no reason to refuse a read.
     const named = replicas.find(({ address }) => address.name === node && !failed.has(address.name));
-    return named ?? this.#cluster.nextReplica(failed);
+    return this.#freshOf(run, named);
+  }
+
+  /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
+  #freshOf(run: CommandRun, named: Node | undefined): Node | undefined {
+    const { failed } = this.#state;
+    const { freshness } = this.#session;
+    const level = levelOf(this.#session, run.classification);
+    if (named !== undefined) return this.#take(named, this.#fitness(named, level)) ? named : undefined;
+    const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt) : undefined;
+    const first = stays ?? this.#cluster.nextReplica(failed);
+    if (first === undefined) return undefined;
+    const fitness = this.#fitness(first, level);
+    // A wait is short where nothing is wrong: the turn stays even.
+    const waits = fitness.kind === 'waits' && !this.#cluster.positions.of(first).isLate;
+    if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness) ? first : undefined;
+    const fits = this.#cluster
+      .snapshot()
+      .replicas.find((node) => !failed.has(node.address.name) && this.#fitness(node, level).kind === 'fits');
+    if (fits !== undefined) return this.#take(fits, FITS) ? fits : undefined;
+    return this.#take(first, fitness) ? first : undefined;
+  }
+
+  #fitness(node: Node, level: Consistency): Fitness {
+    const { positions } = this.#cluster;
+    return this.#session.freshness.fitness(positions.of(node), level, this.#cluster.snapshot());
+  }
+
+  /** @returns whether the node is to serve the read */
+  #take(node: Node, fitness: Fitness): boolean {
+    const state = this.#state;
+    state.position = this.#cluster.positions.of(node);
+    state.waits = fitness.kind === 'waits' ? fitness : undefined;
+    return fitness.kind !== 'unfit';
+  }
+
+  /** Where the session is to stay, if that still is the replica that it was. */
+  #replicaAt(position: KnownPosition | undefined): Node | undefined {
+    if (position === undefined || this.#state.failed.has(position.node)) return undefined;
+    const { replicas } = this.#cluster.snapshot();
+    const node = replicas.find(({ address }) => address.name === position.node);
+    return node !== undefined && this.#cluster.positions.of(node) === position ? node : undefined;
   }
 
   /** A binary log is read on a connection of its own, and the session has none but that from then on. */

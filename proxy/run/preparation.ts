@@ -1,9 +1,7 @@
-import { DEFAULTS } from '../../src/defaults.js';
 import { RwsplitError } from '../../src/errors.js';
 import { Command } from '../../src/protocol/commands.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../../src/runtime/swallowed-reply.js';
-import type { Consistency } from '../../src/session/consistency.js';
 import { restoreState, type SessionState } from '../../src/session/session-state.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
@@ -12,7 +10,7 @@ import type { Kills } from './kills.js';
 import { CLEAR, prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
 import type { Relay, RelayEnd } from './relay.js';
 import type { RunState } from './run-state.js';
-import type { RunnerContext } from './runner-context.js';
+import type { Cluster, RunnerContext } from './runner-context.js';
 
 const COUNT_OLD_WARNINGS: ReadonlySet<number> = new Set([
   Command.INIT_DB,
@@ -30,7 +28,7 @@ export class Preparation {
   readonly #session: Session;
   readonly #kept: KeptConnections;
   readonly #relay: Relay;
-  readonly #consistency: Consistency;
+  readonly #cluster: Cluster;
   readonly #kills: Kills;
   readonly #end: RelayEnd;
   #failure: RwsplitError | undefined;
@@ -41,7 +39,7 @@ export class Preparation {
     this.#session = session;
     this.#kept = kept;
     this.#relay = relay;
-    this.#consistency = cluster.consistency;
+    this.#cluster = cluster;
     this.#kills = kills;
     this.#end = end;
   }
@@ -51,7 +49,7 @@ export class Preparation {
     return this.#failure;
   }
 
-  /** The replica does not have what the session wrote. */
+  /** The replica does not have what the read has to see. */
   get isStale(): boolean {
     return this.#isStale;
   }
@@ -94,7 +92,7 @@ export class Preparation {
   precede(connection: ServerConnection, run: CommandRun): void {
     this.#answerForPrevious(connection, run);
     if (this.#state.role === 'replica' && run.route.to === 'replica' && run.shape !== 'stream') {
-      this.#awaitOwnWrites(connection);
+      this.#awaitFreshness(connection);
     }
     this.#tellNextTransaction(connection);
   }
@@ -156,16 +154,25 @@ export class Preparation {
     session.holds.add('last-insert-id');
   }
 
-  /** Writes what makes a replica wait until it has what the session wrote, unless it is known to have it. */
-  #awaitOwnWrites(connection: ServerConnection): void {
-    const { ownWrites } = this.#session;
-    const { name } = connection.node;
-    if (this.#consistency === 'eventual' || ownWrites.isSeenBy(name)) return;
-    const { commits } = ownWrites;
+  /** Writes what makes a replica wait until it has what the read has to see, unless it is known to have it. */
+  #awaitFreshness(connection: ServerConnection): void {
+    const { position, waits } = this.#state;
+    const { waits: counts, consistencyWaitMs } = this.#cluster;
+    if (waits === undefined || position === undefined) {
+      counts.none++;
+      return;
+    }
+    const { freshness } = this.#session;
+    const since = performance.now();
     const reply = new SwallowedReply(
       ({ error }) => {
-        if (error === undefined) ownWrites.seenBy(name, commits);
-        else {
+        if (error === undefined) {
+          counts.waited(performance.now() - since);
+          position.proved(waits.for, Date.now());
+          freshness.seen(position, waits.own, waits.all);
+        } else {
+          counts.timedOut++;
+          position.isLate = true;
           this.#isStale = true;
           this.#relay.dropped = true;
           this.#kills.missed(connection, error);
@@ -174,7 +181,7 @@ export class Preparation {
       (error) => this.#end.connectionLost(connection, error),
     );
     connection.cork();
-    const wait = connection.flavour.awaitGtids(ownWrites.gtidSet, DEFAULTS.ownWritesWaitMs);
+    const wait = connection.flavour.awaitGtids(waits.for.toString(), consistencyWaitMs);
     connection.send(connection.frameQuery(wait), 'result', 1, reply);
   }
 

@@ -3,6 +3,8 @@ import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
+import type { Waits } from '../../src/session/freshness.js';
+import type { KnownPosition } from '../../src/session/known-positions.js';
 import type { CommandRun, Role } from '../command-run.js';
 import type { RunnerClient } from './runner-context.js';
 
@@ -37,6 +39,10 @@ export class RunState {
   /** Where it runs, and as what; there is none while there is no command. */
   connection: ServerConnection | undefined;
   role: Role = 'primary';
+  /** What the replica that was found for the read is known to have. */
+  position: KnownPosition | undefined;
+  /** What that replica is to have before it answers. */
+  waits: Waits | undefined;
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
@@ -55,6 +61,8 @@ export class RunState {
   begin(run: CommandRun): void {
     this.run = run;
     this.stage = 'running';
+    this.position = undefined;
+    this.waits = undefined;
     if (this.failed.size > 0) this.failed.clear();
   }
 

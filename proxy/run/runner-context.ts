@@ -1,8 +1,10 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
-import type { Consistency } from '../../src/session/consistency.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
-import type { Session } from '../../src/session/session.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
+import type { Commits } from '../../src/session/commits.js';
+import type { KnownPositions } from '../../src/session/known-positions.js';
+import type { Session } from '../../src/session/session.js';
+import type { WaitCounts } from '../../src/session/wait-counts.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
@@ -21,7 +23,12 @@ export interface RunnerClient extends RelayClient {
 
 /** What the runner needs to know of the cluster. */
 export interface Cluster {
-  readonly consistency: Consistency;
+  /** What all sessions have committed. */
+  readonly committed: Commits;
+  readonly positions: KnownPositions;
+  readonly waits: WaitCounts;
+  /** How long a read waits for a replica, before it goes to the primary. */
+  readonly consistencyWaitMs: number;
   snapshot(): Snapshot;
   /** What runs on each node, where somebody looks at it. */
   readonly loads: NodeLoads | undefined;
@@ -31,6 +38,8 @@ export interface Cluster {
   nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
   /** A connection ended while a statement ran there. */
   lost(node: string, why: string): void;
+  /** What the primary has now, by a question that begins after the call; undefined where it does not answer. */
+  askPrimary(): Promise<Node | undefined>;
   /** A statement was sent. */
   ran(node: string, run: CommandRun): void;
   /** A replica refused a statement as a write. @param ofStatement it would refuse it from any session */

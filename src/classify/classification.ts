@@ -1,3 +1,5 @@
+import type { Consistency } from '../session/consistency.js';
+
 /** Where a statement runs. `last` is the connection that ran the session's previous statement. */
 export type Target = 'primary' | 'replica' | 'last';
 
@@ -89,6 +91,10 @@ export interface Classification {
   /** The node that a `node=NAME` hint asks for. */
   readonly node?: string;
   readonly transaction?: TransactionPart;
+  /** How fresh a `consistency=LEVEL` hint wants it. */
+  readonly consistency?: Consistency;
+  /** How far behind a `max_lag_ms=N` hint lets its replica be. */
+  readonly maxLagMs?: number;
 }
 
 /** What of a session decides how its text is cut into tokens. */

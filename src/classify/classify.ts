@@ -1,5 +1,5 @@
 import type { Classification, LexMode } from './classification.js';
-import type { Hint } from './hint.js';
+import { boundsOf, type Hint } from './hint.js';
 import { BOUND_TO_CONNECTION, CALLS_STORED_FUNCTION, DOUBTS, outcomeOf, pinsOf, WRITES } from './finding.js';
 import { END, Lexer, SEPARATOR } from './lexer.js';
 import {
@@ -97,9 +97,11 @@ function applyHint(scan: StatementScan, lexer: Lexer, pins: number): Classificat
     case 'primary':
       return outcome === READ ? HINT_PRIMARY.classification(0, 0) : outcome.classification(pins, scan.unpins);
     case 'replica':
-      return HINT_REPLICA.classification(0, 0);
+      return bounded(HINT_REPLICA.classification(0, 0), hint);
+    case 'any':
+      return outcome === READ ? bounded(READ.classification(0, 0), hint) : outcome.classification(pins, scan.unpins);
     case 'node':
-      return Object.freeze({ target: 'replica', reason: 'hint-node', pins: NO_PINS, unpins: NO_PINS, node: hint.node });
+      return bounded({ target: 'replica', reason: 'hint-node', pins: NO_PINS, unpins: NO_PINS, node: hint.node }, hint);
   }
 }
 
@@ -109,11 +111,17 @@ function hintTransaction(scan: StatementScan, hint: Hint, pins: number): Classif
   switch (hint.kind) {
     case 'primary':
       return HINT_PRIMARY.classification(pins, scan.unpins);
+    case 'any':
     case 'replica':
-      return found;
+      return bounded(found, hint);
     case 'node':
-      return Object.freeze({ ...found, node: hint.node });
+      return bounded({ ...found, node: hint.node }, hint);
   }
+}
+
+/** With what a hint holds it to. */
+function bounded(classification: Classification, hint: Hint): Classification {
+  return Object.freeze({ ...classification, ...boundsOf(hint) });
 }
 
 const NO_PINS: readonly never[] = Object.freeze([]);

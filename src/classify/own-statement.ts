@@ -1,15 +1,69 @@
-/** A statement that rwsplit itself answers. To MySQL, each is a syntax error: nothing is taken away. */
-export type OwnStatement = 'digests' | 'routes' | 'sessions' | 'pools' | 'nodes';
+import type { LexMode } from './classification.js';
+import { END, NAME, SEPARATOR } from './lexer.js';
+import { LITERAL, PieceLexer } from './piece-lexer.js';
+import { latin1Text } from './text.js';
+
+/** A statement that rwsplit itself answers. */
+export type OwnStatement = OwnQuestion | OwnSetting;
+
+/** To MySQL, each is a syntax error: nothing is taken away. */
+export type OwnQuestion = 'digests' | 'routes' | 'sessions' | 'pools' | 'nodes' | 'token' | 'waits';
+
+/** `SET @rwsplit_… = 'VALUE'`: of variables with such names, no server is told. */
+export interface OwnSetting {
+  readonly name: 'consistency' | 'token';
+  /** Undefined takes it back. */
+  readonly value: string | undefined;
+}
 
 /** By the digest's text: in any letters' case, with any comments. */
-const OWN: ReadonlyMap<string, OwnStatement> = new Map([
+const QUESTIONS: ReadonlyMap<string, OwnQuestion> = new Map([
   ['show rwsplit digests', 'digests'],
   ['show rwsplit routes', 'routes'],
   ['show rwsplit sessions', 'sessions'],
   ['show rwsplit pools', 'pools'],
   ['show rwsplit nodes', 'nodes'],
+  ['show rwsplit token', 'token'],
+  ['show rwsplit waits', 'waits'],
 ]);
 
-export function ownStatementOf(digestText: string): OwnStatement | undefined {
-  return OWN.get(digestText);
+const SETTING = /^set @rwsplit_(consistency|token) ?:? ?= ?(\?|default|null)$/;
+
+/** Looked for in the beginning of what is too long to be looked at in full. */
+const SETTING_MARK = /@rwsplit_/i;
+const HEAD_BYTES = 256;
+
+export function mayBeSetting(sql: Uint8Array, start: number, end: number): boolean {
+  return SETTING_MARK.test(latin1Text(sql, start, Math.min(end, start + HEAD_BYTES)));
+}
+
+/** @param digestText of the whole statement, which stands in `sql` from `start` to `end` */
+export function ownStatementOf(
+  digestText: string,
+  sql: Uint8Array,
+  start: number,
+  end: number,
+  mode: LexMode,
+): OwnStatement | undefined {
+  const match = SETTING.exec(digestText);
+  if (match === null) return QUESTIONS.get(digestText);
+  const name = match[1] === 'token' ? 'token' : 'consistency';
+  if (match[2] === 'default') return { name, value: undefined };
+  const literal = onlyLiteral(sql, start, end, mode);
+  if (literal === undefined) return undefined;
+  if (literal.toLowerCase() === 'null') return { name, value: undefined };
+  return /^(['"])[^'"\\]*\1$/.test(literal) ? { name, value: literal.slice(1, -1).trim() } : undefined;
+}
+
+function onlyLiteral(sql: Uint8Array, start: number, end: number, mode: LexMode): string | undefined {
+  const lexer = new PieceLexer(sql, start, end, mode);
+  let literal: string | undefined;
+  for (;;) {
+    const kind = lexer.nextPiece();
+    if (kind === END) return literal;
+    const text = Buffer.from(sql.subarray(lexer.from, lexer.position)).toString('latin1');
+    // Nothing but the end comes behind it.
+    if (literal !== undefined && kind !== SEPARATOR) return undefined;
+    if (kind === LITERAL || (kind === NAME && text.toLowerCase() === 'null')) literal = text;
+  }
 }

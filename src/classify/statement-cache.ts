@@ -5,7 +5,7 @@ import { connectionStatementOf, MAX_CONNECTION_STATEMENT, type ConnectionStateme
 import { digestOf } from './digest.js';
 import type { DigestTable } from './digest-table.js';
 import type { KnownStatement } from './known-statement.js';
-import { ownStatementOf } from './own-statement.js';
+import { mayBeSetting, ownStatementOf } from './own-statement.js';
 import type { KnownFunctions } from './statement-scan.js';
 import { latin1Text } from './text.js';
 
@@ -108,7 +108,9 @@ export class StatementCache {
     const classification = classify(sql, start, end, mode, this.#functions);
     const stop = Math.min(end, start + DIGESTED_BYTES);
     const digest = digestOf(sql, start, stop, mode, stop < end);
-    const own = ownStatementOf(digest.text);
+    // A token may be long.
+    const text = stop < end && mayBeSetting(sql, start, end) ? digestOf(sql, start, end, mode).text : digest.text;
+    const own = ownStatementOf(text, sql, start, end, mode);
     return {
       classification,
       digest: own === undefined ? this.#digests.entryOf(digest) : undefined,

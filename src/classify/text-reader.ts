@@ -1,7 +1,7 @@
 import { isSpace } from './byte-class.js';
 import type { LexMode } from './classification.js';
 import { commentEnd, readExecutableComment, skippedCommentEnd } from './executable-comment.js';
-import { type Hint, parseHint } from './hint.js';
+import { type Hint, mergeHints, parseHint } from './hint.js';
 
 export const NO_BREAK_SPACE = 0xa0;
 
@@ -104,6 +104,6 @@ export class TextReader {
   /** Of several hints that for the primary counts, else the first. */
   #readHint(start: number, stop: number): void {
     const hint = parseHint(this.sql, start, stop);
-    if (hint !== undefined && (this.hint === undefined || hint.kind === 'primary')) this.hint = hint;
+    if (hint !== undefined) this.hint = this.hint === undefined ? hint : mergeHints(this.hint, hint);
   }
 }

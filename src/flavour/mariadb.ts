@@ -4,8 +4,8 @@ import { ASKED_FOR, toItself, type Flavour } from './flavour.js';
 
 /** `DOMAIN-SERVER-NUMBER`. Source: MariaDB's documentation, "Global Transaction ID". */
 const GTID = /^(\d+)-\d+-(\d+)$/;
-/** What {@link MARIADB} makes of it, where it ends: `DOMAIN:NUMBER` or `DOMAIN:FIRST-LAST`. */
-const RANGE = /^(\d+):(?:\d+-)?(\d+)$/;
+/** What {@link MARIADB} makes of them, where they end: `DOMAIN:NUMBER`, `DOMAIN:FIRST-LAST`, or several such intervals. */
+const RANGE = /^(\d+):(?:[\d:-]*[:-])?(\d+)$/;
 
 /** In one domain transactions have one order: who has one has all before it. */
 function rangesOf(position: string, first: (last: string) => string): string | undefined {

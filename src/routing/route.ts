@@ -1,9 +1,10 @@
 import type { ClassReason, Classification } from '../classify/classification.js';
+import type { Consistency } from '../session/consistency.js';
 import type { Session } from '../session/session.js';
 
 /** Why a statement went where it went: its class, or what its session is in. */
 export type RouteReason =
-  ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable' | 'replica-refused';
+  ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable' | 'replica-refused' | 'consistency';
 
 /**
  * Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone;
@@ -42,6 +43,7 @@ export function routeStatement(session: Session, classification: Classification,
       if (ABOUT_ONE_SERVER.has(session.state.schema)) return { to: 'primary', reason: 'server-specific' };
       if (session.serializable) return { to: 'primary', reason: 'serializable' };
       if (refused) return REPLICA_REFUSED;
+      if (levelOf(session, classification) === 'primary') return { to: 'primary', reason: 'consistency' };
       if (session.autocommit) return { to: 'replica', reason: classification.reason };
       return session.readOnly
         ? { to: 'replica', reason: 'read-only-transaction' }
@@ -49,10 +51,16 @@ export function routeStatement(session: Session, classification: Classification,
   }
 }
 
+/** How fresh a read has to be: as its own text says, else as its session does. */
+export function levelOf(session: Session, { consistency }: Classification): Consistency {
+  return consistency ?? session.freshness.level;
+}
+
 /** Whether a statement opens a transaction in which nothing can be written, and which a replica can serve. */
-function opensOnReplica(session: Session, { transaction }: Classification): boolean {
+function opensOnReplica(session: Session, classification: Classification): boolean {
+  const { transaction } = classification;
   if (transaction !== 'opens-read-only' && transaction !== 'opens') return false;
-  if (session.inTransaction || session.serializable) return false;
+  if (session.inTransaction || session.serializable || levelOf(session, classification) === 'primary') return false;
   const { nextTransaction, pins, temporaryTables } = session;
   if (!temporaryTables.isEmpty) return false;
   if (pins.size > (pins.has('next-transaction') && nextTransaction.certain ? 1 : 0)) return false;

@@ -46,8 +46,8 @@ export class Rules {
 }
 
 /** Whether a rule may say anything of a statement. What it says itself, in a hint, outweighs every rule. */
-export function isRuled({ target, reason, transaction }: Classification): boolean {
-  if (reason.startsWith('hint-')) return false;
+export function isRuled({ target, reason, transaction, consistency, maxLagMs }: Classification): boolean {
+  if (reason.startsWith('hint-') || consistency !== undefined || maxLagMs !== undefined) return false;
   if (transaction === 'opens' || transaction === 'opens-read-only') return true;
   return target === 'replica' || reason === 'stored-function' || reason === 'server-specific';
 }

@@ -4,7 +4,7 @@ import { undiscovered } from '../topology/discover.js';
 import type { HealthEvent } from '../topology/health.js';
 import { PrimaryPositions } from '../topology/lag.js';
 import { rolesOf } from '../topology/roles.js';
-import type { NodeAddress, Snapshot } from '../topology/snapshot.js';
+import type { Node, NodeAddress, Snapshot } from '../topology/snapshot.js';
 import type { MonitorLogin } from './monitor-login.js';
 import { NodeProbe } from './node-probe.js';
 import { NodeWatch } from './node-watch.js';
@@ -73,6 +73,19 @@ export class Monitor {
     watch?.command(event);
     this.#reassess();
     return watch !== undefined;
+  }
+
+  /** What the primary has now, whatever was seen of it before; undefined where it does not answer. */
+  async askPrimary(): Promise<Node | undefined> {
+    const name = this.snapshot.primary?.address.name;
+    const watch = this.#watches.find((it) => it.name === name);
+    if (watch === undefined) return undefined;
+    const beganAtMs = Date.now();
+    await watch.look(false);
+    if (this.#stopped || (watch.report?.askedAtMs ?? 0) < beganAtMs) return undefined;
+    this.#reassess();
+    const { primary } = this.snapshot;
+    return primary?.address.name === name ? primary : undefined;
   }
 
   #watch(address: NodeAddress, isDiscovered: boolean): NodeWatch {

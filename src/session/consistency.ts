@@ -4,6 +4,12 @@ export const CONSISTENCY_LEVELS = [
   'eventual',
   /** With all that the session itself has written. */
   'session',
+  /** The same, and never older than what the session has read before. */
+  'monotonic',
+  /** With all that any session of this proxy had written before the read began. */
+  'global',
+  /** As the primary has it. */
+  'primary',
 ] as const;
 export type Consistency = (typeof CONSISTENCY_LEVELS)[number];
 

@@ -8,7 +8,8 @@ import { NextTransaction } from './next-transaction.js';
 import { concernsNamed, NamedThings } from './named-things.js';
 import type { Flavour } from '../flavour/flavour.js';
 import { flavourOf } from '../flavour/flavour-of.js';
-import { OwnWrites } from './own-writes.js';
+import { Commits } from './commits.js';
+import { Freshness } from './freshness.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
 import { TemporaryTables } from './temporary-tables.js';
@@ -101,7 +102,7 @@ export class Session {
   foundRows = 0;
   /** ROW_COUNT() after the previous statement is -1: it gave rows, or failed. */
   rowCountIsUnset = false;
-  readonly ownWrites = new OwnWrites();
+  readonly freshness: Freshness;
   /** LAST_INSERT_ID(), where the connection that had it was given up. */
   lastInsertId: string | undefined;
   /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
@@ -118,7 +119,13 @@ export class Session {
   readonly #flavour: Flavour;
 
   /** @param baseline what a fresh connection of this session has, as far as it is known */
-  constructor(schema: string, baseline: ReadonlyMap<string, string>, serverVersion: string) {
+  constructor(
+    schema: string,
+    baseline: ReadonlyMap<string, string>,
+    serverVersion: string,
+    freshness = new Freshness('session', new Commits()),
+  ) {
+    this.freshness = freshness;
     this.state = freshState(schema);
     this.#baseline = baseline;
     this.serverVersion = serverVersion;
@@ -287,6 +294,7 @@ export class Session {
 
   /** COM_RESET_CONNECTION went through: everything but the schema is as after a login. */
   reset(status: number): void {
+    this.freshness.reset();
     this.pins.clear();
     this.holds.clear();
     this.lastInsertId = undefined;
@@ -368,7 +376,7 @@ export class Session {
 
   #noteCommits(change: SessionChange): void {
     const gtids = this.#flavour.commitsOf(change);
-    if (gtids !== undefined) this.ownWrites.add(gtids);
+    if (gtids !== undefined) this.freshness.wrote(gtids);
   }
 
   #setState(state: SessionState): void {

@@ -5,12 +5,26 @@ import { classOf, MYSQL, summary } from './modes.js';
 
 describe('a hint', () => {
   test.each([
+    ['/* rwsplit: consistency=Eventual */ SELECT 1', { target: 'replica', consistency: 'eventual' }],
+    [
+      '/* rwsplit: replica , consistency = global,max_lag_ms=500 */ SELECT f(1)',
+      { reason: 'hint-replica', consistency: 'global', maxLagMs: 500 },
+    ],
+    ['SELECT 1 /* rwsplit: node=a:1 */ /* rwsplit: consistency=session */', { node: 'a:1', consistency: 'session' }],
+    ['/* rwsplit: consistency=monotonic */ START TRANSACTION READ ONLY', { consistency: 'monotonic' }],
+  ])('says what a read is held to: %s', (sql, expected) => {
+    expect(classOf(sql)).toMatchObject(expected);
+  });
+
+  test.each([
     ['sends a read to the primary', '/* rwsplit: primary */ SELECT 1', 'primary hint-primary'],
     ['may stand anywhere', 'SELECT 1 FROM t /*rwsplit:primary*/ WHERE a = 1', 'primary hint-primary'],
     ['may stand at the end', 'SELECT 1 /*  RWSPLIT :  Primary  */;', 'primary hint-primary'],
     ['may stand in a comment of one line', 'SELECT 1 -- rwsplit: primary', 'primary hint-primary'],
     ['may stand after a hash', '# rwsplit: primary\nSELECT 1', 'primary hint-primary'],
     ['may have words after it', '/* rwsplit: primary, please */ SELECT 1', 'primary hint-primary'],
+    ['with a level alone says nothing of where', '/* rwsplit: consistency=global */ SELECT 1', 'replica read'],
+    ['with a level leaves a write where it is', '/* rwsplit: consistency=eventual */ DELETE FROM t', 'primary write'],
     ['sends a read to a replica', '/* rwsplit: replica */ SELECT 1', 'replica hint-replica'],
     ['sends a call of a stored function to a replica', '/* rwsplit: replica */ SELECT f(1)', 'replica hint-replica'],
     [

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { flavourOf } from '../../../src/flavour/flavour-of.js';
 import { MARIADB } from '../../../src/flavour/mariadb.js';
 import { MYSQL } from '../../../src/flavour/mysql.js';
-import { OwnWrites } from '../../../src/session/own-writes.js';
+import { Commits } from '../../../src/session/commits.js';
 import { GtidSet } from '../../../src/topology/gtid-set.js';
 
 const told = (value: string) => MARIADB.commitsOf({ kind: 'system-variable', name: 'last_gtid', value });
@@ -32,10 +32,10 @@ describe("MariaDB's positions", () => {
   });
 
   test('that a session has committed are waited for, of each domain the last', () => {
-    const own = new OwnWrites();
+    const own = new Commits();
     for (const gtid of ['0-1-5', '0-2-9', '3-1-1']) own.add(told(gtid) ?? '');
-    expect(own.commits).toBe(3);
-    expect(MARIADB.awaitGtids(own.gtidSet, 100)).toContain("MASTER_GTID_WAIT('0-1-9,3-1-1',0.1)");
+    expect(own.version).toBe(3);
+    expect(MARIADB.awaitGtids(String(own.set), 100)).toContain("MASTER_GTID_WAIT('0-1-9,3-1-1',0.1)");
   });
 
   test('come with no other variable', () => {

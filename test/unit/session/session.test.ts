@@ -4,7 +4,6 @@ import type { OkPacket } from '../../../src/protocol/packets/ok.js';
 import { ServerStatus } from '../../../src/protocol/server-status.js';
 import type { SessionChange } from '../../../src/protocol/session-changes.js';
 import { lexModeOf, versionNumber } from '../../../src/session/lex-mode.js';
-import { OwnWrites } from '../../../src/session/own-writes.js';
 import { Session, type StatementEnd } from '../../../src/session/session.js';
 import { changeState, freshState } from '../../../src/session/session-state.js';
 import { visibleChanges } from '../../../src/session/visible-changes.js';
@@ -280,34 +279,6 @@ describe('what a client sees of the reported changes', () => {
   test('is all, where it asked for it itself', () => {
     const asked = new Set(['session_track_system_variables', 'session_track_state_change']);
     expect(visibleChanges(ALL, asked)).toEqual(expect.arrayContaining(ALL.slice(1)));
-  });
-});
-
-describe("a session's own writes", () => {
-  const [A, B] = ['3e11fa47-71ca-11e1-9e33-c80aa9429562', '4e11fa47-71ca-11e1-9e33-c80aa9429562'];
-  test('are a set with all between the first and the last of each source', () => {
-    const writes = new OwnWrites();
-    writes.add(`${A}:5`);
-    writes.add(`${A}:9,${B}:1-3`);
-    expect(writes.gtidSet).toBe(`${A}:5-9,${B}:1-3`);
-  });
-
-  test('are seen by a node until the next one', () => {
-    const writes = new OwnWrites();
-    expect(writes.isSeenBy('n')).toBe(true);
-    writes.add(`${A}:5`);
-    expect(writes.isSeenBy('n')).toBe(false);
-    writes.seenBy('n', writes.commits);
-    expect([writes.isSeenBy('n'), writes.isSeenBy('m')]).toEqual([true, false]);
-    writes.add(`${A}:6`);
-    expect(writes.isSeenBy('n')).toBe(false);
-  });
-
-  test('of no readable GTID are none', () => {
-    const writes = new OwnWrites();
-    writes.add('');
-    writes.add('garbage:x');
-    expect([writes.commits, writes.gtidSet]).toEqual([0, '']);
   });
 });
 

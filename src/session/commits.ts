@@ -1,0 +1,82 @@
+import { GtidSet } from '../topology/gtid-set.js';
+
+/** `SOURCE_UUID:NUMBER`; transactions with a tag have it between the two. MariaDB's have their domain's number as the source. */
+const GTID = /^([0-9a-f-]{36}(?::[a-z_][a-z0-9_]*)?|\d+):(\d+)(?:-(\d+))?$/i;
+/** Of each source: Group Replication leaves gaps between its members' blocks, and nobody is to wait for what is in those. */
+const MAX_INTERVALS = 16;
+
+interface Range {
+  first: number;
+  last: number;
+}
+
+/**
+ * The transactions that a session, or all of them, have committed. Where those of others lie in between so often that the set would
+ * grow without end, the narrowest gap is taken in: who has it all has these too.
+ */
+export class Commits {
+  /** By source, ascending. */
+  readonly #ranges = new Map<string, Range[]>();
+  #version = 0;
+  #set: GtidSet | undefined;
+
+  /** @param gtids as an OK packet reports them: one or several, with commas */
+  add(gtids: string): void {
+    for (const gtid of gtids.split(',')) {
+      const match = GTID.exec(gtid.trim());
+      if (match === null) continue;
+      const [, source = '', from, to] = match;
+      const first = Number(from);
+      this.#insert(source.toLowerCase(), first, Number(to ?? from));
+      this.#version++;
+      this.#set = undefined;
+    }
+  }
+
+  /** Grows with each commit; 0 while there are none. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get set(): GtidSet {
+    this.#set ??= new GtidSet(new Map([...this.#ranges].map(([source, it]) => [source, it.map((r) => ({ ...r }))])));
+    return this.#set;
+  }
+
+  #insert(source: string, first: number, last: number): void {
+    const ranges = this.#ranges.get(source);
+    if (ranges === undefined) {
+      this.#ranges.set(source, [{ first, last }]);
+      return;
+    }
+    let at = ranges.length;
+    while (at > 0 && (ranges[at - 1]?.first ?? 0) > first) at--;
+    ranges.splice(at, 0, { first, last });
+    joinTouching(ranges);
+    while (ranges.length > MAX_INTERVALS) joinNarrowest(ranges);
+  }
+}
+
+function joinTouching(ranges: Range[]): void {
+  for (let at = ranges.length - 1; at > 0; at--) {
+    const [before, range] = [ranges[at - 1], ranges[at]];
+    if (before !== undefined && range !== undefined && range.first <= before.last + 1) joinAt(ranges, at);
+  }
+}
+
+function joinNarrowest(ranges: Range[]): void {
+  let narrowest = 1;
+  for (let at = 2; at < ranges.length; at++) if (gapAt(ranges, at) < gapAt(ranges, narrowest)) narrowest = at;
+  joinAt(ranges, narrowest);
+}
+
+function gapAt(ranges: readonly Range[], at: number): number {
+  return (ranges[at]?.first ?? 0) - (ranges[at - 1]?.last ?? 0);
+}
+
+/** Makes one of the range at `at` and the one before. */
+function joinAt(ranges: Range[], at: number): void {
+  const [range] = ranges.splice(at, 1);
+  const before = ranges[at - 1];
+  if (range !== undefined && before !== undefined) before.last = Math.max(before.last, range.last);
+}

@@ -1,0 +1,151 @@
+import type { Connection } from 'mysql2/promise';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ProxyOptions } from '../../proxy/options.js';
+import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
+import { eventually, ranOn, startProxy, value, PRIMARY_ID, type Row, type TestProxy } from '../proxy.js';
+
+let proxy: TestProxy;
+let client: Connection;
+let other: Connection;
+let count = 0;
+beforeAll(async () => {
+  await freshSchema('consistency');
+  proxy = await startProxy();
+  const writer = await proxy.connect({ database: 'consistency' });
+  await writer.query('CREATE TABLE t (v INT)');
+  await untilReplicated();
+});
+beforeEach(async () => {
+  [client, other] = [await connect(), await connect()];
+});
+afterEach(async () => {
+  await onReplicas('START REPLICA SQL_THREAD');
+  await untilReplicated();
+  await eventually(() => expect(proxy.proxy.snapshot.replicas).toHaveLength(2));
+});
+
+async function connect(): Promise<Connection> {
+  return proxy.connect({ database: 'consistency' });
+}
+
+/** Runs a statement on some replicas, past the proxy. */
+async function onReplicas(sql: string, indices: readonly number[] = [1, 2]): Promise<void> {
+  for (const index of indices) {
+    const connection = await connectDirect(index, clusterInfo().accounts.root);
+    await connection.query(sql);
+  }
+}
+
+/** Writes a value that nobody has written. @returns a read that tells whether it is seen */
+async function write(writer: Connection): Promise<string> {
+  count++;
+  await writer.query('INSERT INTO t VALUES (?)', [count]);
+  return `SELECT COUNT(*) FROM t WHERE v = ${count}`;
+}
+
+async function choose(session: Connection, level: string): Promise<void> {
+  await session.query(`SET @rwsplit_consistency = '${level}'`);
+}
+
+async function tokenOf(session: Connection): Promise<string> {
+  return String(await value(session, 'SHOW RWSPLIT TOKEN'));
+}
+
+describe('while no replica applies anything', () => {
+  beforeEach(async () => onReplicas('STOP REPLICA SQL_THREAD'));
+
+  test('a session under global sees what another has written', async () => {
+    await choose(other, 'global');
+    const read = await write(client);
+    expect(await value(client, read)).toBe(1);
+    expect(await value(other, read)).toBe(1);
+  });
+
+  test('a query asks for its own level by a hint, prepared or not, which outweighs that of its session', async () => {
+    const read = await write(client);
+    expect(await value(other, `/* rwsplit: consistency=global */ ${read}`)).toBe(1);
+    const [rows] = await other.execute<Row[]>(`/* rwsplit: replica, consistency=global */ ${read}`);
+    expect(Object.values(rows[0] ?? {})).toEqual([1]);
+    expect(await ranOn(other, '/* rwsplit: consistency=primary */')).toBe(PRIMARY_ID);
+    expect(await ranOn(client, '/* rwsplit: max_lag_ms=5, consistency=session */')).toBe(PRIMARY_ID);
+  });
+
+  test('a session that is given the token of another sees what that has written', async () => {
+    const read = await write(client);
+    const token = await tokenOf(client);
+    expect(token).toMatch(/^[0-9a-f-]{36}:\d+/);
+    await other.query(`SET @rwsplit_token = '${token}'`);
+    expect(await value(other, read)).toBe(1);
+  });
+
+  test('the token of a session under monotonic has what was read, too', async () => {
+    await choose(client, 'monotonic');
+    const read = await write(other);
+    expect(await value(client, `/* rwsplit: primary */ ${read}`)).toBe(1);
+    const third = await connect();
+    await third.query(`SET @rwsplit_token = '${await tokenOf(client)}'`);
+    expect(await value(third, read)).toBe(1);
+  });
+});
+
+test('under monotonic nothing that was read is gone from a later read, wherever that runs', async () => {
+  await onReplicas('STOP REPLICA SQL_THREAD', [2]);
+  await choose(client, 'monotonic');
+  for (let i = 0; i < 5; i++) {
+    const read = await write(other);
+    expect(await value(client, `/* rwsplit: primary */ ${read}`)).toBe(1);
+    for (let again = 0; again < 4; again++) expect(await value(client, read)).toBe(1);
+  }
+});
+
+test('under monotonic reads come back to the replicas, and stay at one', async () => {
+  await choose(client, 'monotonic');
+  await client.query('/* rwsplit: primary */ SELECT 1');
+  let replica = PRIMARY_ID;
+  await eventually(async () => {
+    replica = await ranOn(client);
+    expect(replica).not.toBe(PRIMARY_ID);
+  });
+  for (let i = 0; i < 5; i++) expect(await ranOn(client)).toBe(replica);
+});
+
+describe('SET @rwsplit_consistency', () => {
+  test('is for one session, until it is taken back', async () => {
+    await choose(client, 'primary');
+    expect([await ranOn(client), await ranOn(client)]).toEqual([PRIMARY_ID, PRIMARY_ID]);
+    expect(await ranOn(other)).not.toBe(PRIMARY_ID);
+    await client.query('SET @rwsplit_consistency = DEFAULT');
+    expect(await ranOn(client)).not.toBe(PRIMARY_ID);
+  });
+
+  test.each([`set\n@RWSPLIT_Consistency := "PRIMARY"`, `/* c */ SET @rwsplit_consistency /* d */ = 'primary' ; -- e`])(
+    'is understood as %j',
+    async (sql) => {
+      await client.query(sql);
+      expect([await ranOn(client), await ranOn(client)]).toEqual([PRIMARY_ID, PRIMARY_ID]);
+      await client.query('SET @rwsplit_consistency = NULL');
+      expect(await ranOn(client)).not.toBe(PRIMARY_ID);
+    },
+  );
+
+  test('refuses what is no level, and a token that is none', async () => {
+    await expect(choose(client, 'strong')).rejects.toMatchObject({ errno: 1231 });
+    await expect(client.query("SET @rwsplit_token = 'x'")).rejects.toMatchObject({ errno: 1231 });
+  });
+});
+
+test("a user's level is the configuration's for that user", async () => {
+  const users: ProxyOptions['users'] = [{ name: clusterInfo().accounts.app.user, consistency: 'primary' }];
+  const own = await startProxy({ options: { users } });
+  const session = await own.connect();
+  expect([await ranOn(session), await ranOn(session)]).toEqual([PRIMARY_ID, PRIMARY_ID]);
+});
+
+test('SHOW RWSPLIT WAITS counts reads by how long they waited, for the monitor alone', async () => {
+  await client.query('SELECT 1');
+  const monitor = await proxy.connect(clusterInfo().accounts.monitor);
+  const [rows] = await monitor.query<Row[]>('SHOW RWSPLIT WAITS');
+  expect(rows[0]).toMatchObject({ wait: 'none' });
+  expect(Number(rows[0]?.['reads'])).toBeGreaterThan(0);
+  await expect(client.query('SHOW RWSPLIT WAITS')).rejects.toMatchObject({ errno: 1227 });
+});
