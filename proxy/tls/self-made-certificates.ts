@@ -80,6 +80,15 @@ export async function makeKeyPair(): Promise<KeyPair> {
   });
 }
 
+/**
+ * A certificate's serial number, in hexadecimal digits, of 16 bytes or so by chance. DER's integers are signed and of the fewest bytes: a first bit
+ * that is set would make a negative number, leading zeros one that OpenSSL refuses as padded.
+ */
+export function serialNumberOf(random: Buffer): string {
+  const [first = 0, ...rest] = random;
+  return Buffer.from([(first & 0x3f) | 0x40, ...rest]).toString('hex');
+}
+
 /** @param issuer undefined for an authority, which signs itself */
 function makeCertificate(
   forge: typeof Forge,
@@ -90,8 +99,7 @@ function makeCertificate(
 ): Forge.pki.Certificate {
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(keys.publicKey);
-  // Positive, whatever its first bit is.
-  certificate.serialNumber = `00${randomBytes(16).toString('hex')}`;
+  certificate.serialNumber = serialNumberOf(randomBytes(16));
   certificate.validity.notBefore = new Date();
   certificate.validity.notAfter = new Date();
   certificate.validity.notAfter.setFullYear(certificate.validity.notBefore.getFullYear() + VALID_YEARS);

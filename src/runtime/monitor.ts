@@ -3,6 +3,7 @@ import { assess, sameTopology } from '../topology/assess.js';
 import { undiscovered } from '../topology/discover.js';
 import type { HealthEvent } from '../topology/health.js';
 import { PrimaryPositions } from '../topology/lag.js';
+import type { NodeReport } from '../topology/observation.js';
 import { rolesOf } from '../topology/roles.js';
 import type { Node, NodeAddress, Snapshot } from '../topology/snapshot.js';
 import type { MonitorLogin } from './monitor-login.js';
@@ -23,6 +24,7 @@ export class Monitor {
   readonly #settings: MonitorSettings;
   readonly #onChange: (snapshot: Snapshot, before: Snapshot) => void;
   readonly #positions = new PrimaryPositions();
+  #lastPrimary: NodeReport | undefined;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
   snapshot: Snapshot;
@@ -116,15 +118,18 @@ export class Monitor {
   #discover(): void {
     if (!this.#settings.discovery) return;
     const observations = this.#watches.map(({ observation }) => observation);
-    const { misfits } = rolesOf(observations);
+    const { misfits } = rolesOf(observations, this.#lastPrimary);
     for (const address of undiscovered(observations, misfits)) this.#watches.push(this.#watch(address, true));
   }
 
   #reassess(): void {
     const nowMs = Date.now();
     const observations = this.#watches.map(({ observation }) => observation);
-    const roles = rolesOf(observations);
-    if (roles.primary !== undefined) this.#positions.note(roles.primary);
+    const roles = rolesOf(observations, this.#lastPrimary);
+    if (roles.primary !== undefined) {
+      this.#lastPrimary = roles.primary;
+      this.#positions.note(roles.primary);
+    }
     for (const watch of this.#watches) {
       const role = roles.roles.get(watch.name) ?? 'unknown';
       watch.judge(this.#positions, role, roles.misfits.get(watch.name), this.#settings.maxLagMs, nowMs);

@@ -23,12 +23,13 @@ export interface Roles {
  *
  * A sole candidate is the primary. Of several, the only one that others replicate from; else nobody is trusted with writes. In a
  * replication group the members themselves say who is what.
+ * @param before the last primary: while it is gone, no server of another cluster is to take its place
  */
-export function rolesOf(observations: readonly Observation[]): Roles {
+export function rolesOf(observations: readonly Observation[], before?: NodeReport): Roles {
   const misfits = new Map<string, string>();
   const reports = distinct(observations, misfits);
   const above = sourcesOf(reports);
-  const candidates = reports.filter((it) => isCandidate(it, above));
+  const candidates = reports.filter((it) => isCandidate(it, above) && mayFollow(it, before));
   const primary = choosePrimary(candidates, reports, above);
   const roles = new Map<string, Role>();
   for (const report of reports) {
@@ -72,6 +73,11 @@ function sourcesOf(reports: readonly NodeReport[]): Map<NodeReport, NodeReport> 
     if (found !== undefined) sources.set(report, found);
   }
   return sources;
+}
+
+function mayFollow(report: NodeReport, before: NodeReport | undefined): boolean {
+  if (before === undefined || before.executed.isEmpty || before.serverUuid === report.serverUuid) return true;
+  return report.executed.sharesSourceWith(before.executed);
 }
 
 function isCandidate(report: NodeReport, above: ReadonlyMap<NodeReport, NodeReport>): boolean {

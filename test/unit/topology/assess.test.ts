@@ -123,6 +123,21 @@ describe('a node that does not belong', () => {
     for (const name of ['x', 'y']) expect(seen.misfits.get(name)).toMatch(/^it is of another cluster than a/);
   });
 
+  test('is of another cluster: it does not take the place of a primary that is gone', () => {
+    const known = rolesOf([answered('a', { readOnly: false, executed: A }), answered('b', { from: 'a', executed: A })]);
+    const stranger = answered('x', { readOnly: false, executed: B });
+    const left = [
+      silent('a'),
+      answered('b', { from: 'a', executed: A }),
+      stranger,
+      answered('y', { from: 'x', executed: B }),
+    ];
+    expect(rolesOf(left, known.primary).primary).toBeUndefined();
+    expect(rolesOf(left, known.primary).roles.get('x')).toBe('unknown');
+    const promoted = answered('b', { readOnly: false, executed: A });
+    expect(rolesOf([silent('a'), promoted, stranger], known.primary).primary?.address.name).toBe('b');
+  });
+
   test('has two names: it is used once', () => {
     const seen = rolesOf([primary('a'), replica('b'), answered('b2', { from: 'a', uuid: 'b' })]);
     expect(Object.fromEntries(seen.roles)).toEqual({ a: 'primary', b: 'replica' });
