@@ -104,7 +104,7 @@ function readRule(reader: ConfigReader, node: unknown, where: string): Rule {
   if (to === undefined || !RULE_TARGET.test(to)) {
     return reader.fail(
       entries.get('to') ?? node,
-      `${where}.to is one of primary, replica, node=HOST:PORT, or consistency=LEVEL`,
+      `${where}.to is one of primary, replica, node=HOST:PORT, consistency=LEVEL, max_lag_ms=N`,
     );
   }
   const rule = {

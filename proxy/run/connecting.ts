@@ -112,20 +112,23 @@ export class Connecting {
     const { primary, replicas } = this.#cluster.snapshot();
     const { node } = run.classification;
     if (node !== undefined && node === primary?.address.name) return undefined;
-    const { failed } = this.#state;
     // A node that is named and cannot be had is no reason to refuse a read.
-    const named = replicas.find(({ address }) => address.name === node && !failed.has(address.name));
+    const named = replicas.find((it) => it.address.name === node && this.#mayServe(it, run));
     return this.#freshOf(run, named);
+  }
+
+  /** It has not failed, and is not later than the read allows. */
+  #mayServe({ address, lagMs }: Node, { classification: { maxLagMs = Infinity } }: CommandRun): boolean {
+    return !this.#state.failed.has(address.name) && lagMs <= maxLagMs;
   }
 
   /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
   #freshOf(run: CommandRun, named: Node | undefined): Node | undefined {
-    const { failed } = this.#state;
     const { freshness } = this.#session;
     const level = levelOf(this.#session, run.classification);
     if (named !== undefined) return this.#take(named, this.#fitness(named, level)) ? named : undefined;
-    const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt) : undefined;
-    const first = stays ?? this.#cluster.nextReplica(failed);
+    const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt, run) : undefined;
+    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, run.classification.maxLagMs);
     if (first === undefined) return undefined;
     const fitness = this.#fitness(first, level);
     // A wait is short where nothing is wrong: the turn stays even.
@@ -133,7 +136,7 @@ export class Connecting {
     if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness) ? first : undefined;
     const fits = this.#cluster
       .snapshot()
-      .replicas.find((node) => !failed.has(node.address.name) && this.#fitness(node, level).kind === 'fits');
+      .replicas.find((node) => this.#mayServe(node, run) && this.#fitness(node, level).kind === 'fits');
     if (fits !== undefined) return this.#take(fits, FITS) ? fits : undefined;
     return this.#take(first, fitness) ? first : undefined;
   }
@@ -152,10 +155,10 @@ export class Connecting {
   }
 
   /** Where the session is to stay, if that still is the replica that it was. */
-  #replicaAt(position: KnownPosition | undefined): Node | undefined {
-    if (position === undefined || this.#state.failed.has(position.node)) return undefined;
+  #replicaAt(position: KnownPosition | undefined, run: CommandRun): Node | undefined {
+    if (position === undefined) return undefined;
     const { replicas } = this.#cluster.snapshot();
-    const node = replicas.find(({ address }) => address.name === position.node);
+    const node = replicas.find((it) => it.address.name === position.node && this.#mayServe(it, run));
     return node !== undefined && this.#cluster.positions.of(node) === position ? node : undefined;
   }
 

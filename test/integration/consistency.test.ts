@@ -109,6 +109,30 @@ test('under monotonic reads come back to the replicas, and stay at one', async (
   for (let i = 0; i < 5; i++) expect(await ranOn(client)).toBe(replica);
 });
 
+test('max_lag_ms keeps a query from replicas that are later than that, and no other query', async () => {
+  const own = await startProxy({ options: { maxLagMs: 3_600_000 } });
+  const session = await own.connect();
+  const delay = async (seconds: number): Promise<void> => {
+    await onReplicas('STOP REPLICA SQL_THREAD');
+    await onReplicas(`CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ${seconds}`);
+    await onReplicas('START REPLICA SQL_THREAD');
+  };
+  await delay(3_600);
+  try {
+    await write(other);
+    await eventually(async () => {
+      expect(await ranOn(session, '/* rwsplit: max_lag_ms=50 */')).toBe(PRIMARY_ID);
+    });
+    const replica = own.proxy.snapshot.replicas[0]?.address.name;
+    const bounds = ['max_lag_ms=50', 'replica, max_lag_ms=50', `node=${replica}, max_lag_ms=50`];
+    for (const bound of bounds) expect(await ranOn(session, `/* rwsplit: ${bound} */`), bound).toBe(PRIMARY_ID);
+    expect(await ranOn(session)).not.toBe(PRIMARY_ID);
+    expect(await ranOn(session, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
+  } finally {
+    await delay(0);
+  }
+});
+
 describe('SET @rwsplit_consistency', () => {
   test('is for one session, until it is taken back', async () => {
     await choose(client, 'primary');

@@ -52,7 +52,6 @@ describe('what a session wrote it sees at once', () => {
 
   test('on the primary, where no replica gets it', async () => {
     const client = await connect();
-    const other = await connect();
     await whileNothingIsApplied(async () => {
       await client.query('INSERT INTO n (v) VALUES (1)');
       expect(await ranOn(client, 'FROM n')).toBe(PRIMARY);
@@ -60,7 +59,8 @@ describe('what a session wrote it sees at once', () => {
       await client.query('INSERT INTO n (v) VALUES (2)');
       await client.commit();
       expect(await value(client, 'SELECT COUNT(*) FROM n')).toBe(2);
-      expect(await value(other, 'SELECT COUNT(*) FROM n')).toBe(0);
+      // What others read is left open: soon nothing is read from replicas that apply nothing.
+      for (const replica of cluster.replicas) expect(await value(replica, `SELECT COUNT(*) FROM ${SCHEMA}.n`)).toBe(0);
     });
   });
 });
