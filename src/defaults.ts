@@ -80,6 +80,20 @@ export const DEFAULTS = {
   storedFunctionBytes: 65_536,
   /** How long running statements get when the proxy is asked to stop. */
   drainTimeoutMs: 10_000,
+  /** So long a leadership lasts at etcd or the servers when its holder falls silent. */
+  leaseTtlMs: 5_000,
+  /** The holder itself takes it to be over so much earlier. */
+  leaseMarginMs: 1_000,
+  /** How often it is renewed, and how often the others look who leads. */
+  leaseRenewMs: 1_500,
+  /** One question of a coordinator to one etcd member or server. */
+  coordinatorRequestMs: 1_000,
+  /** A question with all its attempts at further etcd members. */
+  coordinatorCallMs: 2_000,
+  /** Between attempts after a failure. */
+  coordinatorRetryMs: 100,
+  /** What etcd may answer, in one message. */
+  coordinatorAnswerBytes: 1_048_576,
   /** What a server connection reads at once. */
   readBufferBytes: 65_536,
 } as const;
