@@ -40,6 +40,9 @@ export const TASKS = [
   'close',
   'reopen',
   'rejoin',
+  'ask-anew',
+  'acknowledge',
+  'open-again',
 ] as const;
 export type TaskName = (typeof TASKS)[number];
 
