@@ -25,8 +25,11 @@ const UPKEEP_MS = 1_000;
 /** The proxy's view of the cluster, which follows what a failover decides. */
 export interface SupervisedCluster {
   snapshot(): Snapshot;
-  /** From now on this server, and no other one, is the primary while it takes writes. Resolves when it was looked at. */
-  appoint(serverUuid: string): Promise<void>;
+  /**
+   * From now on this server, and no other one, is the primary while it takes writes. Resolves when it was looked at.
+   * @param left the old primary, where it has not come to its end: what runs there does not end by itself
+   */
+  appoint(serverUuid: string, left: string | undefined): Promise<void>;
   /** By command nothing is done with these. */
   leftAlone(): ReadonlySet<string>;
 }
@@ -136,11 +139,11 @@ export class Supervisor {
     void this.#appoint(record.serverUuid);
   }
 
-  async #appoint(serverUuid: string): Promise<void> {
+  async #appoint(serverUuid: string, left?: string): Promise<void> {
     if (this.#primaryUuid !== undefined) this.#formerPrimaries.add(this.#primaryUuid);
     this.#primaryUuid = serverUuid;
     this.#wroteAtMs = undefined;
-    await this.#cluster.appoint(serverUuid);
+    await this.#cluster.appoint(serverUuid, left);
   }
 
   #stateOf(serverUuid: string | undefined): NodeState | undefined {
@@ -318,7 +321,7 @@ export class Supervisor {
         return { kind: 'claimed', ok };
       }
       case 'announce':
-        await this.#appoint(action.node.serverUuid);
+        await this.#appoint(action.node.serverUuid, this.#primaryNode()?.address.name);
         this.#log.info({ ms: Math.round(this.#nowMs() - beganAtMs) }, `${action.node.name} takes writes`);
         return undefined;
     }
