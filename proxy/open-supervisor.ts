@@ -16,15 +16,18 @@ export function openSupervisor(
   log: Log,
 ): Supervisor | undefined {
   if (failover === undefined || failover.coordinator.kind === 'follow') return undefined;
+  const account = failover.account ?? monitor;
   return new Supervisor(
     {
       policy: failover.policy ?? 'lossless',
       drainTimeoutMs: failover.drainTimeoutMs ?? DEFAULTS.failoverDrainMs,
       pauseMs: failover.pauseMs ?? DEFAULTS.failoverPauseMs,
       replication: failover.replication,
+      rebuilds: failover.rebuilds ?? false,
       preferences: failover.preferences ?? new Map(),
     },
-    new MonitorLogin(failover.account ?? monitor, tls),
+    account,
+    new MonitorLogin(account, tls),
     (lastEpoch) => new Alone(`${hostname()}:${process.pid}`, lastEpoch),
     MYSQL_FAILOVER,
     cluster,

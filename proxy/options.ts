@@ -117,6 +117,8 @@ export interface FailoverOptions {
   readonly pauseMs?: number | undefined;
   /** As replicas log in to their source; what a replica knows of that when absent. */
   readonly replication?: MonitorAccount | undefined;
+  /** A node with transactions that the primary lacks gets the primary's data by CLONE; not when absent. */
+  readonly rebuilds?: boolean | undefined;
   /** Of nodes, by their names. */
   readonly preferences?: ReadonlyMap<string, Preference> | undefined;
 }

@@ -1,4 +1,4 @@
-import { interrupted, type RwsplitError } from '../../src/errors.js';
+import { interrupted, RwsplitError } from '../../src/errors.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
@@ -143,7 +143,7 @@ export class Answering implements RelayEnd {
     // connection without a word, and whether its next command had been sent by then is chance.
     if (!forwarded && !isReplication) {
       const isCertain = isKept && lost !== 'state' && wasInTransaction && !isUnknown && !isInterrupted;
-      state.fail(isCertain ? transactionLost(connection.node.name) : error);
+      state.fail(isCertain ? transactionLost(connection.node.name) : unknownOutcome(error));
     }
     if (lost === 'state' || forwarded || streams) client.end();
   }
@@ -231,6 +231,14 @@ export class Answering implements RelayEnd {
     );
     connection.send(question.framed, question.shape, 1, reply);
   }
+}
+
+/** The statement may have been executed, and what tells that is gone. */
+function unknownOutcome({ code, message }: RwsplitError): RwsplitError {
+  return new RwsplitError(
+    code,
+    `${message}; whether the statement was executed is not known, so it was not sent again`,
+  );
 }
 
 /** Statements that end no transaction, whatever they say. */

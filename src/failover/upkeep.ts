@@ -136,3 +136,25 @@ export function askAnewTask({ name }: NodeState): Task {
     commands: [{ kind: 'stop-receiving' }, { kind: 'start-receiving' }],
   };
 }
+
+/** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
+export function journalTask({ name, serverUuid }: NodeState, epoch: number): Task {
+  return {
+    name: 'journal',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: `it is the primary of epoch ${epoch}`,
+    commands: [{ kind: 'journal', epoch, serverUuid, node: name }],
+  };
+}
+
+/** A node whose data differ from the primary's gets those of the primary. Its own are gone then. */
+export function rebuildTask({ name }: NodeState, { name: source, host, port }: NodeState): Task {
+  return {
+    name: 'rebuild',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: `it gets the data of ${source}`,
+    commands: [{ kind: 'clone', host, port }],
+  };
+}

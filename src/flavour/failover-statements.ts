@@ -8,6 +8,12 @@ export interface ReplicationAccount {
   readonly tls: boolean;
 }
 
+export interface HaAccounts {
+  /** Who does all this: another node lets it in, too. Secret. */
+  readonly own: { readonly user: string; readonly password: string };
+  readonly replication: ReplicationAccount | undefined;
+}
+
 /** A statement, and what its first row has to say: any, or `ok` in its first column. */
 export interface HaStatement {
   readonly sql: string;
@@ -17,5 +23,7 @@ export interface HaStatement {
 /** What a failover says to servers of one make. */
 export interface FailoverStatements {
   /** Statements in their order, each sent when the one before has succeeded. @throws Error where it lacks the replication account */
-  of(command: Command, account: ReplicationAccount | undefined): readonly HaStatement[];
+  of(command: Command, accounts: HaAccounts): readonly HaStatement[];
+  /** Where no journal of primaries is yet. */
+  readonly makeJournal: readonly string[];
 }

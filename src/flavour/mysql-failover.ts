@@ -1,11 +1,10 @@
 import type { Command } from '../failover/task.js';
-import type { FailoverStatements, HaStatement, ReplicationAccount } from './failover-statements.js';
+import type { FailoverStatements, HaAccounts, HaStatement, ReplicationAccount } from './failover-statements.js';
 
 /** Where the servers themselves keep who has been the primary since which epoch. */
 export const JOURNAL = 'rwsplit.journal';
 
-/** Made on a primary that is well: while one is being promoted there is no time for it. */
-export const MAKE_JOURNAL: readonly string[] = [
+const MAKE_JOURNAL: readonly string[] = [
   'CREATE DATABASE IF NOT EXISTS rwsplit',
   `CREATE TABLE IF NOT EXISTS ${JOURNAL} (
      epoch BIGINT UNSIGNED NOT NULL PRIMARY KEY, server_uuid CHAR(36) NOT NULL, node VARCHAR(300) NOT NULL,
@@ -14,10 +13,11 @@ export const MAKE_JOURNAL: readonly string[] = [
 
 /** MySQL from 8.0.26 on. Source: its manual, "Replication Statements" and "Semisynchronous Replication". */
 export const MYSQL_FAILOVER: FailoverStatements = {
-  of: (command, account) => statementsOf(command, account),
+  of: (command, accounts) => statementsOf(command, accounts),
+  makeJournal: MAKE_JOURNAL,
 };
 
-function statementsOf(command: Command, account: ReplicationAccount | undefined): readonly HaStatement[] {
+function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatement[] {
   switch (command.kind) {
     case 'stop-receiving':
       return [{ sql: 'STOP REPLICA IO_THREAD' }];
@@ -32,7 +32,7 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
     case 'forget-source':
       return [{ sql: 'RESET REPLICA ALL' }];
     case 'follow':
-      return follow(command, account);
+      return follow(command, accounts.replication);
     case 'wait-executed':
       return [
         {
@@ -63,6 +63,16 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
       return [{ sql: 'SET PERSIST super_read_only = ON' }];
     case 'offline':
       return [{ sql: `SET GLOBAL offline_mode = ${command.on ? 'ON' : 'OFF'}` }];
+    case 'clone': {
+      const { host, port } = command;
+      const { user, password } = accounts.own;
+      return [
+        { sql: `SET GLOBAL clone_valid_donor_list = ${quoted(`${host}:${port}`)}` },
+        // It refuses to be replaced while it is read-only. Clients stay out: it is offline, or takes this command only.
+        { sql: 'SET GLOBAL super_read_only = OFF' },
+        { sql: `CLONE INSTANCE FROM ${quoted(user)}@${quoted(host)}:${port} IDENTIFIED BY ${quoted(password)}` },
+      ];
+    }
     case 'journal': {
       const { epoch, serverUuid, node } = command;
       return [

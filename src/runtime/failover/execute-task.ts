@@ -1,16 +1,19 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import type { FailoverStatements, ReplicationAccount } from '../../flavour/failover-statements.js';
+import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
 import type { Command, Position, Task, TaskEnd } from '../../failover/task.js';
 import { gtidsOf } from './node-look.js';
+import { errnoOf } from '../probe-failure.js';
 import { isServersWord, type HaSession } from './ha-session.js';
 
 /** A server's answer, and the way there and back, to what waits for nothing. */
 const STATEMENT_MS = 1_000;
+/** For all data of a server to be copied. */
+const CLONE_MS = 24 * 3_600_000;
 
 export interface Execution {
   readonly session: HaSession;
   readonly statements: FailoverStatements;
-  readonly account: ReplicationAccount | undefined;
+  readonly accounts: HaAccounts;
   /** Asked before each command: another one may lead by now. */
   mayGoOn(): boolean;
 }
@@ -30,19 +33,30 @@ export async function executeTask(task: Task, execution: Execution): Promise<Tas
       }
     } catch (error) {
       // A statement of several may have been executed before another one was refused; each is harmless to say again.
-      return failed(redacted(error, execution.account), !isServersWord(error));
+      return failed(redacted(error, execution.accounts), !isServersWord(error));
     }
   }
   return { kind: 'done', task: task.name, node: task.node, position };
 }
 
 /** @returns the last statement's first row */
-async function execute(
-  command: Command,
-  { session, statements, account }: Execution,
-): Promise<RowDataPacket | undefined> {
+async function execute(command: Command, execution: Execution): Promise<RowDataPacket | undefined> {
+  if (command.kind !== 'journal') return say(command, execution);
+  try {
+    return await say(command, execution);
+  } catch (error) {
+    if (!LACKS_JOURNAL.has(errnoOf(error) ?? 0)) throw error;
+    for (const sql of execution.statements.makeJournal) await execution.session.query(sql, STATEMENT_MS);
+    return say(command, execution);
+  }
+}
+
+/** No such schema, or table. */
+const LACKS_JOURNAL: ReadonlySet<number> = new Set([1049, 1146]);
+
+async function say(command: Command, { session, statements, accounts }: Execution): Promise<RowDataPacket | undefined> {
   let row: RowDataPacket | undefined;
-  for (const { sql, expectsOk } of statements.of(command, account)) {
+  for (const { sql, expectsOk } of statements.of(command, accounts)) {
     [row] = await session.query(sql, timeoutOf(command));
     if (expectsOk === true && Number(row?.['ok']) !== 1) throw new NotSo(command);
   }
@@ -52,7 +66,7 @@ async function execute(
 function timeoutOf(command: Command): number {
   if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
   if (command.kind === 'close-for-writes') return command.waitS * 1_000 + STATEMENT_MS;
-  return STATEMENT_MS;
+  return command.kind === 'clone' ? CLONE_MS : STATEMENT_MS;
 }
 
 /** The server answered, and the answer is no. */
@@ -69,7 +83,10 @@ class NotSo extends Error {
 }
 
 /** A server may quote the statement that it did not understand. */
-function redacted(error: unknown, account: ReplicationAccount | undefined): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return account === undefined || account.password === '' ? message : message.replaceAll(account.password, '…');
+function redacted(error: unknown, { own, replication }: HaAccounts): string {
+  let message = error instanceof Error ? error.message : String(error);
+  for (const password of [own.password, replication?.password ?? '']) {
+    if (password !== '') message = message.replaceAll(password, '…');
+  }
+  return message;
 }

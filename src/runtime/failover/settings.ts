@@ -11,6 +11,8 @@ export interface FailoverSettings {
   readonly pauseMs: number;
   /** With which replicas log in to their source; what a replica has in `mysql.slave_master_info` when absent. */
   readonly replication: MonitorAccount | undefined;
+  /** A node with transactions that the primary lacks gets the primary's data by CLONE: its own are lost then. */
+  readonly rebuilds: boolean;
   /** By their names; neutral when absent. */
   readonly preferences: ReadonlyMap<string, Preference>;
 }

@@ -1,14 +1,13 @@
 import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
 import { beginFailover, stepFailover, type FailoverAction, type FailoverEvent } from '../../failover/failover.js';
 import type { Task, TaskEnd } from '../../failover/task.js';
-import { askAnewTask, upkeepOf } from '../../failover/upkeep.js';
+import { askAnewTask, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
 import type { FailoverStatements } from '../../flavour/failover-statements.js';
-import { MAKE_JOURNAL } from '../../flavour/mysql-failover.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
 import type { Log } from '../log.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
 import { drive } from './drive.js';
 import { executeTask } from './execute-task.js';
 import { HaNode } from './ha-node.js';
@@ -37,6 +36,7 @@ export interface SupervisedCluster {
 /** Looks after the primary: promotes a replica when it is dead, and takes it back when it returns. */
 export class Supervisor {
   readonly #settings: FailoverSettings;
+  readonly #own: MonitorAccount;
   readonly #login: MonitorLogin;
   readonly #coordinator: Coordinator;
   readonly #statements: FailoverStatements;
@@ -53,6 +53,8 @@ export class Supervisor {
   #acknowledgements = 0;
   readonly #formerPrimaries = new Set<string>();
   readonly #frozen = new Set<string>();
+  /** What is being copied takes as long as it takes. */
+  readonly #rebuilding = new Set<string>();
   /** Errant nodes that have been told of, with what they have. */
   readonly #told = new Map<string, string>();
   #diagnosis: { readonly kind: DiagnosisKind; readonly sinceMs: number; told: boolean } | undefined;
@@ -68,6 +70,7 @@ export class Supervisor {
 
   constructor(
     settings: FailoverSettings,
+    account: MonitorAccount,
     login: MonitorLogin,
     coordinator: (lastEpoch: () => number) => Coordinator,
     statements: FailoverStatements,
@@ -76,6 +79,7 @@ export class Supervisor {
     nowMs: () => number,
   ) {
     this.#settings = settings;
+    this.#own = account;
     this.#login = login;
     this.#coordinator = coordinator(() => this.#epoch);
     this.#statements = statements;
@@ -95,6 +99,7 @@ export class Supervisor {
     const isThere = (uuid: string): boolean => this.#stateOf(uuid) !== undefined;
     if (last !== undefined && isThere(last.serverUuid)) await this.#appoint(last.serverUuid);
     await this.#coordinator.start(() => this.#coordinated());
+    await this.#keepUp();
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
@@ -339,7 +344,7 @@ export class Supervisor {
     const end = await executeTask(task, {
       session: node.tasks,
       statements: this.#statements,
-      account: this.#accounts.account,
+      accounts: { own: this.#own, replication: this.#accounts.account },
       mayGoOn,
     });
     if (task.name === 'unfreeze' && end.kind === 'done') this.#frozen.delete(task.node);
@@ -381,9 +386,12 @@ export class Supervisor {
         frozen: this.#frozen,
         acknowledgements: this.#acknowledgements,
         primaryRestarted: this.#hasRestarted(node),
-        leftAlone: this.#cluster.leftAlone(),
+        leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#rebuilding]),
       });
-      for (const [name, set] of errant) this.#tellErrant(name, set.toString(), primary.name);
+      for (const [name, set] of errant) {
+        this.#tellErrant(name, set.toString(), primary.name);
+        if (this.#settings.rebuilds) void this.#rebuild(name, primary, leadership);
+      }
       await Promise.all(tasks.map(async (task) => this.#run(task, leadership)));
       if (tasks.length > 0) for (const it of this.#nodes.values()) it.hurry();
     } finally {
@@ -398,22 +406,19 @@ export class Supervisor {
 
   /** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
   async #keepJournal(node: HaNode, primary: NodeState, leadership: Leadership): Promise<void> {
-    const [last] = node.journal;
-    if (last?.serverUuid === primary.serverUuid) return;
+    if (node.journal[0]?.serverUuid === primary.serverUuid) return;
     const epoch = Math.max(this.#epoch + 1, leadership.epoch);
-    try {
-      if (last === undefined) for (const sql of MAKE_JOURNAL) await node.tasks.query(sql, STATEMENT_MS);
-      if (leadership.remainingMs() < STATEMENT_MS) return;
-      const [journal] = this.#statements.of(
-        { kind: 'journal', epoch, serverUuid: primary.serverUuid, node: primary.name },
-        undefined,
-      );
-      if (journal !== undefined) await node.tasks.query(journal.sql, STATEMENT_MS);
-      node.hurry();
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#failed(`the journal of primaries cannot be kept on ${primary.name}: ${why}`);
-    }
+    await this.#run(journalTask(primary, epoch), leadership);
+    node.hurry();
+  }
+
+  async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
+    const state = this.#nodes.get(name)?.state;
+    if (state === undefined || this.#rebuilding.size > 0) return;
+    this.#rebuilding.add(name);
+    // It ends without an answer: the server starts anew, or says that nobody is there to start it.
+    await this.#run(rebuildTask(state, primary), leadership);
+    this.#rebuilding.delete(name);
   }
 
   #tellErrant(name: string, set: string, primary: string): void {
