@@ -138,7 +138,8 @@ function misfitOf(
     report.executed.isEmpty || primary.executed.isEmpty || report.executed.sharesSourceWith(primary.executed);
   if (!isRelated)
     return `it is of another cluster than ${name}: no transaction has ever been on both; name one cluster only`;
-  if (candidates.includes(report)) {
+  // Where a primary was appointed, one that takes writes is no candidate, and no less in the way.
+  if (candidates.includes(report) || (!report.readOnly && report.source === undefined)) {
     return (
       `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
       '(SET GLOBAL super_read_only=ON), and let it replicate or remove it'

@@ -5,6 +5,7 @@ import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
 import { eventually, startProxy, value, type TestProxy } from '../proxy.js';
 import { Ledger } from './ledger.js';
+import { TcpRelay } from './tcp-relay.js';
 
 let cluster: Cluster;
 let proxy: TestProxy;
@@ -60,7 +61,7 @@ async function expectKept(ledger: Ledger): Promise<void> {
 /** Starts what is down, until all nodes serve: an old primary with transactions of its own gets its data anew, for which its server ends once more. */
 async function allBack(): Promise<void> {
   for (const [index, node] of cluster.nodes.entries()) {
-    for (let starts = 0; healthOf(index) !== 'up';) {
+    for (let starts = 0; !serves(index);) {
       const isUp = await direct(index).then(
         (connection) => {
           connection.destroy();
@@ -77,9 +78,10 @@ async function allBack(): Promise<void> {
   }
 }
 
-function healthOf(node: number): string | undefined {
+function serves(node: number): boolean {
   const { nodes } = proxy.proxy.snapshot;
-  return nodes.find(({ address }) => address.port === cluster.nodes[node]?.port)?.health;
+  const found = nodes.find(({ address }) => address.port === cluster.nodes[node]?.port);
+  return found?.health === 'up' && found.role !== 'unknown';
 }
 
 test('a primary that is killed is replaced, and nothing that was acknowledged is lost', async () => {
@@ -123,6 +125,26 @@ test('an old primary comes back as a replica, whatever it has that nobody was to
   await eventually(async () => expect(new Set(await counts()).size).toBe(1));
 });
 
+test('a primary that is frozen is replaced, and is none any more when it wakes up', async () => {
+  const before = primaryIndex();
+  const ledger = writers();
+  ledger.start(8);
+  await eventually(() => expect(ledger.acknowledgedSince(0)).toBeGreaterThan(50));
+  const atMs = ledger.nowMs;
+  await cluster.nodes[before]?.freeze();
+  await eventually(() => expect(ledger.acknowledgedSince(atMs + 100)).toBeGreaterThan(50));
+  await cluster.nodes[before]?.thaw();
+  const thawnAtMs = ledger.nowMs;
+  await eventually(() => expect(ledger.acknowledgedSince(thawnAtMs)).toBeGreaterThan(50));
+  await ledger.stop();
+
+  expect(primaryIndex()).not.toBe(before);
+  await expectKept(ledger);
+  await allBack();
+  await expectKept(ledger);
+  expect(primaryIndex()).not.toBe(before);
+});
+
 test('a session lives through it, and its transaction is told to begin again', async () => {
   const client = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
   await client.query("SET SESSION sql_mode = 'ANSI_QUOTES'");
@@ -147,4 +169,36 @@ test('a session lives through it, and its transaction is told to begin again', a
   expect(await value(idle, "SELECT COUNT(*) FROM ledger WHERE id IN ('in transaction', 'prepared', 'later')")).toBe(2);
   await expect(pinned.query('SELECT * FROM tmp')).rejects.toMatchObject({ errno: 2013 });
   expect(primaryIndex()).not.toBe(before);
+});
+
+test('a primary that only the proxy cannot reach stays the primary', async () => {
+  await allBack();
+  const before = primaryIndex();
+  const relay = await TcpRelay.before(cluster.nodes[before]?.port ?? 0);
+  const others = cluster.nodes.filter((_, index) => index !== before);
+  const cutOff = await startProxy({
+    nodes: [{ host: '127.0.0.1', port: relay.port }, ...others],
+    accounts: cluster.accounts,
+    options: {
+      failover: { coordinator: { kind: 'alone', name: 'cut off' }, account: cluster.accounts.failover, pauseMs: 0 },
+      hold: { timeoutMs: 3_000 },
+    },
+  });
+  const client = await cutOff.connect({ ...cluster.accounts.app, database: 'faults' });
+  await client.query("INSERT INTO ledger VALUES ('before the cut')");
+  relay.cut();
+  const late = await client.query("INSERT INTO ledger VALUES ('after the cut')").then(
+    () => 'written',
+    (error: unknown) => String(error),
+  );
+  relay.mend();
+  // Nobody answers it; reads go on, and everybody else still writes to the same server.
+  expect(late).not.toBe('written');
+  expect(await value(client, "SELECT COUNT(*) FROM ledger WHERE id = 'before the cut'")).toBe(1);
+  const other = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
+  await other.query("INSERT INTO ledger VALUES ('meanwhile')");
+  expect(primaryIndex()).toBe(before);
+  await eventually(async () => expect(await client.query("INSERT INTO ledger VALUES ('in the end')")).toBeTruthy());
+  await cutOff.proxy.stop();
+  await relay.close();
 });
