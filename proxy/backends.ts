@@ -9,6 +9,7 @@ import { NodesShared } from '../src/runtime/node-shared.js';
 import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
+import type { Health } from '../src/topology/health.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { PoolRow } from './admin/show-pools.js';
 import { Accounts, type Account } from './accounts.js';
@@ -192,6 +193,11 @@ export class Backends {
     this.#nodes.drop(node);
   }
 
+  /** The node does not answer: nobody is to wait for a connection to it. What runs there may still have its answer. */
+  giveUpDials(node: string): void {
+    this.#nodes.giveUpDials(node);
+  }
+
   /** Ends all connections. */
   async end(): Promise<void> {
     await this.accounts.end();
@@ -214,13 +220,28 @@ export class Backends {
     return this.#checks.pass(async () => this.#openAnywhere(dial));
   }
 
-  /** The primary is asked first: it knows of a changed password before any replica does. */
+  /** The primary is asked first: it knows of a changed password before any replica does. While nobody answers, the client waits. */
   async #openAnywhere(dial: ServerDial): Promise<ServerConnection> {
-    const { primary, replicas, problem } = this.#snapshot();
-    let unreachable: unknown;
-    for (const node of primary === undefined ? replicas : [primary, ...replicas]) {
+    const untilMs = Date.now() + LOGIN_CHECK_MS;
+    for (;;) {
       try {
-        return await ServerConnection.open(node.address, dial, DEFAULTS.serverLoginTimeoutMs);
+        return await this.#openOnce(dial);
+      } catch (error) {
+        if (error instanceof LoginRefused || Date.now() >= untilMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  async #openOnce(dial: ServerDial): Promise<ServerConnection> {
+    const { primary, nodes, problem } = this.#snapshot();
+    // A late replica knows who may log in as well as any.
+    const others = nodes.filter((it) => it !== primary && it.role === 'replica' && ASKED.has(it.health));
+    let unreachable: unknown;
+    for (const node of primary === undefined ? others : [primary, ...others]) {
+      try {
+        const opening = ServerConnection.open(node.address, dial, DEFAULTS.serverLoginTimeoutMs);
+        return await this.#nodes.of(node.address).unlessGivenUp(opening);
       } catch (error) {
         if (error instanceof LoginRefused) throw error;
         unreachable ??= error;
@@ -230,6 +251,11 @@ export class Backends {
     throw new RwsplitError('no-primary', problem ?? 'no server can be reached to check the login');
   }
 }
+
+/** For so long it is tried again to find a server that checks a login: shorter than clients wait for. */
+const LOGIN_CHECK_MS = 5_000;
+const RETRY_MS = 50;
+const ASKED: ReadonlySet<Health> = new Set(['up', 'lagging', 'suspect']);
 
 /** For those who watch. */
 function kindOf(

@@ -342,6 +342,7 @@ export class Proxy {
       if (known?.health === health) continue;
       // Reads that have had no answer run elsewhere. What runs on the primary may have been executed.
       if (health === 'down' && known?.role === 'replica') this.#backends.drop(name);
+      if (health === 'down') this.#backends.giveUpDials(name);
       const level = health === 'up' ? 'info' : 'warn';
       this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
     }

@@ -89,6 +89,9 @@ const READ_POSITION =
   'SELECT @@global.gtid_executed AS executed, (SELECT GROUP_CONCAT(RECEIVED_TRANSACTION_SET) ' +
   "FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = '') AS received";
 
+/** A replica tries again each second, for a day; its source shows five times a second that it is there. */
+const PATIENCE = 'SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2';
+
 /**
  * While its applier runs, a change of source without a new position keeps the relay log. Only a node that has no relay log of its own gets everything
  * anew.
@@ -101,7 +104,8 @@ function follow(
   if (!anew) {
     return [
       { sql: 'STOP REPLICA IO_THREAD' },
-      { sql: `CHANGE REPLICATION SOURCE TO ${where}` },
+      // Where it is not named the heartbeat goes back to half of replica_net_timeout, and a frozen source is noticed in a minute.
+      { sql: `CHANGE REPLICATION SOURCE TO ${where}, ${PATIENCE}` },
       { sql: 'START REPLICA IO_THREAD' },
     ];
   }
@@ -117,7 +121,7 @@ function follow(
     {
       sql:
         `CHANGE REPLICATION SOURCE TO ${where}, SOURCE_USER = ${quoted(account.user)}, SOURCE_PASSWORD = ${quoted(account.password)}, ` +
-        `SOURCE_AUTO_POSITION = 1, ${secure}, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2`,
+        `SOURCE_AUTO_POSITION = 1, ${secure}, ${PATIENCE}`,
     },
     { sql: 'START REPLICA' },
   ];

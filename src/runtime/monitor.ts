@@ -79,13 +79,13 @@ export class Monitor {
     return watch !== undefined;
   }
 
-  /** From now on this server is the primary while it takes writes, and no other one. Resolves when it was looked at. */
+  /** From now on this server is the primary while it takes writes, and no other one. Resolves when that is in the snapshot. */
   async appoint(serverUuid: string): Promise<void> {
+    // What it said before it was made the primary would speak against it.
+    await this.#watches.find(({ report }) => report?.serverUuid === serverUuid)?.look(true);
+    if (this.#stopped) return;
     this.#appointed = serverUuid;
-    const watch = this.#watches.find(({ report }) => report?.serverUuid === serverUuid);
     this.#reassess();
-    await watch?.look(true);
-    if (!this.#stopped) this.#reassess();
   }
 
   /** What the primary has now, whatever was seen of it before; undefined where it does not answer. */

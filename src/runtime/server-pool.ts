@@ -293,7 +293,8 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     const refusal = this.#shared.breaker.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
-      const connection = await ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
+      const opening = ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
+      const connection = await this.#shared.unlessGivenUp(opening);
       this.#shared.breaker.succeeded();
       return connection;
     } catch (error) {

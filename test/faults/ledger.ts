@@ -79,6 +79,8 @@ export class Ledger {
         this.entries.push({ id, fate, sentMs, answeredMs: this.nowMs, error: String(error) });
         client?.destroy();
         client = undefined;
+        // As an application does that has to connect anew.
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
     client?.destroy();

@@ -16,6 +16,8 @@ import type { FailoverSettings } from './settings.js';
 
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
 const STATEMENT_MS = 1_000;
+/** Without all of them a lossless failover is out of the question mostly: it waits for the last. */
+const FREEZE_MS = 15_000;
 /** A diagnosis that lasts for less is not worth a line in the log. */
 const WORTH_TELLING_MS = 1_000;
 const RETRY_MS = 1_000;
@@ -264,7 +266,10 @@ export class Supervisor {
         {
           step: stepFailover,
           perform: async (action) => this.#perform(action, leadership, beganAtMs),
-          lateAfterMs: ({ phase }) => (phase === 'draining' ? drainTimeoutMs + STATEMENT_MS : 3 * STATEMENT_MS),
+          lateAfterMs: ({ phase }) => {
+            if (phase === 'freezing') return FREEZE_MS;
+            return phase === 'draining' ? drainTimeoutMs + STATEMENT_MS : 3 * STATEMENT_MS;
+          },
           late: () => ({ kind: 'late' }),
         },
       );
