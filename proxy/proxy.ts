@@ -15,6 +15,7 @@ import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import { Rules } from '../src/routing/rules.js';
 import { ReadBalance } from '../src/topology/read-balance.js';
 import { Commits } from '../src/session/commits.js';
+import { WriteHold } from '../src/runtime/write-hold.js';
 import { KnownPositions } from '../src/session/known-positions.js';
 import { WaitCounts } from '../src/session/wait-counts.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
@@ -27,6 +28,8 @@ import { ClientLimits, type Admission } from './listen/limits.js';
 import { isUnixSocket, Listeners, type ListenAddress } from './listen/listeners.js';
 import { Networks, plainAddress } from './listen/networks.js';
 import { packageVersion } from './package-version.js';
+import type { Supervisor } from '../src/runtime/failover/supervisor.js';
+import { openSupervisor } from './open-supervisor.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { ProxyOptions } from './options.js';
 import type { ClientTls } from './tls/client-tls.js';
@@ -50,6 +53,8 @@ export class Proxy {
   readonly #users: Users;
   readonly #committed = new Commits();
   readonly #waits = new WaitCounts();
+  readonly #writes: WriteHold;
+  readonly #supervisor: Supervisor | undefined;
   readonly #serverTls: ServerTls;
   readonly #limits: ClientLimits;
   readonly #proxies: Networks;
@@ -91,6 +96,24 @@ export class Proxy {
       maxLagMs: options.maxLagMs ?? DEFAULTS.maxLagMs,
     };
     this.#monitor = new Monitor(monitored, login, (snapshot, before) => this.#topologyChanged(snapshot, before));
+    this.#writes = new WriteHold(
+      {
+        timeoutMs: options.hold?.timeoutMs ?? DEFAULTS.holdTimeoutMs,
+        max: options.hold?.max ?? DEFAULTS.holdMax,
+        bytes: options.hold?.bytes ?? DEFAULTS.holdBytes,
+      },
+      () => this.#monitor.snapshot,
+    );
+    this.#supervisor = openSupervisor(
+      options,
+      this.#serverTls,
+      {
+        snapshot: () => this.#monitor.snapshot,
+        appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
+        leftAlone: () => new Set(),
+      },
+      log,
+    );
     this.#functions = new StoredFunctions(
       login,
       () => this.#monitor.snapshot.primary,
@@ -99,7 +122,7 @@ export class Proxy {
     );
     this.#backends = new Backends(
       () => this.#monitor.snapshot,
-      (node, why) => this.#monitor.connectionFailed(node, why),
+      (node, why) => this.#connectionFailed(node, why),
       {
         min: options.pool?.min ?? 0,
         max: options.poolMax,
@@ -128,6 +151,7 @@ export class Proxy {
     const rsaKey = await openPasswordKey(dataDirectory);
     this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
     await this.#monitor.start();
+    await this.#supervisor?.start();
     // Without a primary, reads are served all the same; without a single node nothing is.
     if (this.snapshot.problem !== undefined && this.snapshot.replicas.length === 0) {
       await this.stop();
@@ -150,8 +174,9 @@ export class Proxy {
         snapshot: () => this.#monitor.snapshot,
         loads: this.#balance.loads,
         primaryReads: this.#primaryReads,
+        writes: this.#writes,
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
-        lost: (node, why) => this.#monitor.connectionFailed(node, why),
+        lost: (node, why) => this.#connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
         ran: (node, run) => this.#ran(node, run),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
@@ -206,7 +231,9 @@ export class Proxy {
       for (const client of this.#clients) if (client.idle) client.shutDown();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    this.#writes.stop();
     for (const client of this.#clients) client.destroy();
+    await this.#supervisor?.stop();
     this.#monitor.stop();
     this.#functions.stop();
     this.#clientTls?.stop();
@@ -288,7 +315,21 @@ export class Proxy {
     this.#log.warn({ digest: digest.hash, statement: digest.text, node, errno }, what);
   }
 
+  #connectionFailed(node: string, why: string): void {
+    this.#monitor.connectionFailed(node, why);
+    this.#supervisor?.connectionFailed(node);
+  }
+
+  /** @param left the old primary: nobody waits any more for what it does not answer */
+  async #appoint(serverUuid: string, left: string | undefined): Promise<void> {
+    await this.#monitor.appoint(serverUuid);
+    this.#writes.look();
+    if (left !== undefined && left !== this.snapshot.primary?.address.name) this.#backends.drop(left);
+  }
+
   #topologyChanged(snapshot: Snapshot, before: Snapshot): void {
+    this.#writes.look();
+    this.#supervisor?.topologyChanged(snapshot);
     const nodes = Object.fromEntries(snapshot.nodes.map(({ address, role }) => [address.name, role]));
     const primary = snapshot.primary?.address.name;
     if (snapshot.problem !== before.problem || primary !== before.primary?.address.name) {

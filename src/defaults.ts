@@ -72,6 +72,14 @@ export const DEFAULTS = {
   slowStartMs: 10_000,
   /** A discovered node that is down, and that nobody tells of any more, is forgotten after so long. */
   forgetNodeMs: 300_000,
+  /** Statements that wait for a primary: how long, how many, and with how much text. */
+  holdTimeoutMs: 10_000,
+  holdMax: 10_000,
+  holdBytes: 67_108_864,
+  /** For a replica that is to be promoted to apply what it has received. */
+  failoverDrainMs: 30_000,
+  /** After a failover there is no other one by itself for so long: whatever ended the first primary may end the next. */
+  failoverPauseMs: 600_000,
   /** How often it is looked whether stored functions have changed. */
   storedFunctionsIntervalMs: 5_000,
   storedFunctionsTimeoutMs: 10_000,

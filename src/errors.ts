@@ -32,7 +32,7 @@ const ERRORS = {
   'server-lost': { errno: 2013, sqlState: 'HY000', outcome: 'unknown', logLevel: 'warn' },
   /** A server connection ended that held a session's state: the session ends with it. */
   'session-lost': { errno: 2013, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
-  /** The server of a read-only transaction went away. Nothing was written; MySQL's code for a deadlock makes clients begin anew. */
+  /** The server of a transaction went away before its COMMIT. Nothing was written; MySQL's code for a deadlock makes clients begin anew. */
   'transaction-lost': { errno: 1213, sqlState: '40001', outcome: 'not-executed', logLevel: 'warn' },
   /** A session's state could not be laid on another connection. */
   'state-not-restored': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },

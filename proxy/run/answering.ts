@@ -1,5 +1,6 @@
-import { interrupted, type RwsplitError } from '../../src/errors.js';
+import { interrupted, RwsplitError } from '../../src/errors.js';
 import { levelOf } from '../../src/routing/route.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { freshState } from '../../src/session/session-state.js';
@@ -12,6 +13,7 @@ import type { Preparation } from './preparation.js';
 import { rerunOnPrimary } from './refusal.js';
 import type { RelayEnd } from './relay.js';
 import type { RunnerContext } from './runner-context.js';
+import { transactionLost, type RunState } from './run-state.js';
 import { unsettled, type Question } from './settle.js';
 
 /** A command's answer has come, or never will: what the session learns from it, and whether it runs again elsewhere. */
@@ -49,7 +51,9 @@ export class Answering implements RelayEnd {
       this.#endSource(connection);
       return;
     }
-    if (relay.refusedAsWrite !== undefined || isStale) {
+    if (role === 'primary' && relay.refusedAsWrite !== undefined) {
+      if (this.#isRefusedByPrimary(connection, run, relay.refusedAsWrite)) return;
+    } else if (relay.refusedAsWrite !== undefined || isStale) {
       this.#runElsewhere(connection, run);
       return;
     }
@@ -117,23 +121,31 @@ export class Answering implements RelayEnd {
     const { run } = state;
     if (state.connection !== connection || run === undefined) return;
     state.connection = undefined;
-    const bound = connection === kept.primary && session.boundToPrimary;
+    const wasInTransaction = session.inTransaction || !session.autocommit;
+    const isKept = connection === kept.primary;
     kept.discard(connection);
     // Whoever kills a client ends its connection: as on a server, nothing more is said.
     if (state.life === 'killed') return;
-    if (state.stage !== 'interrupted') cluster.lost(connection.node.name, error.message);
+    const isInterrupted = state.stage === 'interrupted';
+    if (!isInterrupted) cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
-    if (state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role)) {
-      // What only reads and has had no answer may be asked again, elsewhere.
+    const isReplication = session.pins.has('replication');
+    const lost = isKept ? session.primaryLost() : 'nothing';
+    const isUnknown = state.wasSent && !certainlyUncommitted(run);
+    if (!isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state)) {
+      // What only reads and has had no answer may be asked again, elsewhere; and what was never sent.
       state.failed.add(connection.node.name);
       this.#connecting.connect(run);
       return;
     }
     // In the middle of an answer an error cannot be told apart from data: the end of the connection can. A server ends a replica's
     // connection without a word, and whether its next command had been sent by then is chance.
-    if (!forwarded && !session.pins.has('replication')) state.fail(error);
-    if (bound || forwarded || streams) client.end();
+    if (!forwarded && !isReplication) {
+      const isCertain = isKept && lost !== 'state' && wasInTransaction && !isUnknown && !isInterrupted;
+      state.fail(isCertain ? transactionLost(connection.node.name) : unknownOutcome(error));
+    }
+    if (lost === 'state' || forwarded || streams) client.end();
   }
 
   /** A binary log has ended, and with it what its connection was for. */
@@ -160,6 +172,29 @@ export class Answering implements RelayEnd {
     }
     if (isInterrupted) state.fail(interrupted());
     else this.#connecting.connectToPrimary();
+  }
+
+  /**
+   * Who was the primary takes no writes. A single statement did nothing, and waits for the next primary; a transaction cannot be
+   * committed any more.
+   * @returns whether the client has had, or will have, its answer
+   */
+  #isRefusedByPrimary(connection: ServerConnection, run: CommandRun, error: ErrPacket): boolean {
+    const { state, session, kept } = this.#context;
+    const { reason } = run.classification;
+    const isWhole = session.pins.size === 0 && reason !== 'procedure-call' && reason !== 'multi-statement';
+    if (!isWhole || run.statement.kind === 'prepare' || state.stage === 'interrupted') {
+      // A part of it may have been done.
+      state.writeError(error);
+      return false;
+    }
+    const wasInTransaction = session.inTransaction;
+    state.connection = undefined;
+    if (connection === kept.primary) session.primaryLost();
+    kept.discard(connection);
+    if (wasInTransaction) state.fail(transactionLost(connection.node.name));
+    else this.#connecting.refusedByPrimary(connection.node.name, error);
+    return true;
   }
 
   /** Asks the server what the session is in, before the command is over. */
@@ -190,10 +225,31 @@ export class Answering implements RelayEnd {
         if (state.connection !== connection) return;
         state.connection = undefined;
         kept.discard(connection);
-        this.#finishing.primaryLost(connection);
+        if (state.role === 'primary') this.#finishing.primaryLost(connection);
         state.done();
       },
     );
     connection.send(question.framed, question.shape, 1, reply);
   }
+}
+
+/** The statement may have been executed, and what tells that is gone. */
+function unknownOutcome({ code, message }: RwsplitError): RwsplitError {
+  return new RwsplitError(
+    code,
+    `${message}; whether the statement was executed is not known, so it was not sent again`,
+  );
+}
+
+/** Statements that end no transaction, whatever they say. */
+const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);
+
+/** Where it was under way in a transaction, that was not committed. */
+function certainlyUncommitted({ classification, statement }: CommandRun): boolean {
+  return statement.kind === 'prepare' || WITHIN_TRANSACTION.has(classification.reason);
+}
+
+/** It was not executed, or leaves nothing where it was. */
+function mayRunAgain(run: CommandRun, { role, wasSent }: RunState): boolean {
+  return !wasSent || onlyReads(run, role) || run.classification.transaction === 'opens';
 }

@@ -1,4 +1,6 @@
-import { RwsplitError } from '../../src/errors.js';
+import { LoginRefused, RwsplitError } from '../../src/errors.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { FITS, type Fitness } from '../../src/session/freshness.js';
@@ -7,11 +9,11 @@ import type { Session } from '../../src/session/session.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { BinlogSource } from '../binlog-source.js';
-import type { CommandRun, Role } from '../command-run.js';
+import { textOf, type CommandRun, type Role } from '../command-run.js';
 import type { KeptConnections } from './kept-connections.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
 import type { ReplicaTransaction } from './replica-transaction.js';
-import { sessionLost, type RunState } from './run-state.js';
+import { sessionLost, transactionLost, type RunState } from './run-state.js';
 import type { Cluster, RunnerClient, RunnerContext } from './runner-context.js';
 import type { Starting } from './starting.js';
 
@@ -54,6 +56,16 @@ export class Connecting {
       this.#state.fail(new RwsplitError('previous-lost', `what the previous statement left is gone: ${what}`));
       return;
     }
+    const { transactionLostOn } = this.#state;
+    this.#state.transactionLostOn = undefined;
+    if (transactionLostOn !== undefined && this.#tellTransactionLost(transactionLostOn, run)) return;
+    if (this.#session.insertIdLost && asksInsertId(run)) {
+      this.#session.insertIdLost = false;
+      const what =
+        'LAST_INSERT_ID() was lost with the connection to the server that had it; read the row by another key';
+      this.#state.fail(new RwsplitError('previous-lost', what));
+      return;
+    }
     const { open } = this.#transaction;
     if (open !== undefined && !run.resets) {
       this.#connectInTransaction(open, run);
@@ -86,23 +98,74 @@ export class Connecting {
   connectToPrimary(): void {
     const { primary, problem } = this.#cluster.snapshot();
     if (primary === undefined) {
-      this.#state.fail(new RwsplitError('no-primary', problem ?? 'no primary is known'));
+      this.#hold(new RwsplitError('no-primary', problem ?? 'no primary is known'));
       return;
     }
     const kept = this.#kept.primary;
-    if (kept === undefined) {
-      this.#acquire(primary, 'primary');
+    if (kept !== undefined && kept.node.name === primary.address.name) {
+      if (this.#cluster.writes.isClosed && !this.#session.mustGoOn) this.#hold(beingChanged());
+      else this.#starting.start(kept, 'primary');
       return;
     }
-    if (kept.node.name === primary.address.name) {
-      this.#starting.start(kept, 'primary');
+    if (this.#cluster.writes.isClosed) {
+      this.#hold(beingChanged());
       return;
     }
+    if (kept !== undefined && this.#isLeftBehind(kept, primary)) return;
+    this.#acquire(primary, 'primary');
+  }
+
+  /** The primary is another node now. @returns whether the command is over with that */
+  #isLeftBehind(kept: ServerConnection, { address }: Node): boolean {
+    const { run } = this.#state;
     this.#kept.discard(kept);
-    if (this.#session.boundToPrimary) {
-      this.#state.fail(sessionLost(kept, `the primary is ${primary.address.name} now`));
-      this.#client.end();
-    } else this.#acquire(primary, 'primary');
+    switch (this.#session.primaryLost()) {
+      case 'nothing':
+        return false;
+      case 'transaction':
+        return run !== undefined && this.#tellTransactionLost(kept.node.name, run);
+      case 'state':
+        this.#state.fail(sessionLost(kept, `the primary is ${address.name} now`));
+        this.#client.end();
+        return true;
+    }
+  }
+
+  /** What ends the transaction, and keeps nothing of it, has what it wants. */
+  #tellTransactionLost(node: string, run: CommandRun): boolean {
+    if (run.resets || isRollback(run)) return false;
+    this.#state.fail(transactionLost(node));
+    return true;
+  }
+
+  /** The command waits for a primary: it has not been executed anywhere. */
+  #hold(why: unknown): void {
+    const state = this.#state;
+    const { run } = state;
+    if (run === undefined) return;
+    state.heldSinceMs ??= Date.now();
+    const except = new Set(state.failed);
+    this.#cluster.writes.add({
+      bytes: run.message.raw.length,
+      sinceMs: state.heldSinceMs,
+      except,
+      isOver: () => state.life !== 'open' || state.run !== run,
+      go: () => {
+        for (const node of except) state.failed.delete(node);
+        this.connectToPrimary();
+      },
+      fail: (error) => {
+        if (state.run === run) state.fail(error);
+      },
+      why,
+    });
+  }
+
+  /** The server refused the command as it is no primary any more: it did nothing, and somebody else is. @param error the server's own words */
+  refusedByPrimary(node: string, error: ErrPacket): void {
+    this.#state.failed.add(node);
+    this.#cluster.lost(node, `it refuses writes: ${error.message}`);
+    this.#hold(new LoginRefused(error));
   }
 
   /** Leaves the primary for a read. @returns undefined where the primary is to answer it after all */
@@ -237,6 +300,7 @@ export class Connecting {
     if (life !== 'open' || run === undefined) return;
     failed.add(node.address.name);
     if (role === 'replica') this.connect(run);
+    else if (isAway(error)) this.#hold(error);
     else this.#state.fail(error);
   }
 }
@@ -245,6 +309,31 @@ export class Connecting {
 function asksReplica({ route, classification }: CommandRun): boolean {
   if (route.to !== 'previous') return false;
   return classification.reason === 'diagnostics' || classification.reason === 'found-rows';
+}
+
+/** The server is not there, or going: another one may take its place. */
+function isAway(error: unknown): boolean {
+  if (error instanceof RwsplitError) return error.code === 'server-unreachable' || error.code === 'server-lost';
+  return error instanceof LoginRefused && GOING.has(error.packet.errno);
+}
+
+/** Of a server that shuts down, or is offline. */
+const GOING: ReadonlySet<number> = new Set([1053, 3032]);
+
+function beingChanged(): RwsplitError {
+  return new RwsplitError('no-primary', 'the primary is being changed');
+}
+
+function isRollback(run: CommandRun): boolean {
+  if (run.classification.reason !== 'transaction-control') return false;
+  return /^\s*rollback(?:\s+work)?\s*;?\s*$/i.test(textOf(run)?.toString('latin1') ?? '');
+}
+
+/** May ask for LAST_INSERT_ID(), itself or by what it calls. */
+function asksInsertId(run: CommandRun): boolean {
+  const { reason } = run.classification;
+  if (reason === 'procedure-call' || reason === 'stored-function') return true;
+  return /last_insert_id|@@[^,;]{0,20}identity/i.test(textOf(run)?.toString('latin1') ?? '');
 }
 
 /** Asks for what only the previous statement's connection has. */

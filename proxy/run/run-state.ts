@@ -43,6 +43,12 @@ export class RunState {
   position: KnownPosition | undefined;
   /** What that replica is to have before it answers. */
   waits: Waits | undefined;
+  /** It was sent to a server: whether it was executed depends on the answer. */
+  wasSent = false;
+  /** When it began to wait for a primary; undefined where it has not had to. */
+  heldSinceMs: number | undefined;
+  /** The node with which an open transaction was lost, between two commands: the next one is told. */
+  transactionLostOn: string | undefined;
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
@@ -61,6 +67,8 @@ export class RunState {
   begin(run: CommandRun): void {
     this.run = run;
     this.stage = 'running';
+    this.wasSent = false;
+    this.heldSinceMs = undefined;
     this.position = undefined;
     this.waits = undefined;
     if (this.failed.size > 0) this.failed.clear();
@@ -68,6 +76,7 @@ export class RunState {
 
   /** The command was sent to a node. */
   sent(node: string): void {
+    this.wasSent = true;
     if (this.#loads === undefined) return;
     this.#endLoad();
     this.#loaded = { node, beganAtMs: this.#loads.began(node) };
@@ -132,4 +141,10 @@ export class RunState {
 export function sessionLost(connection: ServerConnection, why: string): RwsplitError {
   const what = `the session's state was on a connection to ${connection.node.name} that is gone (${why}); connect again`;
   return new RwsplitError('session-lost', what);
+}
+
+/** Nothing of it was committed: as after a deadlock, the application may run the whole transaction again. */
+export function transactionLost(node: string): RwsplitError {
+  const what = `the open transaction was lost with its connection to ${node}; nothing of it was committed: run it again`;
+  return new RwsplitError('transaction-lost', what);
 }

@@ -1,6 +1,7 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
+import type { WriteHold } from '../../src/runtime/write-hold.js';
 import type { Commits } from '../../src/session/commits.js';
 import type { KnownPositions } from '../../src/session/known-positions.js';
 import type { Session } from '../../src/session/session.js';
@@ -34,6 +35,8 @@ export interface Cluster {
   readonly loads: NodeLoads | undefined;
   /** Reads that go to the primary because no replica can take them. */
   readonly primaryReads: PrimaryReads;
+  /** Statements that wait for a primary. */
+  readonly writes: WriteHold;
   /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
   nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
   /** A connection ended while a statement ran there. */

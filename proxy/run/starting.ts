@@ -57,6 +57,7 @@ export class Starting {
     const used = run.statement;
     state.connection = connection;
     state.role = role;
+    state.wasSent = false;
     this.#preparation.begin();
     relay.begin(connection, role === 'replica', used.kind === 'prepare' ? used.statement : undefined);
 

@@ -27,6 +27,8 @@ export type Command =
   | { readonly kind: 'persist-closed' }
   /** Ends the connections of all but administrators, and lets in no others. */
   | { readonly kind: 'offline'; readonly on: boolean }
+  /** All its data are replaced by those of another node. Then it starts anew, or ends where nobody starts it. */
+  | { readonly kind: 'clone'; readonly host: string; readonly port: number }
   /** A row that is replicated: every node can tell who is the primary since which epoch. */
   | { readonly kind: 'journal'; readonly epoch: number; readonly serverUuid: string; readonly node: string };
 
@@ -45,6 +47,11 @@ export const TASKS = [
   'reopen',
   'restore',
   'rejoin',
+  'ask-anew',
+  'acknowledge',
+  'open-again',
+  'journal',
+  'rebuild',
 ] as const;
 export type TaskName = (typeof TASKS)[number];
 
@@ -102,6 +109,8 @@ export function describeCommand(command: Command): string {
       return 'stay read-only after a restart';
     case 'offline':
       return command.on ? 'end all clients, and let in no others' : 'let clients in again';
+    case 'clone':
+      return `replace all data by those of ${command.host}:${command.port}`;
     case 'journal':
       return `record ${command.node} as the primary of epoch ${command.epoch}`;
     case 'stop-receiving':

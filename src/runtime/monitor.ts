@@ -25,6 +25,8 @@ export class Monitor {
   readonly #onChange: (snapshot: Snapshot, before: Snapshot) => void;
   readonly #positions = new PrimaryPositions();
   #lastPrimary: NodeReport | undefined;
+  /** The server id of the primary that a failover has chosen: whoever else takes writes is none. */
+  #appointed: string | undefined;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
   snapshot: Snapshot;
@@ -77,6 +79,15 @@ export class Monitor {
     return watch !== undefined;
   }
 
+  /** From now on this server is the primary while it takes writes, and no other one. Resolves when it was looked at. */
+  async appoint(serverUuid: string): Promise<void> {
+    this.#appointed = serverUuid;
+    const watch = this.#watches.find(({ report }) => report?.serverUuid === serverUuid);
+    this.#reassess();
+    await watch?.look(true);
+    if (!this.#stopped) this.#reassess();
+  }
+
   /** What the primary has now, whatever was seen of it before; undefined where it does not answer. */
   async askPrimary(): Promise<Node | undefined> {
     const name = this.snapshot.primary?.address.name;
@@ -118,17 +129,19 @@ export class Monitor {
   #discover(): void {
     if (!this.#settings.discovery) return;
     const observations = this.#watches.map(({ observation }) => observation);
-    const { misfits } = rolesOf(observations, this.#lastPrimary);
+    const { misfits } = rolesOf(observations, this.#lastPrimary, this.#appointed);
     for (const address of undiscovered(observations, misfits)) this.#watches.push(this.#watch(address, true));
   }
 
   #reassess(): void {
     const nowMs = Date.now();
     const observations = this.#watches.map(({ observation }) => observation);
-    const roles = rolesOf(observations, this.#lastPrimary);
+    const roles = rolesOf(observations, this.#lastPrimary, this.#appointed);
     if (roles.primary !== undefined) {
       this.#lastPrimary = roles.primary;
       this.#positions.note(roles.primary);
+      // Somebody else has moved it.
+      if (this.#appointed !== undefined) this.#appointed = roles.primary.serverUuid;
     }
     for (const watch of this.#watches) {
       const role = roles.roles.get(watch.name) ?? 'unknown';

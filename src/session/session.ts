@@ -83,6 +83,9 @@ function isCarried(change: SessionChange): boolean {
   return change.kind !== 'system-variable' || !NOT_CARRIED.has(change.name);
 }
 
+/** What went with a primary connection that was lost: nothing that cannot be had again, a transaction, or state that nobody can restore. */
+export type PrimaryLoss = 'nothing' | 'transaction' | 'state';
+
 /**
  * What a client's session is in, whichever connections serve it. It changes only by {@link begin} and {@link end}:
  *
@@ -107,6 +110,8 @@ export class Session {
   lastInsertId: string | undefined;
   /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
   previousLost = false;
+  /** LAST_INSERT_ID() went with the primary: whoever asks for it is told, once. */
+  insertIdLost = false;
   readonly nextTransaction = new NextTransaction();
   readonly temporaryTables = new TemporaryTables();
   /** Few sessions ever have any. */
@@ -187,6 +192,11 @@ export class Session {
     );
   }
 
+  /** Whether its next statement belongs to what is under way on the primary connection: it cannot wait, or move. */
+  get mustGoOn(): boolean {
+    return (!this.#onReplica && this.inTransaction) || this.pins.size > 0 || this.holds.has('temporary-table');
+  }
+
   /** A statement is about to run. @param asksPrevious it belongs to the statement before */
   begin(asksPrevious: boolean): void {
     if (asksPrevious) return;
@@ -221,6 +231,25 @@ export class Session {
     }
     this.previousLost = this.holds.has('previous-statement');
     this.holds.clear();
+  }
+
+  /** The primary connection that was kept is gone, and with it what only it had. Where that is `state`, the session cannot go on. */
+  primaryLost(): PrimaryLoss {
+    if (this.#onReplica) return 'nothing';
+    const lost = this.#primaryLoss;
+    if (lost === 'state') return lost;
+    this.previousLost = this.holds.has('previous-statement');
+    this.insertIdLost ||= this.holds.has('last-insert-id');
+    this.holds.clear();
+    this.#status &= ~(ServerStatus.IN_TRANS | ServerStatus.IN_TRANS_READONLY);
+    this.#transactionEnded();
+    return lost;
+  }
+
+  get #primaryLoss(): PrimaryLoss {
+    const pins = this.pins.size - (this.pins.has('next-transaction') ? 1 : 0);
+    if (pins > 0 || this.holds.has('temporary-table')) return 'state';
+    return this.inTransaction || this.pins.has('next-transaction') ? 'transaction' : 'nothing';
   }
 
   /** A read ended that changed nothing: what nearly every statement does. */
@@ -272,7 +301,10 @@ export class Session {
     if (opaque) this.holds.add('procedure-call');
     // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows; a procedure's OK is silent on what it inserted.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
-    if (sets || opaque || end.insertsId) this.holds.add('last-insert-id');
+    if (sets || opaque || end.insertsId) {
+      this.holds.add('last-insert-id');
+      this.insertIdLost = false;
+    }
     const counted = (end.ok?.affectedRows ?? 0n) !== 0n;
     if (counted || end.error !== undefined || end.warnings > 0) this.holds.add('previous-statement');
   }
@@ -298,6 +330,7 @@ export class Session {
     this.pins.clear();
     this.holds.clear();
     this.lastInsertId = undefined;
+    this.insertIdLost = false;
     this.previousLost = false;
     this.#status = status;
     this.#onReplica = false;

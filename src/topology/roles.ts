@@ -23,13 +23,20 @@ export interface Roles {
  *
  * A sole candidate is the primary. Of several, the only one that others replicate from; else nobody is trusted with writes. In a
  * replication group the members themselves say who is what.
+ *
+ * Where a primary was appointed, nobody else is a candidate, whoever takes writes: unless the appointed one is closed, and replicates
+ * from the other by now.
  * @param before the last primary: while it is gone, no server of another cluster is to take its place
+ * @param appointed the server id of the one that a failover has made the primary
  */
-export function rolesOf(observations: readonly Observation[], before?: NodeReport): Roles {
+export function rolesOf(observations: readonly Observation[], before?: NodeReport, appointed?: string): Roles {
   const misfits = new Map<string, string>();
   const reports = distinct(observations, misfits);
   const above = sourcesOf(reports);
-  const candidates = reports.filter((it) => isCandidate(it, above) && mayFollow(it, before));
+  const candidates =
+    appointed === undefined
+      ? reports.filter((it) => isCandidate(it, above) && mayFollow(it, before))
+      : appointedOf(reports, appointed, above);
   const primary = choosePrimary(candidates, reports, above);
   const roles = new Map<string, Role>();
   for (const report of reports) {
@@ -47,6 +54,18 @@ export function rolesOf(observations: readonly Observation[], before?: NodeRepor
     primary,
     problem: primary === undefined ? problemOf(observations, candidates) : undefined,
   };
+}
+
+function appointedOf(
+  reports: readonly NodeReport[],
+  appointed: string,
+  above: ReadonlyMap<NodeReport, NodeReport>,
+): NodeReport[] {
+  const report = reports.find(({ serverUuid }) => serverUuid === appointed);
+  if (report === undefined) return [];
+  if (!report.readOnly) return [report];
+  const source = above.get(report);
+  return source === undefined || source.readOnly ? [] : [source];
 }
 
 /** Each server once, however many names it has. */

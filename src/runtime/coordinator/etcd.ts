@@ -33,7 +33,10 @@ export class EtcdCoordinator implements Coordinator {
   readonly #view: EtcdView;
   readonly #nowMs: () => number;
   readonly #lastEpoch: () => number;
-  readonly #rounds = new Rounds(() => this.#round(), () => DEFAULTS.leaseRenewMs);
+  readonly #rounds = new Rounds(
+    () => this.#round(),
+    () => DEFAULTS.leaseRenewMs,
+  );
   #lease: Lease | undefined;
   #term: Term | undefined;
   #lookedAtMs = -Infinity;
@@ -241,9 +244,10 @@ export class EtcdCoordinator implements Coordinator {
         await sleep(DEFAULTS.coordinatorRetryMs);
       }
     }
-    if (failure === undefined || view.record?.epoch !== undefined && view.record.epoch > record.epoch) return false;
+    if (failure === undefined || (view.record?.epoch !== undefined && view.record.epoch > record.epoch)) return false;
     // Since another one leads, what is still under way comes too late.
-    if (view.leader !== undefined && view.leader.createRevision !== term.epoch) return view.storedRecord?.value === value;
+    if (view.leader !== undefined && view.leader.createRevision !== term.epoch)
+      return view.storedRecord?.value === value;
     throw new Error(`it is not known whether the record was written: ${reasonOf(failure)}`, { cause: failure });
   }
 }

@@ -1,0 +1,37 @@
+import { hostname } from 'node:os';
+import { DEFAULTS } from '../src/defaults.js';
+import { MYSQL_FAILOVER } from '../src/flavour/mysql-failover.js';
+import { Alone } from '../src/runtime/coordinator/alone.js';
+import { Supervisor, type SupervisedCluster } from '../src/runtime/failover/supervisor.js';
+import type { Log } from '../src/runtime/log.js';
+import { MonitorLogin } from '../src/runtime/monitor-login.js';
+import type { ServerTls } from '../src/runtime/tls/server-tls.js';
+import type { ProxyOptions } from './options.js';
+
+/** @returns undefined where somebody else promotes */
+export function openSupervisor(
+  { failover, monitor }: ProxyOptions,
+  tls: ServerTls,
+  cluster: SupervisedCluster,
+  log: Log,
+): Supervisor | undefined {
+  if (failover === undefined || failover.coordinator.kind === 'follow') return undefined;
+  const account = failover.account ?? monitor;
+  return new Supervisor(
+    {
+      policy: failover.policy ?? 'lossless',
+      drainTimeoutMs: failover.drainTimeoutMs ?? DEFAULTS.failoverDrainMs,
+      pauseMs: failover.pauseMs ?? DEFAULTS.failoverPauseMs,
+      replication: failover.replication,
+      rebuilds: failover.rebuilds ?? false,
+      preferences: failover.preferences ?? new Map(),
+    },
+    account,
+    new MonitorLogin(account, tls),
+    (lastEpoch) => new Alone(`${hostname()}:${process.pid}`, lastEpoch),
+    MYSQL_FAILOVER,
+    cluster,
+    log,
+    () => performance.now(),
+  );
+}

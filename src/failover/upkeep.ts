@@ -1,0 +1,160 @@
+import { GtidSet } from '../topology/gtid-set.js';
+import type { Command, Task } from './task.js';
+import { BUDGETS, fenceTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
+import { follows, type ClusterView, type NodeState } from './view.js';
+
+/** What a leader remembers beside what it sees. */
+export interface Memory {
+  /** Server ids of those that have been the primary. */
+  readonly formerPrimaries: ReadonlySet<string>;
+  /** Replicas that a failover has stopped, which may not have been started again. */
+  readonly frozen: ReadonlySet<string>;
+  /** How many acknowledgements each transaction had; 0 where it never had any. */
+  readonly acknowledgements: number;
+  /** The primary has been started anew since it took writes last. */
+  readonly primaryRestarted: boolean;
+  /** By command nothing is done with these. */
+  readonly leftAlone: ReadonlySet<string>;
+}
+
+/** What is to be done so that the cluster is whole again. */
+export interface Upkeep {
+  readonly tasks: readonly Task[];
+  /** Nodes with transactions that the primary does not have: as replicas they would diverge without a word. */
+  readonly errant: ReadonlyMap<string, GtidSet>;
+}
+
+/**
+ * What a leader does while the primary is well:
+ *
+ * | a node | |
+ * |---|---|
+ * | has been the primary, and takes writes | is fenced |
+ * | has been the primary, is closed, has nothing of its own | replicates from the primary |
+ * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
+ * | replicates from a former primary that does not replicate itself | replicates from the primary |
+ * | was stopped by a failover that came to nothing | receives again |
+ * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
+ * | is the primary, closed since it was started anew | takes writes again |
+ *
+ * A node that has never been the primary and replicates from nobody is none of its business: it may be another cluster's.
+ */
+export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upkeep {
+  const tasks: Task[] = [];
+  const errant = new Map<string, GtidSet>();
+  if (primary?.reach !== 'answers') return { tasks, errant };
+  if (primary.readOnly) {
+    // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
+    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, memory.acknowledgements));
+    return { tasks, errant };
+  }
+  for (const node of others) {
+    if (node.reach !== 'answers' || memory.leftAlone.has(node.name)) continue;
+    // What it has must have been asked after what the other one has.
+    const own = primary.seenAtMs < node.seenAtMs ? undefined : node.executed.subtract(primary.executed);
+    const task = upkeepOfNode(node, primary, others, own, memory);
+    if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
+    else if (task !== undefined) tasks.push(task);
+  }
+  const acks = acknowledgementsDue(primary, others, memory);
+  if (acks !== undefined) tasks.push(acks);
+  return { tasks, errant };
+}
+
+function upkeepOfNode(
+  node: NodeState,
+  primary: NodeState,
+  others: readonly NodeState[],
+  own: GtidSet | undefined,
+  { formerPrimaries, frozen }: Memory,
+): Task | 'errant' | undefined {
+  const { replica } = node;
+  if (replica === undefined) {
+    if (!formerPrimaries.has(node.serverUuid)) return undefined;
+    if (!node.readOnly) return fenceTask(node);
+    if (own === undefined) return undefined;
+    return own.isEmpty ? rejoinTask(node, primary) : 'errant';
+  }
+  if (follows(node, primary)) {
+    if (replica.receiver === 'off' && frozen.has(node.name)) return unfreezeTask(node.name);
+    return undefined;
+  }
+  const source = others.find((it) => follows(node, it));
+  const isLeft =
+    source === undefined ? formerPrimaries.has(replica.sourceUuid) : isOrphaned(source, primary, formerPrimaries);
+  if (!isLeft || own === undefined) return undefined;
+  return own.isEmpty ? repointTask(node, primary) : 'errant';
+}
+
+function isOrphaned(source: NodeState, primary: NodeState, formerPrimaries: ReadonlySet<string>): boolean {
+  return formerPrimaries.has(source.serverUuid) && !follows(source, primary);
+}
+
+/** A new primary may have had nobody to acknowledge its transactions. */
+function acknowledgementsDue(primary: NodeState, others: readonly NodeState[], memory: Memory): Task | undefined {
+  const { semiSync } = primary;
+  if (semiSync === undefined || memory.acknowledgements === 0) return undefined;
+  const ready = others.filter((it) => it.reach === 'answers' && follows(it, primary) && it.semiSync?.replicaEnabled);
+  const wanted = Math.min(memory.acknowledgements, ready.length);
+  const has = semiSync.sourceEnabled ? semiSync.acknowledgements : 0;
+  return wanted > has ? semiSyncSource(primary, wanted) : undefined;
+}
+
+function semiSyncSource({ name }: NodeState, acknowledgements: number): Task {
+  return {
+    name: 'acknowledge',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: 'replicas are there again that acknowledge its transactions',
+    commands: [{ kind: 'semi-sync-source', on: true, acknowledgements }],
+  };
+}
+
+/** It waits for acknowledgements before anybody can write. */
+function openAgainTask({ name, semiSync }: NodeState, acknowledgements: number): Task {
+  const acks: Command[] =
+    semiSync === undefined || acknowledgements === 0 ? [] : [{ kind: 'semi-sync-source', on: true, acknowledgements }];
+  return {
+    name: 'open-again',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: 'it is the primary, and came back closed',
+    commands: [...acks, { kind: 'open-for-writes' }],
+  };
+}
+
+/**
+ * A primary that is going down refuses us, and goes on sending to its replicas for seconds: who connects anew finds out. It costs a moment
+ * without acknowledgements.
+ */
+export function askAnewTask({ name }: NodeState): Task {
+  return {
+    name: 'ask-anew',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: 'it is to find out whether its source still lets anybody in',
+    commands: [{ kind: 'stop-receiving' }, { kind: 'start-receiving' }],
+  };
+}
+
+/** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
+export function journalTask({ name, serverUuid }: NodeState, epoch: number): Task {
+  return {
+    name: 'journal',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: `it is the primary of epoch ${epoch}`,
+    commands: [{ kind: 'journal', epoch, serverUuid, node: name }],
+  };
+}
+
+/** A node whose data differ from the primary's gets those of the primary. Its own are gone then. */
+export function rebuildTask({ name }: NodeState, { name: source, host, port }: NodeState): Task {
+  return {
+    name: 'rebuild',
+    node: name,
+    budgetMs: BUDGETS.statementMs,
+    why: `it gets the data of ${source}`,
+    commands: [{ kind: 'clone', host, port }],
+  };
+}
