@@ -1,5 +1,5 @@
 import { errantOf } from './candidate.js';
-import { acknowledgementsFor, whatLacks, type Policy } from './durability.js';
+import { acknowledgementsFor, type Policy } from './durability.js';
 import { follows, type ClusterView, type NodeState } from './view.js';
 
 export interface SwitchoverSettings {
@@ -70,17 +70,12 @@ function ofAcknowledgements(
   if (semiSync?.sourceEnabled !== true) return [];
   if (candidate.semiSync === undefined) return [`${candidate.name} has no semi-synchronous replication`];
   if (policy !== 'lossless') return [];
-  const reasons: string[] = [];
-  const lacks = whatLacks({ ...candidate.semiSync, sourceEnabled: true, sourceActive: true });
-  if (lacks !== undefined) reasons.push(`${candidate.name} could lose what it acknowledges: ${lacks}`);
   const left = others.filter((it) => it !== candidate && it.reach === 'answers' && follows(it, primary));
   const count = acknowledgementsFor(primary, [...left, primary]);
-  if (count < semiSync.acknowledgements) {
-    reasons.push(
-      `${primary.name} waits for ${semiSync.acknowledgements} acknowledgements, and ${candidate.name} would have ${count} nodes that give them`,
-    );
-  }
-  return reasons;
+  if (count >= semiSync.acknowledgements) return [];
+  return [
+    `${primary.name} waits for ${semiSync.acknowledgements} acknowledgements, and ${candidate.name} would have ${count} nodes that give them`,
+  ];
 }
 
 function ofLag(candidate: NodeState, primary: NodeState, { maxLagTransactions }: SwitchoverSettings): string[] {
