@@ -141,7 +141,14 @@ function choose(state: FailoverState): Step {
   }
   const chosen = chooseCandidate(primary, frozen);
   if (chosen.kind === 'nobody') return giveUp(state, chosen.why);
-  const { candidate, ahead, position } = chosen.choice;
+  const { candidate, ahead, position, unreachable, errant } = chosen.choice;
+  if (!unreachable.isEmpty && settings.policy === 'lossless') {
+    const names = [...errant.keys()].join(' and ');
+    return giveUp(
+      state,
+      `${names}, with transactions of its own, has what no other replica has: ${unreachable.toString()}; the policy is lossless`,
+    );
+  }
   const gap = gapOf(primary, position);
   if (!gap.isEmpty && settings.policy === 'lossless') {
     return giveUp(
@@ -222,7 +229,7 @@ function whileSettling(state: FailoverState, event: Handled): Step {
   const isOver =
     event.kind === 'late' || ((event.kind === 'done' || event.kind === 'failed') && event.task === 'forget');
   if (!isOver) return stay(state);
-  const lost = gapOf(state.primary, choice.position);
+  const lost = gapOf(state.primary, choice.position).union(choice.unreachable);
   return end(state, { kind: 'promoted', node: choice.candidate.name, lost });
 }
 

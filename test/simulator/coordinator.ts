@@ -1,6 +1,11 @@
 import type { Policy } from '../../src/failover/durability.js';
 import type { FailoverAction, FailoverEvent, FailoverState, Step } from '../../src/failover/failover.js';
-import type { SwitchoverAction, SwitchoverEvent, SwitchoverState, SwitchoverStep } from '../../src/failover/switchover.js';
+import type {
+  SwitchoverAction,
+  SwitchoverEvent,
+  SwitchoverState,
+  SwitchoverStep,
+} from '../../src/failover/switchover.js';
 import type { Task } from '../../src/failover/task.js';
 import { askAnewTask, journalTask } from '../../src/failover/upkeep.js';
 import { follows, type ClusterView, type NodeState, type Reach } from '../../src/failover/view.js';
@@ -248,7 +253,10 @@ export class SimCoordinator {
     const life = this.#life;
     session.run(this.#code.taskOf(task), leading, (end) => {
       if (life !== this.#life) return;
-      this.#world.note(() => `${this.id}: ${task.name} ${task.node}: ${end.kind}${end.kind === 'failed' ? ` at ${end.command}: ${end.why}` : ''}`);
+      this.#world.note(
+        () =>
+          `${this.id}: ${task.name} ${task.node}: ${end.kind}${end.kind === 'failed' ? ` at ${end.command}: ${end.why}` : ''}`,
+      );
       if (task.name === 'unfreeze' && end.kind === 'done') this.#frozen.delete(task.node);
       done(end);
     });
@@ -267,7 +275,10 @@ export class SimCoordinator {
     const replicas = others.filter(
       (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
     );
-    this.#runAll(replicas.map((it) => askAnewTask(it)), leading);
+    this.#runAll(
+      replicas.map((it) => askAnewTask(it)),
+      leading,
+    );
   }
 
   #keepUp(): void {
@@ -354,7 +365,9 @@ export class SimCoordinator {
     if (action.kind === 'hold') {
       this.holds = true;
       const isLate = this.#world.random.below(8) === 0;
-      this.#after(isLate ? action.waitMs : this.#world.delay(30), () => done({ kind: 'held', running: isLate ? 1 : 0 }));
+      this.#after(isLate ? action.waitMs : this.#world.delay(30), () =>
+        done({ kind: 'held', running: isLate ? 1 : 0 }),
+      );
     } else if (action.kind === 'release') {
       this.holds = false;
       done(undefined);
@@ -404,7 +417,9 @@ export class SimCoordinator {
   }
 
   #ended(outcome: FailoverState['outcome'] | SwitchoverState['outcome']): void {
-    this.#world.note(() => `${this.id}: ${JSON.stringify(outcome, (_, it: unknown) => (it instanceof Map ? [...it] : it))}`);
+    this.#world.note(
+      () => `${this.id}: ${JSON.stringify(outcome, (_, it: unknown) => (it instanceof Map ? [...it] : it))}`,
+    );
     this.#busy = false;
     switch (outcome?.kind) {
       case 'promoted':

@@ -28,7 +28,13 @@ export function runSchedule(seed: number, code: UnderTest = REAL, trace = false)
   const random = randomFrom(seed);
   const servers = 2 + random.below(4);
   const isLossless = random.below(5) > 0;
-  const world = new SimWorld(random, { servers, coordinators: 1 + random.below(3) }, isLossless, code.environment, trace);
+  const world = new SimWorld(
+    random,
+    { servers, coordinators: 1 + random.below(3) },
+    isLossless,
+    code.environment,
+    trace,
+  );
   setUp(world, isLossless);
   const policy = isLossless ? 'lossless' : 'availability';
   const coordinators: SimCoordinator[] = [];
@@ -61,7 +67,8 @@ export function runSchedule(seed: number, code: UnderTest = REAL, trace = false)
   }
   const counts = { failovers: 0, switchovers: 0, givenUp: 0, stuck: 0, deposed: 0 };
   for (const it of coordinators) {
-    for (const key of ['failovers', 'switchovers', 'givenUp', 'stuck', 'deposed'] as const) counts[key] += it.counts[key];
+    for (const key of ['failovers', 'switchovers', 'givenUp', 'stuck', 'deposed'] as const)
+      counts[key] += it.counts[key];
   }
   return {
     seed,
@@ -139,4 +146,3 @@ function plan(world: SimWorld, coordinators: readonly SimCoordinator[]): void {
     for (const it of coordinators) if (it.leads) it.switchOver(to);
   });
 }
-

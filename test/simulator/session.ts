@@ -78,7 +78,8 @@ export class SimSession {
       clock.after(timeoutOf(command), () => this.#at(() => over('timed out', true)));
       this.#send(command, leading.epoch, (why, unknown, position) => {
         clock.after(this.#world.delay(8), () => {
-          if (this.#world.network.reaches(this.#coordinator, this.#server)) this.#at(() => over(why, unknown, position));
+          if (this.#world.network.reaches(this.#coordinator, this.#server))
+            this.#at(() => over(why, unknown, position));
         });
       });
     });

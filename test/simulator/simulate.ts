@@ -15,7 +15,11 @@ export interface SimulationReport {
 export function simulate(
   schedules: number,
   seed: number,
-  { code = REAL, maxFailures = 1, onProgress = () => {} }: {
+  {
+    code = REAL,
+    maxFailures = 1,
+    onProgress = () => {},
+  }: {
     readonly code?: UnderTest;
     readonly maxFailures?: number;
     readonly onProgress?: (done: number) => void;
@@ -33,7 +37,8 @@ export function simulate(
     ends[result.end]++;
     events += result.events;
     acknowledged += result.acknowledged;
-    for (const key of ['failovers', 'switchovers', 'givenUp', 'stuck', 'deposed'] as const) counts[key] += result.counts[key];
+    for (const key of ['failovers', 'switchovers', 'givenUp', 'stuck', 'deposed'] as const)
+      counts[key] += result.counts[key];
     if (result.violations.length > 0) failures.push(result);
     if (done % 10_000 === 9_999) onProgress(done + 1);
   }

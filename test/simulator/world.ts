@@ -161,4 +161,3 @@ export class SimWorld {
 export function nameOf(tx: Tx): string {
   return `db${serverOf(tx) + 1}:${numberOf(tx)}`;
 }
-

@@ -138,6 +138,25 @@ describe('the choice of a new primary', () => {
     expect(named(step.actions)).toEqual(['open db3']);
   });
 
+  it('is nobody when a replica with transactions of its own is the only one that has some of the cluster, or they are told of as lost', () => {
+    const own = '22222222-1111-1111-1111-111111111111';
+    const position = { received: gtids('1-9'), executed: gtids('1-9').union(gtids('1', own)) };
+    const events: FailoverEvent[] = [{ kind: 'done', task: 'freeze', node: 'db2', position }, frozen('db3', '1-8')];
+    expect(run(begin(primaryOf('1-5', DEAD), TWO), ...events).state.outcome).toMatchObject({
+      kind: 'given-up',
+      why: expect.stringContaining(gtids('9').toString()),
+    });
+    const { outcome } = run(
+      begin(primaryOf('1-5', DEAD), TWO, 'availability'),
+      ...events,
+      done('drain', 'db3'),
+      { kind: 'claimed', ok: true },
+      done('open', 'db3'),
+      done('forget', 'db3'),
+    ).state;
+    expect(outcome?.kind === 'promoted' ? outcome.lost.toString() : '').toBe(gtids('9').toString());
+  });
+
   it('lets one that is preferred, or the only one that may, get what it lacks from the one that is ahead', () => {
     const [, second] = TWO;
     const mayNot = replicaOf(2, '1-5', '1-5', { preference: 'must-not' });
