@@ -1,6 +1,6 @@
 import type { GtidSet } from '../topology/gtid-set.js';
 import { chooseCandidate, type Choice } from './candidate.js';
-import { durabilityOf, gapOf, type Policy } from './durability.js';
+import { acknowledgementsFor, durabilityOf, gapOf, type Policy } from './durability.js';
 import type { Position, Task, TaskEnd } from './task.js';
 import { drainTask, fenceTask, forgetTask, freezeTask, openTask, repointTask, unfreezeTask } from './tasks.js';
 import { follows, type ClusterView, type NodeState } from './view.js';
@@ -185,7 +185,7 @@ function whileClaiming(state: FailoverState, event: Handled): Step {
   const { candidate, position } = choice;
   const followers = followersOf(state, choice);
   const { epoch } = state.settings;
-  const acknowledgements = Math.min(state.primary.semiSync?.acknowledgements ?? 1, ackingOf(followers).length);
+  const acknowledgements = acknowledgementsFor(state.primary, followers);
   const open = openTask(candidate, { gtids: position, acknowledgements, epoch });
   return {
     state: { ...state, phase: 'opening', pending: new Set([candidate.name]) },
@@ -238,11 +238,6 @@ function followersOf({ freezing }: FailoverState, { candidate, errant }: Choice)
   return [...freezing.values()]
     .filter(({ node, position }) => position !== undefined && node.name !== candidate.name && !errant.has(node.name))
     .map(({ node }) => node);
-}
-
-/** Those that can acknowledge. */
-function ackingOf(followers: readonly NodeState[]): NodeState[] {
-  return followers.filter(({ semiSync }) => semiSync !== undefined);
 }
 
 /** Whoever may have been frozen goes on as before. */

@@ -70,6 +70,19 @@ describe('a failover', () => {
     ]);
   });
 
+  it('has the new primary wait for acknowledgements only where the old one did', () => {
+    const asynchronous = primaryOf('1-5', DEAD, { sourceEnabled: false, sourceActive: false });
+    const step = run(
+      begin(asynchronous, TWO, 'availability'),
+      frozen('db2', '1-6'),
+      frozen('db3', '1-6'),
+      done('drain', 'db2'),
+      { kind: 'claimed', ok: true },
+    );
+    const open = step.actions.flatMap((it) => (it.kind === 'task' && it.task.name === 'open' ? it.task.commands : []));
+    expect(open).toContainEqual({ kind: 'semi-sync-source', on: false, acknowledgements: 0 });
+  });
+
   it('is given up, and everybody receives again, where an acknowledged transaction may be on a replica that is not reached', () => {
     const step = run(begin(primaryOf('1-5', DEAD), TWO), frozen('db2', '1-6'), { kind: 'late' });
     expect(step.state.outcome).toMatchObject({ kind: 'given-up' });
