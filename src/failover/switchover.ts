@@ -20,22 +20,22 @@ import { follows, type ClusterView, type NodeState } from './view.js';
  * A planned change of the primary:
  *
  * ```
- *  catching-up ──► holding ──► closing ──► draining ──► claiming ──► opening ──► settling ──► ended
- *       │             │           │            │            │           │
- *       │             │           │            │            └─────┬─────┘
- *       │             │           │            │                  ▼
- *       │             │           └────────────┴──────────► reclaiming (only behind a claim)
- *       │             │                        │                  │
- *       │             │                        ▼                  │
- *       │             │                    reopening ◄────────────┘
- *       ▼             ▼                        ▼
- *     ended: given up, all as it was;   or nobody takes writes, and it is said who may
+ *  catching-up ──► marking ──► holding ──► closing ──► draining ──► claiming ──► opening ──► settling ──► ended
+ *       │             │           │           │            │            │           │
+ *       │             │           │           │            │            └─────┬─────┴──► ended: it is not known who is the primary
+ *       │             │           │           │            │                  ▼
+ *       │             │           │           └─────┬──────┘             reclaiming
+ *       │             │           │                 ▼                         │
+ *       │             │           │             reopening ◄───────────────────┘
+ *       ▼             ▼           ▼                 ▼
+ *     ended: given up, all as it was;      ended: nobody takes writes, and the record says who is to
  * ```
  *
  * Writes are held from `holding` on, and no way out forgets to release them. Numbered invariants, and what keeps them: SPEC.md.
  */
 export const SWITCHOVER_PHASES = [
   'catching-up',
+  'marking',
   'holding',
   'closing',
   'draining',
@@ -150,6 +150,7 @@ type Handler = (state: SwitchoverState, event: Handled) => SwitchoverStep;
 
 const HANDLERS: Readonly<Record<Exclude<SwitchoverPhase, 'ended'>, Handler>> = {
   'catching-up': whileCatchingUp,
+  marking: whileMarking,
   holding: whileHolding,
   closing: whileClosing,
   draining: whileDraining,
@@ -161,11 +162,25 @@ const HANDLERS: Readonly<Record<Exclude<SwitchoverPhase, 'ended'>, Handler>> = {
 };
 
 function whileCatchingUp(state: SwitchoverState, event: Handled): SwitchoverStep {
-  const { candidate, primary, settings } = state;
+  const { candidate, primary } = state;
   if (event.kind === 'held' || event.kind === 'claimed') return stay(state);
   if (event.kind !== 'done') {
     return end(state, { kind: 'given-up', why: `${candidate.name} does not catch up: ${reasonOf(event)}` });
   }
+  return {
+    state: { ...state, phase: 'marking', pending: new Set() },
+    actions: [{ kind: 'claim', node: primary, phase: 'promoting', gtids: primary.executed }],
+  };
+}
+
+/** While it is closed, somebody has to know that it is to be open, whatever becomes of us. */
+function whileMarking(state: SwitchoverState, event: Handled): SwitchoverStep {
+  const { primary, settings } = state;
+  if (event.kind === 'late') {
+    return end(state, { kind: 'given-up', why: 'it could not be written down in time that it begins' });
+  }
+  if (event.kind !== 'claimed') return stay(state);
+  if (!event.ok) return end(state, { kind: 'deposed' });
   return {
     state: { ...state, phase: 'holding', pending: new Set() },
     actions: [{ kind: 'hold', node: primary, waitMs: settings.holdTimeoutMs }],
@@ -259,7 +274,7 @@ function reclaim(state: SwitchoverState, failure: string): SwitchoverStep {
   const { primary, position } = state;
   return {
     state: { ...state, phase: 'reclaiming', pending: new Set(), failure },
-    actions: [{ kind: 'claim', node: primary, phase: 'primary', gtids: position ?? primary.executed }],
+    actions: [{ kind: 'claim', node: primary, phase: 'promoting', gtids: position ?? primary.executed }],
   };
 }
 

@@ -136,8 +136,11 @@ export function reopenTask({ name }: NodeState): Task {
   return task('reopen', name, BUDGETS.statementMs, 'everything is to be as it was', [{ kind: 'open-for-writes' }]);
 }
 
-/** One that was to be the primary, and is not, replicates again. */
-export function restoreTask({ name, semiSync }: NodeState): Task {
+/**
+ * One that was to be the primary, and is not, replicates again.
+ * @param source from whom; undefined where that has not changed
+ */
+export function restoreTask({ name, semiSync }: NodeState, source?: NodeState): Task {
   const acks: Command[] =
     semiSync === undefined
       ? []
@@ -148,6 +151,8 @@ export function restoreTask({ name, semiSync }: NodeState): Task {
   return task('restore', name, BUDGETS.statementMs, 'everything is to be as it was', [
     ...acks,
     { kind: 'start-replica' },
+    // Only now: while its applier runs, it keeps its relay log.
+    ...(source === undefined ? [] : [{ kind: 'follow', host: source.host, port: source.port, anew: false } as const]),
   ]);
 }
 

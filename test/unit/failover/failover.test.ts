@@ -127,6 +127,34 @@ describe('a failover', () => {
     expect(run(opening, unknown)).toMatchObject({ state: { outcome: { kind: 'stuck', node: 'db2' } }, actions: [] });
   });
 
+  it('takes its claim back before anybody receives again, and leaves nothing changed, where the candidate cannot be opened', () => {
+    const opening = run(
+      begin(primaryOf('1-5', DEAD), TWO),
+      frozen('db2', '1-9'),
+      frozen('db3', '1-8'),
+      done('drain', 'db2'),
+      { kind: 'claimed', ok: true },
+      { kind: 'failed', task: 'open', node: 'db2', command: 'assert-executed', why: 'it is so', unknown: false },
+    );
+    expect(opening.actions).toMatchObject([{ kind: 'claim', phase: 'promoting', node: { name: 'db1' } }]);
+    const ended = run(opening, { kind: 'claimed', ok: true });
+    expect(named(ended.actions)).toEqual(['restore db2', 'repoint db3']);
+    expect(ended.state.outcome).toMatchObject({ kind: 'given-up', why: expect.stringContaining('it is so') });
+    expect(run(opening, { kind: 'claimed', ok: false }).state.outcome).toEqual({ kind: 'deposed' });
+  });
+
+  it('has a candidate that was to get from another replica what it lacked follow the old primary again when it is given up', () => {
+    const [, third] = TWO;
+    const mayNot = replicaOf(2, '1-5', '1-5', { preference: 'must-not' });
+    const ended = run(
+      begin(primaryOf('1-5', DEAD), third === undefined ? [] : [mayNot, third]),
+      frozen('db2', '1-9'),
+      frozen('db3', '1-6'),
+      { kind: 'failed', task: 'drain', node: 'db3', command: 'wait-executed', why: 'timed out', unknown: false },
+    );
+    expect(named(ended.actions)).toEqual(['unfreeze db2', 'repoint db3']);
+  });
+
   it('does nothing more once another one may lead', () => {
     for (const step of [
       begin(primaryOf('1-5', DEAD), TWO),

@@ -23,6 +23,7 @@ describe('a dry run', () => {
     const plan = planSwitchover(viewOf(primaryOf('1-5'), ...REPLICAS), 'db3', SETTINGS);
     expect(named(plan)).toEqual([
       'catch-up db3',
+      'claim db1',
       'hold db1',
       'close db1',
       'drain db3',
@@ -36,7 +37,7 @@ describe('a dry run', () => {
       'rejoin db1',
       'forget db3',
     ]);
-    const close = plan.kind === 'steps' ? plan.steps[2] : undefined;
+    const close = plan.kind === 'steps' ? plan.steps[3] : undefined;
     expect(close).toEqual({
       step: 'close',
       node: 'db1',

@@ -49,6 +49,7 @@ const LATE: SwitchoverEvent = { kind: 'late' };
 /** All goes well until the candidate is to be opened. */
 const UNTIL_OPENING = [
   done('catch-up', 'db2'),
+  CLAIMED,
   HELD,
   done('close', 'db1', '1-9'),
   done('drain', 'db2'),
@@ -75,7 +76,9 @@ describe('a switchover', () => {
   it('holds nothing before the candidate has caught up, and opens it only when it has all that the closed primary had', () => {
     const first = begin();
     expect(named(first.actions)).toEqual(['catch-up db2']);
-    const holding = run(first, done('catch-up', 'db2'));
+    const marking = run(first, done('catch-up', 'db2'));
+    expect(named(marking.actions)).toEqual(['claim db1 promoting']);
+    const holding = run(marking, CLAIMED);
     expect(named(holding.actions)).toEqual(['hold db1']);
     const closing = run(holding, HELD);
     expect(named(closing.actions)).toEqual(['close db1']);
@@ -112,7 +115,10 @@ describe('a switchover', () => {
   });
 
   it('closes the old primary with its clients and replicas connected, and with acknowledgements', () => {
-    expect(commandsOf(run(begin(), done('catch-up', 'db2'), HELD))).toEqual(['close-for-writes', 'read-position']);
+    expect(commandsOf(run(begin(), done('catch-up', 'db2'), CLAIMED, HELD))).toEqual([
+      'close-for-writes',
+      'read-position',
+    ]);
   });
 
   it('has the candidate wait for as many acknowledgements before it is writable', () => {
@@ -129,19 +135,19 @@ describe('a switchover', () => {
   });
 
   it('leaves transactions alone that do not end, and is given up, or ends them, by setting', () => {
-    const holding = run(begin(), done('catch-up', 'db2'), { kind: 'held', running: 2 });
+    const holding = run(begin(), done('catch-up', 'db2'), CLAIMED, { kind: 'held', running: 2 });
     expect(holding.state.outcome).toEqual({ kind: 'given-up', why: '2 transactions on db1 do not end' });
     expect(named(holding.actions)).toEqual(['release db1']);
-    const killing = run(begin({ stragglers: 'kill' }), done('catch-up', 'db2'), { kind: 'held', running: 2 });
+    const killing = run(begin({ stragglers: 'kill' }), done('catch-up', 'db2'), CLAIMED, { kind: 'held', running: 2 });
     expect(commandsOf(killing)).toEqual(['end-transactions', 'close-for-writes', 'read-position']);
   });
 
   it('ends transactions that keep the primary from closing once, by setting', () => {
     const busy = failed('close', 'db1', 'close-for-writes');
-    const again = run(begin({ stragglers: 'kill' }), done('catch-up', 'db2'), HELD, busy);
+    const again = run(begin({ stragglers: 'kill' }), done('catch-up', 'db2'), CLAIMED, HELD, busy);
     expect(commandsOf(again)).toEqual(['end-transactions', 'close-for-writes', 'read-position']);
     expect(named(run(again, busy).actions)).toEqual(['reopen db1']);
-    expect(named(run(begin(), done('catch-up', 'db2'), HELD, busy).actions)).toEqual(['reopen db1']);
+    expect(named(run(begin(), done('catch-up', 'db2'), CLAIMED, HELD, busy).actions)).toEqual(['reopen db1']);
   });
 });
 
@@ -154,7 +160,7 @@ describe('a switchover that fails', () => {
 
   it('opens the old primary again before it releases writes, when the candidate does not get everything', () => {
     for (const event of [failed('drain', 'db2', 'wait-executed'), LATE]) {
-      const reopening = run(begin(), ...UNTIL_OPENING.slice(0, 3), event);
+      const reopening = run(begin(), ...UNTIL_OPENING.slice(0, 4), event);
       expect(named(reopening.actions)).toEqual(['reopen db1']);
       const ended = run(reopening, done('reopen', 'db1'));
       expect(named(ended.actions)).toEqual(['release db1']);
@@ -164,11 +170,11 @@ describe('a switchover that fails', () => {
 
   it('takes its claim back before the old primary is opened again', () => {
     const afterClaim = [
-      run(begin(), ...UNTIL_OPENING.slice(0, 4), LATE),
+      run(begin(), ...UNTIL_OPENING.slice(0, 5), LATE),
       run(begin(), ...UNTIL_OPENING, failed('open', 'db2', 'assert-executed')),
     ];
     for (const reclaiming of afterClaim) {
-      expect(named(reclaiming.actions)).toEqual(['claim db1 primary']);
+      expect(named(reclaiming.actions)).toEqual(['claim db1 promoting']);
       const reopening = run(reclaiming, CLAIMED);
       expect(named(reopening.actions)).toEqual(['reopen db1', 'restore db2']);
       expect(run(reopening, done('reopen', 'db1'))).toMatchObject({ state: { outcome: { kind: 'given-up' } } });
@@ -187,14 +193,14 @@ describe('a switchover that fails', () => {
   });
 
   it('says so when the old primary does not open again', () => {
-    const ended = run(begin(), ...UNTIL_OPENING.slice(0, 3), LATE, failed('reopen', 'db1', 'open-for-writes', true));
+    const ended = run(begin(), ...UNTIL_OPENING.slice(0, 4), LATE, failed('reopen', 'db1', 'open-for-writes', true));
     expect(ended.state.outcome).toMatchObject({ kind: 'stuck', node: 'db1' });
     expect(named(ended.actions)).toEqual(['release db1']);
   });
 
   it('releases writes, and touches no node, once another one may lead', () => {
     const events = UNTIL_OPENING.slice(0);
-    for (let length = 1; length <= events.length; length++) {
+    for (let length = 2; length <= events.length; length++) {
       const ended = run(begin(), ...events.slice(0, length), { kind: 'deposed' });
       expect(ended.state.outcome?.kind).toBe('deposed');
       expect(named(ended.actions)).toEqual(['release db1']);
@@ -202,7 +208,7 @@ describe('a switchover that fails', () => {
   });
 
   it('is not moved by what an earlier phase had asked for', () => {
-    const closing = run(begin(), done('catch-up', 'db2'), HELD);
+    const closing = run(begin(), done('catch-up', 'db2'), CLAIMED, HELD);
     expect(run(closing, failed('catch-up', 'db2', 'wait-executed'), HELD, CLAIMED).state).toBe(closing.state);
   });
 });
