@@ -73,7 +73,7 @@ export function recordTask({ name, serverUuid }: NodeState, epoch: number): Task
   ]);
 }
 
-function openingOf({ semiSync, offline }: NodeState, { gtids, acknowledgements }: Opening): Command[] {
+function openingOf({ semiSync, offline, replica }: NodeState, { gtids, acknowledgements }: Opening): Command[] {
   const acks: Command[] =
     semiSync === undefined
       ? []
@@ -82,7 +82,7 @@ function openingOf({ semiSync, offline }: NodeState, { gtids, acknowledgements }
           { kind: 'semi-sync-source', on: acknowledgements > 0, acknowledgements },
         ];
   return [
-    { kind: 'stop-replica' },
+    ...(replica === undefined ? [] : [{ kind: 'stop-replica' } as const]),
     { kind: 'assert-executed', gtids },
     ...acks,
     ...(offline ? [{ kind: 'offline', on: false } as const] : []),

@@ -1,3 +1,4 @@
+import { GtidSet } from '../../src/topology/gtid-set.js';
 import type { Policy } from '../../src/failover/durability.js';
 import type { FailoverAction, FailoverEvent, FailoverState, Step } from '../../src/failover/failover.js';
 import type {
@@ -6,13 +7,13 @@ import type {
   SwitchoverState,
   SwitchoverStep,
 } from '../../src/failover/switchover.js';
-import type { Task } from '../../src/failover/task.js';
-import { askAnewTask, journalTask } from '../../src/failover/upkeep.js';
+import type { Command, Task } from '../../src/failover/task.js';
+import { journalTask } from '../../src/failover/upkeep.js';
 import { follows, type ClusterView, type NodeState, type Reach } from '../../src/failover/view.js';
 import { lookAt, nodeName, reachOf, type Looked } from './look.js';
 import { Machine } from './machine.js';
 import { SimSession, type Ended, type Leading } from './session.js';
-import { SimStore } from './store.js';
+import { SimStore, type StoredRecord } from './store.js';
 import type { UnderTest } from './under-test.js';
 import { uuidOf } from './vector.js';
 import type { SimWorld } from './world.js';
@@ -25,6 +26,10 @@ const STATEMENT_MS = 1_000;
 const RETRY_MS = 1_000;
 const UPKEEP_MS = 1_000;
 const DRAIN_MS = 2_000;
+
+/** A node may stand still behind these. */
+const STOPS: ReadonlySet<Command['kind']> = new Set(['stop-receiving', 'stop-replica', 'follow']);
+const STARTS: ReadonlySet<Task['name']> = new Set(['unfreeze', 'ask-anew', 'repoint', 'rejoin', 'restore', 'forget']);
 
 interface Seen {
   looked: Looked | undefined;
@@ -48,7 +53,7 @@ export class SimCoordinator {
   /** Where clients of this proxy write. */
   primary: number | undefined;
   holds = false;
-  #recordEpoch = 0;
+  #record: StoredRecord | undefined;
   #epoch = 0;
   #ackers: readonly NodeState[] = [];
   #acknowledgements = 0;
@@ -93,7 +98,7 @@ export class SimCoordinator {
     this.#term = undefined;
     this.primary = primary;
     this.holds = false;
-    this.#recordEpoch = 0;
+    this.#record = undefined;
     this.#epoch = 0;
     this.#ackers = [];
     this.#acknowledgements = 0;
@@ -147,6 +152,8 @@ export class SimCoordinator {
     seen.lookedFromMs = beganAtMs;
     if (looked === undefined) seen.failingSinceMs ??= beganAtMs;
     else {
+      const restarted = seen.looked !== undefined && looked.startedAtMs > seen.looked.startedAtMs;
+      if (restarted && looked.state.replica !== undefined) this.#frozen.add(looked.state.name);
       seen.looked = looked;
       seen.failingSinceMs = undefined;
       this.#noteJournal(looked.journal);
@@ -183,7 +190,8 @@ export class SimCoordinator {
     const view = this.#view;
     const diagnosis = this.#code.diagnose(view);
     if (diagnosis.kind !== 'healthy') this.reason = `${diagnosis.kind}: ${diagnosis.why}`;
-    if (diagnosis.kind === 'refuses-here') this.#askAnew(view);
+    const asked = this.#code.askAnewOf(view, diagnosis.kind);
+    if (asked.length > 0) this.#askAnew(asked);
     else if (diagnosis.kind === 'dead') this.#failOver(view);
   }
 
@@ -225,8 +233,8 @@ export class SimCoordinator {
 
   #noteRecord(): void {
     const { record } = this.#world.store;
-    if (record === undefined || this.#busy || record.epoch < this.#recordEpoch) return;
-    this.#recordEpoch = record.epoch;
+    if (record === undefined || this.#busy) return;
+    this.#record = record;
     if (record.server !== this.primary) this.#appoint(record.server);
   }
 
@@ -248,7 +256,7 @@ export class SimCoordinator {
   #run(task: Task, leading: Leading, done: (end: Ended) => void): void {
     const session = this.#sessions[this.#world.idOf(task.node)];
     if (session === undefined || !leading.mayGoOn()) return done({ kind: 'deposed' });
-    if (task.name === 'freeze') this.#frozen.add(task.node);
+    if (task.commands.some(({ kind }) => STOPS.has(kind))) this.#frozen.add(task.node);
     this.onStep(task.name, task.node);
     const life = this.#life;
     session.run(this.#code.taskOf(task), leading, (end) => {
@@ -257,7 +265,7 @@ export class SimCoordinator {
         () =>
           `${this.id}: ${task.name} ${task.node}: ${end.kind}${end.kind === 'failed' ? ` at ${end.command}: ${end.why}` : ''}`,
       );
-      if (task.name === 'unfreeze' && end.kind === 'done') this.#frozen.delete(task.node);
+      if (STARTS.has(task.name) && end.kind === 'done') this.#frozen.delete(task.node);
       done(end);
     });
   }
@@ -268,17 +276,11 @@ export class SimCoordinator {
     for (const task of tasks) this.#run(task, leading, () => (this.#busy = --left > 0));
   }
 
-  #askAnew({ primary, others }: ClusterView): void {
+  #askAnew(tasks: readonly Task[]): void {
     const leading = this.#leading();
-    if (primary === undefined || leading === undefined || this.#askedAnew || this.#busy) return;
+    if (leading === undefined || this.#askedAnew || this.#busy) return;
     this.#askedAnew = true;
-    const replicas = others.filter(
-      (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
-    );
-    this.#runAll(
-      replicas.map((it) => askAnewTask(it)),
-      leading,
-    );
+    this.#runAll(tasks, leading);
   }
 
   #keepUp(): void {
@@ -290,6 +292,10 @@ export class SimCoordinator {
     const view = this.#view;
     if (view.primary === undefined || seen === undefined) return;
     const tasks: Task[] = [];
+    if (!view.primary.readOnly && this.#record?.phase === 'promoting' && this.#record.server === primary) {
+      const { executed: gtids } = view.primary;
+      this.#claim({ kind: 'claim', node: view.primary, phase: 'primary', gtids }, leading, () => {});
+    }
     if (!view.primary.readOnly && seen.looked?.journal.server !== primary) {
       tasks.push(journalTask(view.primary, Math.max(this.#epoch + 1, leading.epoch)));
     }
@@ -299,9 +305,17 @@ export class SimCoordinator {
       acknowledgements: this.#acknowledgements,
       primaryRestarted: this.#wroteAtMs !== undefined && (seen.looked?.startedAtMs ?? 0) > this.#wroteAtMs,
       leftAlone: new Set(),
+      promoting: this.#promoting(leading),
     });
     for (const [name, set] of upkeep.errant) this.reason = `${name} has transactions of its own: ${set.toString()}`;
     this.#runAll([...tasks, ...upkeep.tasks], leading);
+  }
+
+  /** What the record says of the primary, where it is not known to be open. */
+  #promoting({ epoch }: Leading): { readonly gtids: GtidSet; readonly epoch: number } | undefined {
+    const record = this.#record;
+    if (record?.phase !== 'promoting' || record.server !== this.primary) return undefined;
+    return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: Math.max(this.#epoch + 1, epoch) };
   }
 
   #failOver(view: ClusterView): void {
@@ -424,7 +438,6 @@ export class SimCoordinator {
     switch (outcome?.kind) {
       case 'promoted':
         this.counts.failovers++;
-        this.#frozen.clear();
         return;
       case 'switched':
         this.counts.switchovers++;

@@ -2,7 +2,7 @@ import { diagnose } from '../../src/failover/diagnosis.js';
 import { beginFailover, stepFailover } from '../../src/failover/failover.js';
 import { beginSwitchover, stepSwitchover } from '../../src/failover/switchover.js';
 import type { Task } from '../../src/failover/task.js';
-import { upkeepOf } from '../../src/failover/upkeep.js';
+import { askAnewOf, upkeepOf } from '../../src/failover/upkeep.js';
 import { ENVIRONMENT, type Environment } from './world.js';
 
 /** What is under test: the code itself, or with a bug put back in. */
@@ -13,6 +13,7 @@ export interface UnderTest {
   readonly beginSwitchover: typeof beginSwitchover;
   readonly stepSwitchover: typeof stepSwitchover;
   readonly upkeepOf: typeof upkeepOf;
+  readonly askAnewOf: typeof askAnewOf;
   /** What is sent in place of a task. */
   readonly taskOf: (task: Task) => Task;
   /** Nothing is begun without looking at the lease once more. */
@@ -27,6 +28,7 @@ export const REAL: UnderTest = {
   beginSwitchover,
   stepSwitchover,
   upkeepOf,
+  askAnewOf,
   taskOf: (task) => task,
   rechecksLease: true,
   environment: ENVIRONMENT,
