@@ -1,4 +1,5 @@
 import type { GtidSet } from '../topology/gtid-set.js';
+import { errantOf } from './candidate.js';
 import { acknowledgementsFor } from './durability.js';
 import { refusalsOf, type SwitchoverSettings } from './switchover-check.js';
 import type { Task, TaskEnd } from './task.js';
@@ -87,7 +88,7 @@ export interface SwitchoverState {
   /** The old one. */
   readonly primary: NodeState;
   readonly candidate: NodeState;
-  /** The other replicas that answer. */
+  /** The other replicas that are to follow the new one. */
   readonly siblings: readonly NodeState[];
   /** What is done with transactions that do not end, this time. */
   readonly stragglers: SwitchoverSettings['stragglers'];
@@ -117,7 +118,10 @@ export function beginSwitchover(
   const { primary, others } = view;
   const candidate = others.find(({ name }) => name === to);
   if (refusals.length > 0 || primary === undefined || candidate === undefined) return { refusals };
-  const siblings = others.filter((it) => it !== candidate && it.reach === 'answers' && follows(it, primary));
+  // One with transactions of its own stays where it is: it would follow the new primary without a word, and differ.
+  const siblings = others.filter(
+    (it) => it !== candidate && it.reach === 'answers' && follows(it, primary) && errantOf(it, primary, others).isEmpty,
+  );
   const task = catchUpTask(candidate, primary.executed, settings.catchUpTimeoutMs);
   const state: SwitchoverState = {
     phase: 'catching-up',

@@ -158,6 +158,7 @@ export class SimCoordinator {
       seen.failingSinceMs = undefined;
       this.#noteJournal(looked.journal);
     }
+    if (this.primary === undefined) this.#findPrimary();
     if (!this.#busy) this.#consider();
     const isUrgent = this.primary !== undefined && this.#seen[this.primary]?.failingSinceMs !== undefined;
     const usualMs = server === this.primary ? LOOK_MS.primary : LOOK_MS.replica;
@@ -170,6 +171,14 @@ export class SimCoordinator {
     // One that has just started knows nothing else.
     if (epoch > this.#epoch && this.primary === undefined) this.#appoint(server);
     this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
+  /** Where no journal tells, it is the only one that takes writes. */
+  #findPrimary(): void {
+    if (this.#seen.some(({ lookedFromMs }) => lookedFromMs < 0)) return;
+    const open = this.#seen.flatMap(({ looked }, id) => (looked?.state.readOnly === false ? [id] : []));
+    const [first] = open;
+    if (first !== undefined && open.length === 1) this.#appoint(first);
   }
 
   get #view(): ClusterView {
@@ -303,7 +312,7 @@ export class SimCoordinator {
       formerPrimaries: new Set([...this.#former].filter((it) => it !== uuidOf(primary))),
       frozen: this.#frozen,
       acknowledgements: this.#acknowledgements,
-      primaryRestarted: this.#wroteAtMs !== undefined && (seen.looked?.startedAtMs ?? 0) > this.#wroteAtMs,
+      primaryRestarted: seen.looked?.isClosedByStart === true,
       leftAlone: new Set(),
       promoting: this.#promoting(leading),
     });
@@ -411,9 +420,15 @@ export class SimCoordinator {
       let isAnswered = false;
       clock.after(world.delay(10), () => {
         if (!network.reaches(this.id, world.storeId)) return;
-        const record = { epoch: leading.epoch, phase, server: world.idOf(node.name), gtid: gtids.toString() };
+        const record: StoredRecord = {
+          epoch: leading.epoch,
+          phase,
+          server: world.idOf(node.name),
+          gtid: gtids.toString(),
+        };
         const ok = store.write(record, this.id, leading.epoch, clock.nowMs);
         world.note(() => `${this.id}: record ${phase} ${node.name}: ${ok ? 'written' : 'refused'}`);
+        if (ok) this.#record = record;
         // The way back may be cut by now.
         this.#after(world.delay(10), () => {
           if (isAnswered || !network.reaches(this.id, world.storeId)) return;

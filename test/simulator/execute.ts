@@ -125,6 +125,7 @@ function waitExecuted(
 function closeForWrites(server: SimServer, world: SimWorld, untilMs: number, reply: Reply): void {
   if (server.waiting === 0) {
     server.readOnly = true;
+    server.isClosedByStart = false;
     server.closing = false;
     return reply(undefined);
   }

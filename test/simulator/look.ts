@@ -7,6 +7,8 @@ import type { SimWorld } from './world.js';
 export interface Looked {
   readonly state: NodeState;
   readonly startedAtMs: number;
+  /** Read-only since it started, and not by anybody's word after that. */
+  readonly isClosedByStart: boolean;
   readonly journal: { readonly epoch: number; readonly server: number };
 }
 
@@ -64,7 +66,12 @@ export function lookAt(server: SimServer, world: SimWorld, beganAtMs: number): L
     canBeSource: true,
     preference: server.preference,
   };
-  return { state, startedAtMs: server.startedAtMs, journal: server.journal };
+  return {
+    state,
+    startedAtMs: server.startedAtMs,
+    isClosedByStart: server.readOnly && server.isClosedByStart,
+    journal: server.journal,
+  };
 }
 
 /** How a look ends that begins now. */

@@ -28,6 +28,7 @@ export class SimServer {
   /** Waits to become read-only; nobody writes until it is, or gives up. */
   closing = false;
   offline = false;
+  isClosedByStart = false;
   startedAtMs = 0;
   incarnation = 0;
   readonly log: Tx[] = [];
@@ -166,6 +167,7 @@ export class SimServer {
     for (let at = 0; at < this.logged.length; at++) this.executed[at] = this.logged[at] ?? 0;
     for (const tx of this.log) this.#noteJournal(tx);
     this.readOnly = true;
+    this.isClosedByStart = true;
     this.closing = false;
     this.offline = false;
     this.semiSource = false;

@@ -114,6 +114,13 @@ describe('a switchover', () => {
     });
   });
 
+  it('leaves a replica with transactions of its own where it is', () => {
+    const own = gtids('1-5').union(gtids('3', '33333333-1111-1111-1111-111111111111'));
+    const view = viewOf(primaryOf('1-5'), replicaOf(2, '1-5', '1-5'), replicaOf(3, '1-5', '1-5', { executed: own }));
+    const settling = run(begin({}, view), ...UNTIL_OPENING, done('open', 'db2'));
+    expect(named(settling.actions)).not.toContain('repoint db3');
+  });
+
   it('closes the old primary with its clients and replicas connected, and with acknowledgements', () => {
     expect(commandsOf(run(begin(), done('catch-up', 'db2'), CLAIMED, HELD))).toEqual([
       'close-for-writes',
