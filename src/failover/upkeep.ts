@@ -35,12 +35,12 @@ export interface Upkeep {
  * | has been the primary, and takes writes | is fenced |
  * | has been the primary, is closed, has nothing of its own | replicates from the primary |
  * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
- * | replicates from a former primary that does not replicate itself | replicates from the primary |
+ * | replicates from a former primary | replicates from the primary |
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
  * | stands still while writes wait for its acknowledgement | receives again |
  * | is the primary, closed since it was started anew | takes writes again |
- * | is to be the primary, by the record, and is closed | takes writes |
+ * | is to be the primary, by the record | takes writes, and what was said to it before is void |
  * | is the primary, and has a source | forgets it |
  *
  * A node that has never been the primary and replicates from nobody is none of its business: it may be another cluster's.
@@ -49,15 +49,13 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   const tasks: Task[] = [];
   const errant = new Map<string, GtidSet>();
   if (primary?.reach !== 'answers') return { tasks, errant };
-  if (primary.readOnly && memory.promoting === undefined) {
+  const { promoting } = memory;
+  if (promoting !== undefined)
+    tasks.push(openTask(primary, { ...promoting, acknowledgements: countFor(primary, others, memory) }));
+  else if (primary.readOnly) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
-    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, memory.acknowledgements));
+    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, others, memory)));
     return { tasks, errant };
-  }
-  if (primary.readOnly && memory.promoting !== undefined) {
-    const { gtids, epoch } = memory.promoting;
-    const acknowledgements = Math.min(memory.acknowledgements, others.filter(canAcknowledge).length);
-    tasks.push(openTask(primary, { gtids, acknowledgements, epoch }));
   } else if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
   for (const node of others) {
     if (node.reach !== 'answers' || memory.leftAlone.has(node.name)) continue;
@@ -87,12 +85,14 @@ function upkeepOfNode(
     return own.isEmpty ? rejoinTask(node, primary) : 'errant';
   }
   if (follows(node, primary)) {
-    const isDue = replica.receiver === 'off' && (frozen.has(node.name) || isLocked(primary));
-    return isDue ? startTask(node, acknowledgements > 0) : undefined;
+    const isStopped = replica.receiver === 'off' || (!replica.applies && replica.applierError === '');
+    return isStopped && (frozen.has(node.name) || isLocked(primary))
+      ? startTask(node, acknowledgements > 0)
+      : undefined;
   }
-  const source = others.find((it) => follows(node, it));
   const isLeft =
-    source === undefined ? formerPrimaries.has(replica.sourceUuid) : isOrphaned(source, primary, formerPrimaries);
+    formerPrimaries.has(replica.sourceUuid) ||
+    others.some((it) => follows(node, it) && formerPrimaries.has(it.serverUuid));
   if (!isLeft || own === undefined) return undefined;
   return own.isEmpty ? repointTask(node, primary) : 'errant';
 }
@@ -102,8 +102,17 @@ function isLocked({ semiSync }: NodeState): boolean {
   return semiSync?.sourceActive === true && semiSync.waiting > 0 && semiSync.clients < semiSync.acknowledgements;
 }
 
-function canAcknowledge({ reach, readOnly, semiSync }: NodeState): boolean {
-  return reach === 'answers' && readOnly && semiSync !== undefined;
+/** For how many acknowledgements it is to wait: as many as there were, as far as there is who gives them; never for fewer than it does. */
+function countFor(
+  primary: NodeState,
+  others: readonly NodeState[],
+  { acknowledgements, formerPrimaries }: Memory,
+): number {
+  const { semiSync } = primary;
+  const isReplica = (it: NodeState): boolean =>
+    it.semiSync !== undefined && (follows(it, primary) || formerPrimaries.has(it.replica?.sourceUuid ?? ''));
+  const count = Math.min(acknowledgements, others.filter(isReplica).length);
+  return Math.max(count, semiSync?.sourceEnabled === true ? semiSync.acknowledgements : 0);
 }
 
 /** A failover stops what it receives; a restart, with skip_replica_start, all of it. */
@@ -113,10 +122,6 @@ function startTask({ name, replica, semiSync }: NodeState, acknowledges: boolean
   const acks: Command[] =
     acknowledges && semiSync?.replicaEnabled === false ? [{ kind: 'semi-sync-replica', on: true }] : [];
   return { ...task, commands: [...acks, ...(isStopped ? [{ kind: 'start-replica' } as const] : commands)] };
-}
-
-function isOrphaned(source: NodeState, primary: NodeState, formerPrimaries: ReadonlySet<string>): boolean {
-  return formerPrimaries.has(source.serverUuid) && !follows(source, primary);
 }
 
 /** A new primary may have had nobody to acknowledge its transactions. */

@@ -192,7 +192,10 @@ export class SimCoordinator {
 
   #consider(): void {
     const primary = this.primary === undefined ? undefined : this.#seen[this.primary];
-    if (primary === undefined) return;
+    if (primary === undefined) {
+      this.reason = 'no primary is known';
+      return;
+    }
     const { failingSinceMs } = primary;
     if (failingSinceMs === undefined) this.#noteHealthy();
     else if (!this.#seen.every((it) => it === primary || it.lookedFromMs >= failingSinceMs)) return;
@@ -262,7 +265,7 @@ export class SimCoordinator {
     return { epoch: term.epoch, mayGoOn: () => !rechecks || term.untilMs - clock.nowMs >= STATEMENT_MS };
   }
 
-  #run(task: Task, leading: Leading, done: (end: Ended) => void): void {
+  #run(task: Task, leading: Leading, done: (end: Ended) => void, isUpkeep = false): void {
     const session = this.#sessions[this.#world.idOf(task.node)];
     if (session === undefined || !leading.mayGoOn()) return done({ kind: 'deposed' });
     if (task.commands.some(({ kind }) => STOPS.has(kind))) this.#frozen.add(task.node);
@@ -275,6 +278,11 @@ export class SimCoordinator {
           `${this.id}: ${task.name} ${task.node}: ${end.kind}${end.kind === 'failed' ? ` at ${end.command}: ${end.why}` : ''}`,
       );
       if (STARTS.has(task.name) && end.kind === 'done') this.#frozen.delete(task.node);
+      const { primary } = this;
+      const node = primary === undefined ? undefined : this.#seen[primary]?.looked?.state;
+      if (isUpkeep && task.name === 'open' && end.kind === 'done' && node?.name === task.node) {
+        this.#claim({ kind: 'claim', node, phase: 'primary', gtids: node.executed }, leading, () => {});
+      }
       done(end);
     });
   }
@@ -282,7 +290,7 @@ export class SimCoordinator {
   #runAll(tasks: readonly Task[], leading: Leading): void {
     let left = tasks.length;
     this.#busy = left > 0;
-    for (const task of tasks) this.#run(task, leading, () => (this.#busy = --left > 0));
+    for (const task of tasks) this.#run(task, leading, () => (this.#busy = --left > 0), true);
   }
 
   #askAnew(tasks: readonly Task[]): void {
@@ -301,11 +309,7 @@ export class SimCoordinator {
     const view = this.#view;
     if (view.primary === undefined || seen === undefined) return;
     const tasks: Task[] = [];
-    if (!view.primary.readOnly && this.#record?.phase === 'promoting' && this.#record.server === primary) {
-      const { executed: gtids } = view.primary;
-      this.#claim({ kind: 'claim', node: view.primary, phase: 'primary', gtids }, leading, () => {});
-    }
-    if (!view.primary.readOnly && seen.looked?.journal.server !== primary) {
+    if (!view.primary.readOnly && (view.primary.semiSync?.waiting ?? 0) === 0 && seen.looked?.journal.server !== primary) {
       tasks.push(journalTask(view.primary, Math.max(this.#epoch + 1, leading.epoch)));
     }
     const upkeep = this.#code.upkeepOf(view, {

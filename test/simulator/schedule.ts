@@ -106,7 +106,7 @@ function setUp(world: SimWorld, isLossless: boolean): void {
     it.applies = true;
     it.follow(0);
     it.startReceiver();
-    if (it.id > 1 && random.below(12) === 0) world.clock.after(random.below(3_000), () => it.up && it.write(undefined));
+    if (it.id > 1 && random.below(12) === 0) world.clock.after(400, () => it.up && it.write(undefined));
     if (it.id > 1 && random.below(12) === 0) breakLater(world, it.id);
   }
 }
