@@ -1,7 +1,7 @@
 import { GtidSet } from '../topology/gtid-set.js';
 import type { DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
-import { BUDGETS, fenceTask, forgetTask, openTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
+import { BUDGETS, fenceTask, forgetTask, openFirstTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
 import { follows, type ClusterView, type NodeState } from './view.js';
 
 /** What a leader remembers beside what it sees. */
@@ -51,7 +51,7 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   if (primary?.reach !== 'answers') return { tasks, errant };
   const { promoting } = memory;
   if (promoting !== undefined)
-    tasks.push(openTask(primary, { ...promoting, acknowledgements: countFor(primary, others, memory) }));
+    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements: countFor(primary, others, memory) }));
   else if (primary.readOnly) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
     if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, others, memory)));

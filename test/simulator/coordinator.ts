@@ -309,7 +309,7 @@ export class SimCoordinator {
     const view = this.#view;
     if (view.primary === undefined || seen === undefined) return;
     const tasks: Task[] = [];
-    if (!view.primary.readOnly && (view.primary.semiSync?.waiting ?? 0) === 0 && seen.looked?.journal.server !== primary) {
+    if (!view.primary.readOnly && (view.primary.semiSync?.waiting ?? 0) === 0 && !this.#isJournaled) {
       tasks.push(journalTask(view.primary, Math.max(this.#epoch + 1, leading.epoch)));
     }
     const upkeep = this.#code.upkeepOf(view, {
@@ -324,6 +324,11 @@ export class SimCoordinator {
     this.#runAll([...tasks, ...upkeep.tasks], leading);
   }
 
+  /** Whoever leads later has to know that it was the primary. */
+  get #isJournaled(): boolean {
+    return this.primary !== undefined && this.#seen[this.primary]?.looked?.journal.server === this.primary;
+  }
+
   /** What the record says of the primary, where it is not known to be open. */
   #promoting({ epoch }: Leading): { readonly gtids: GtidSet; readonly epoch: number } | undefined {
     const record = this.#record;
@@ -335,8 +340,8 @@ export class SimCoordinator {
     const { clock } = this.#world;
     const leading = this.#leading();
     if (this.#busy || clock.nowMs < this.#notBeforeMs || leading === undefined) return;
-    if (this.#wroteAtMs === undefined) {
-      this.reason = `${view.primary?.name ?? ''} was never seen to take writes`;
+    if (this.#wroteAtMs === undefined || !this.#isJournaled) {
+      this.reason = `${view.primary?.name ?? ''} was never seen to take writes, or is not in its journal yet`;
       return;
     }
     this.#busy = true;
@@ -359,7 +364,7 @@ export class SimCoordinator {
   /** By a human's word, where it leads. */
   switchOver(to: string): void {
     const leading = this.#leading();
-    if (this.#busy || leading === undefined) return;
+    if (this.#busy || leading === undefined || !this.#isJournaled) return;
     const step = this.#code.beginSwitchover(this.#view, to, {
       policy: this.#policy,
       epoch: Math.max(this.#epoch + 1, leading.epoch),
