@@ -59,8 +59,12 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   } else if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
   for (const node of others) {
     if (node.reach !== 'answers' || memory.leftAlone.has(node.name)) continue;
-    // What it has must have been asked after what the other one has.
-    const own = primary.seenAtMs < node.seenAtMs ? undefined : node.executed.subtract(primary.executed);
+    // What it has must have been asked after what the other one has. Of what the primary itself made, a replica may have what waits there
+    // for acknowledgements, and counts as executed only behind them.
+    const own =
+      primary.seenAtMs < node.seenAtMs
+        ? undefined
+        : node.executed.subtract(primary.executed).withoutSource(primary.serverUuid);
     const task = upkeepOfNode(node, primary, others, own, memory);
     if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
     else if (task !== undefined) tasks.push(task);
