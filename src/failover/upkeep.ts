@@ -2,7 +2,7 @@ import { GtidSet } from '../topology/gtid-set.js';
 import type { DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
 import { BUDGETS, fenceTask, forgetTask, openFirstTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
-import { follows, type ClusterView, type NodeState } from './view.js';
+import { follows, positionOf, type ClusterView, type NodeState } from './view.js';
 
 /** What a leader remembers beside what it sees. */
 export interface Memory {
@@ -50,28 +50,37 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   const errant = new Map<string, GtidSet>();
   if (primary?.reach !== 'answers') return { tasks, errant };
   const { promoting } = memory;
-  if (promoting !== undefined)
-    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements: countFor(primary, others, memory) }));
-  else if (primary.readOnly) {
+  if (primary.readOnly && promoting === undefined) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
     if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, others, memory)));
     return { tasks, errant };
-  } else if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
+  }
   for (const node of others) {
     if (node.reach !== 'answers' || memory.leftAlone.has(node.name)) continue;
-    // What it has must have been asked after what the other one has. Of what the primary itself made, a replica may have what waits there
-    // for acknowledgements, and counts as executed only behind them.
-    const own =
-      primary.seenAtMs < node.seenAtMs
-        ? undefined
-        : node.executed.subtract(primary.executed).withoutSource(primary.serverUuid);
+    const own = ownOf(node, primary);
     const task = upkeepOfNode(node, primary, others, own, memory);
     if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
     else if (task !== undefined) tasks.push(task);
   }
+  const sound = others.filter(({ name }) => !errant.has(name));
+  if (promoting !== undefined) {
+    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements: countFor(primary, sound, memory) }));
+    return { tasks, errant };
+  }
+  if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
   const acks = acknowledgementsDue(primary, others, memory);
   if (acks !== undefined) tasks.push(acks);
   return { tasks, errant };
+}
+
+/**
+ * What it has and the primary lacks, applied or not: what waits in its relay log is applied whomever it follows. Of what the primary itself made
+ * it may have what waits there for acknowledgements, and counts as executed only behind them.
+ * @returns undefined where it was asked after the primary was: what came between says nothing
+ */
+function ownOf(node: NodeState, primary: NodeState): GtidSet | undefined {
+  if (primary.seenAtMs < node.seenAtMs) return undefined;
+  return positionOf(node).subtract(primary.executed).withoutSource(primary.serverUuid);
 }
 
 function upkeepOfNode(
