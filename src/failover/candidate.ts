@@ -1,4 +1,4 @@
-import type { GtidSet } from '../topology/gtid-set.js';
+import { GtidSet } from '../topology/gtid-set.js';
 import { positionOf, type NodeState, type Preference } from './view.js';
 
 /** Who is to be the primary. */
@@ -14,6 +14,8 @@ export interface Choice {
   readonly excluded: ReadonlyMap<string, string>;
   /** Nodes with transactions that nobody else has: these do not follow the new primary. */
   readonly errant: ReadonlyMap<string, GtidSet>;
+  /** What only these have of the cluster's own transactions, acknowledged ones perhaps: nobody can get it from them without the rest. */
+  readonly unreachable: GtidSet;
 }
 
 export type Choosing =
@@ -43,6 +45,11 @@ export function chooseCandidate(primary: NodeState, reached: readonly NodeState[
     };
   }
   const position = positionOf(ahead);
+  let unreachable = GtidSet.EMPTY;
+  for (const node of reached) {
+    const own = errant.get(node.name);
+    if (own !== undefined) unreachable = unreachable.union(positionOf(node).subtract(own).subtract(position));
+  }
   const excluded = new Map(
     [...errant].map(([name, set]) => [name, `it has transactions of its own: ${set.toString()}`]),
   );
@@ -65,6 +72,7 @@ export function chooseCandidate(primary: NodeState, reached: readonly NodeState[
     why: isComplete ? 'it has everything that any replica has' : `it is to have everything, from ${ahead.name}`,
     excluded,
     errant,
+    unreachable,
   };
   return { kind: 'chosen', choice };
 }

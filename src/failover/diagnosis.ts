@@ -19,6 +19,8 @@ export const DIAGNOSES = [
   'semi-sync-locked',
   /** It is there, but lets nobody in. */
   'overloaded',
+  /** It answers, and takes no writes. */
+  'closed',
 ] as const;
 export type DiagnosisKind = (typeof DIAGNOSES)[number];
 
@@ -43,7 +45,7 @@ const CONNECTION_ERRORS: ReadonlySet<number> = new Set([2002, 2003, 2005, 2006, 
  *
  * | the primary here | its replicas | |
  * |---|---|---|
- * | answers | | healthy, replication-broken, semi-sync-locked |
+ * | answers | | healthy, closed, replication-broken, semi-sync-locked |
  * | full | | overloaded |
  * | silent, refused | one hears of it | unreachable-from-here; refuses-here |
  * | silent, refused | one has lost it, none hears of it | dead |
@@ -69,7 +71,8 @@ export function diagnose({ primary, others }: ClusterView): Diagnosis {
 }
 
 function ofAnswering(primary: NodeState, answering: readonly NodeState[]): Diagnosis {
-  const { name, semiSync } = primary;
+  const { name, semiSync, readOnly } = primary;
+  if (readOnly) return { kind: 'closed', why: `${name} answers, and is read-only` };
   const lacksAcks = semiSync !== undefined && semiSync.clients < semiSync.acknowledgements;
   if (semiSync?.sourceActive === true && semiSync.waiting > 0 && lacksAcks) {
     const { waiting, clients, acknowledgements } = semiSync;

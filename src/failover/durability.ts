@@ -56,3 +56,9 @@ export function whatLacks(semiSync: NonNullable<NodeState['semiSync']>): string 
 export function gapOf(primary: NodeState, position: GtidSet): GtidSet {
   return primary.executed.subtract(position);
 }
+
+/** How many acknowledgements a new primary is to wait for: as many as the old one did, as far as there is who gives them. */
+export function acknowledgementsFor({ semiSync }: NodeState, replicas: readonly NodeState[]): number {
+  if (semiSync?.sourceEnabled !== true) return 0;
+  return Math.min(semiSync.acknowledgements, replicas.filter((it) => it.semiSync !== undefined).length);
+}

@@ -1,8 +1,9 @@
 import type { GtidSet } from '../topology/gtid-set.js';
 import { chooseCandidate, type Choice } from './candidate.js';
-import { durabilityOf, gapOf, type Policy } from './durability.js';
+import { acknowledgementsFor, durabilityOf, gapOf, type Policy } from './durability.js';
 import type { Position, Task, TaskEnd } from './task.js';
 import { drainTask, fenceTask, forgetTask, freezeTask, openTask, repointTask, unfreezeTask } from './tasks.js';
+import { followersOf, undoingTasks, type Frozen } from './undoing.js';
 import { follows, type ClusterView, type NodeState } from './view.js';
 
 /**
@@ -11,12 +12,15 @@ import { follows, type ClusterView, type NodeState } from './view.js';
  * ```
  *  freezing ──► draining ──► claiming ──► opening ──► settling ──► ended
  *      │            │            │           │
- *      └────────────┴────────────┴───────────┴──► ended: given up, all as it was; or nobody is the primary
+ *      │            │            └─────┬─────┴──► ended: it is not known who is the primary
+ *      │            │                  ▼
+ *      │            │             reclaiming
+ *      └────────────┴──────────────────┴──► ended: given up, all as it was
  * ```
  *
  * Numbered invariants, and what keeps them: SPEC.md.
  */
-export const PHASES = ['freezing', 'draining', 'claiming', 'opening', 'settling', 'ended'] as const;
+export const PHASES = ['freezing', 'draining', 'claiming', 'opening', 'settling', 'reclaiming', 'ended'] as const;
 export type Phase = (typeof PHASES)[number];
 
 export type FailoverEvent =
@@ -63,10 +67,12 @@ export interface FailoverState {
   /** That acknowledged its transactions. */
   readonly ackers: readonly NodeState[];
   /** Asked to freeze, with what they have where they have answered. */
-  readonly freezing: ReadonlyMap<string, { readonly node: NodeState; readonly position: Position | undefined }>;
+  readonly freezing: Frozen;
   /** Has not ended yet. */
   readonly pending: ReadonlySet<string>;
   readonly choice: Choice | undefined;
+  /** Tasks that undo what was done, and why: behind a claim, they wait until that is taken back. */
+  readonly undoing: { readonly tasks: readonly Task[]; readonly why: string } | undefined;
   readonly outcome: Outcome | undefined;
 }
 
@@ -93,6 +99,7 @@ export function beginFailover(
     freezing,
     pending,
     choice: undefined,
+    undoing: undefined,
     outcome: undefined,
   };
   if (replicas.length === 0) return giveUp(state, 'no replica is reached');
@@ -114,6 +121,7 @@ const HANDLERS: Readonly<Record<Exclude<Phase, 'ended'>, (state: FailoverState, 
   claiming: whileClaiming,
   opening: whileOpening,
   settling: whileSettling,
+  reclaiming: whileReclaiming,
 };
 
 function whileFreezing(state: FailoverState, event: Handled): Step {
@@ -141,7 +149,14 @@ function choose(state: FailoverState): Step {
   }
   const chosen = chooseCandidate(primary, frozen);
   if (chosen.kind === 'nobody') return giveUp(state, chosen.why);
-  const { candidate, ahead, position } = chosen.choice;
+  const { candidate, ahead, position, unreachable, errant } = chosen.choice;
+  if (!unreachable.isEmpty && settings.policy === 'lossless') {
+    const names = [...errant.keys()].join(' and ');
+    return giveUp(
+      state,
+      `${names}, with transactions of its own, has what no other replica has: ${unreachable.toString()}; the policy is lossless`,
+    );
+  }
   const gap = gapOf(primary, position);
   if (!gap.isEmpty && settings.policy === 'lossless') {
     return giveUp(
@@ -160,9 +175,11 @@ function whileDraining(state: FailoverState, event: Handled): Step {
   const { choice } = state;
   if (choice === undefined) return stay(state);
   const { candidate, position } = choice;
-  if (event.kind === 'late') return giveUp(state, `${candidate.name} has not applied all that it has received in time`);
+  if (event.kind === 'late') {
+    return undo(state, choice, `${candidate.name} has not applied all that it has received in time`);
+  }
   if (event.kind === 'claimed' || event.task !== 'drain' || event.node !== candidate.name) return stay(state);
-  if (event.kind === 'failed') return giveUp(state, `${candidate.name} cannot have everything: ${event.why}`);
+  if (event.kind === 'failed') return undo(state, choice, `${candidate.name} cannot have everything: ${event.why}`);
   return {
     state: { ...state, phase: 'claiming', pending: new Set() },
     actions: [{ kind: 'claim', node: candidate, phase: 'promoting', gtids: position }],
@@ -172,13 +189,16 @@ function whileDraining(state: FailoverState, event: Handled): Step {
 function whileClaiming(state: FailoverState, event: Handled): Step {
   const { choice } = state;
   if (choice === undefined) return stay(state);
-  if (event.kind === 'late') return giveUp(state, 'the claim could not be written down in time');
+  // It may have been written down all the same.
+  if (event.kind === 'late') {
+    return reclaim(state, undoingTasks(state, choice, 'claiming'), 'the claim could not be written down in time');
+  }
   if (event.kind !== 'claimed') return stay(state);
   if (!event.ok) return end(state, { kind: 'deposed' });
   const { candidate, position } = choice;
-  const followers = followersOf(state, choice);
+  const followers = followersOf(state.freezing, choice);
   const { epoch } = state.settings;
-  const acknowledgements = Math.min(state.primary.semiSync?.acknowledgements ?? 1, ackingOf(followers).length);
+  const acknowledgements = acknowledgementsFor(state.primary, followers);
   const open = openTask(candidate, { gtids: position, acknowledgements, epoch });
   return {
     state: { ...state, phase: 'opening', pending: new Set([candidate.name]) },
@@ -200,7 +220,9 @@ function whileOpening(state: FailoverState, event: Handled): Step {
   if (event.kind === 'claimed' || event.task !== 'open' || event.node !== candidate.name) return stay(state);
   if (event.kind === 'failed') {
     const isClosed = !event.unknown && event.command !== 'journal';
-    if (isClosed) return giveUp(state, `${candidate.name} cannot be opened: ${event.why}`);
+    if (isClosed) {
+      return reclaim(state, undoingTasks(state, choice, 'opening'), `${candidate.name} cannot be opened: ${event.why}`);
+    }
     return end(state, { kind: 'stuck', node: candidate.name, why: event.why });
   }
   return {
@@ -222,20 +244,35 @@ function whileSettling(state: FailoverState, event: Handled): Step {
   const isOver =
     event.kind === 'late' || ((event.kind === 'done' || event.kind === 'failed') && event.task === 'forget');
   if (!isOver) return stay(state);
-  const lost = gapOf(state.primary, choice.position);
+  const lost = gapOf(state.primary, choice.position).union(choice.unreachable);
   return end(state, { kind: 'promoted', node: choice.candidate.name, lost });
 }
 
-/** Those that are to replicate from the new primary. One with transactions of its own would not say so, and diverge. */
-function followersOf({ freezing }: FailoverState, { candidate, errant }: Choice): NodeState[] {
-  return [...freezing.values()]
-    .filter(({ node, position }) => position !== undefined && node.name !== candidate.name && !errant.has(node.name))
-    .map(({ node }) => node);
+/** Nobody may go on with a claim that is given up: first that is written down, then the old primary is acknowledged again. */
+function reclaim(state: FailoverState, tasks: readonly Task[], why: string): Step {
+  const { primary } = state;
+  return {
+    state: { ...state, phase: 'reclaiming', pending: new Set(), undoing: { tasks, why } },
+    actions: [{ kind: 'claim', node: primary, phase: 'promoting', gtids: primary.executed }],
+  };
 }
 
-/** Those that can acknowledge. */
-function ackingOf(followers: readonly NodeState[]): NodeState[] {
-  return followers.filter(({ semiSync }) => semiSync !== undefined);
+function whileReclaiming(state: FailoverState, event: Handled): Step {
+  const { choice, undoing } = state;
+  if (choice === undefined || undoing === undefined) return stay(state);
+  const { tasks, why } = undoing;
+  if (event.kind === 'late') {
+    return end(state, { kind: 'stuck', node: choice.candidate.name, why: `${why}; nor can that be written down` });
+  }
+  if (event.kind !== 'claimed') return stay(state);
+  if (!event.ok) return end(state, { kind: 'deposed' });
+  const { state: ended } = end(state, { kind: 'given-up', why });
+  return { state: ended, actions: tasks.map((task) => ({ kind: 'task', task })) };
+}
+
+function undo(state: FailoverState, choice: Choice, why: string): Step {
+  const { state: ended } = end(state, { kind: 'given-up', why });
+  return { state: ended, actions: undoingTasks(state, choice, 'draining').map((task) => ({ kind: 'task', task })) };
 }
 
 /** Whoever may have been frozen goes on as before. */

@@ -20,6 +20,8 @@ export type Command =
   | { readonly kind: 'semi-sync-replica'; readonly on: boolean }
   /** Closing waits for statements that run, so long at the most; what waits for longer, or holds locks, makes it fail. */
   | { readonly kind: 'close-for-writes'; readonly waitS: number }
+  /** Ends the connections of clients that are in a transaction, or run a statement; those of replicas stay. */
+  | { readonly kind: 'end-transactions' }
   | { readonly kind: 'open-for-writes' }
   /** So that it comes back closed after a restart. */
   | { readonly kind: 'persist-closed' }
@@ -34,13 +36,16 @@ export type Command =
 export const TASKS = [
   'freeze',
   'unfreeze',
+  'catch-up',
   'drain',
   'open',
+  'record',
   'forget',
   'repoint',
   'fence',
   'close',
   'reopen',
+  'restore',
   'rejoin',
   'ask-anew',
   'acknowledge',
@@ -114,6 +119,7 @@ export function describeCommand(command: Command): string {
     case 'stop-replica':
     case 'start-replica':
     case 'forget-source':
+    case 'end-transactions':
       return WORDS[command.kind];
   }
 }
@@ -125,4 +131,5 @@ const WORDS = {
   'stop-replica': 'stop replicating',
   'start-replica': 'replicate',
   'forget-source': 'forget its source',
+  'end-transactions': 'end the clients that are in a transaction',
 } as const;

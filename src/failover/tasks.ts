@@ -37,6 +37,13 @@ export function drainTask(
   return task('drain', name, timeoutMs, why, [...follow, { kind: 'wait-executed', gtids, timeoutMs }]);
 }
 
+/** Before anything is held for it: what it lacks now would be waited for later, with all writes. */
+export function catchUpTask({ name }: NodeState, gtids: GtidSet, timeoutMs: number): Task {
+  return task('catch-up', name, timeoutMs, 'what it lacks later is little', [
+    { kind: 'wait-executed', gtids, timeoutMs },
+  ]);
+}
+
 /** What {@link openTask} is to make of a node. */
 export interface Opening {
   readonly gtids: GtidSet;
@@ -46,10 +53,27 @@ export interface Opening {
 }
 
 /** The order is what keeps it safe: it waits for acknowledgements before it is writable, and is writable only with everything. */
-export function openTask(
-  { name, serverUuid, semiSync, offline }: NodeState,
-  { gtids, acknowledgements, epoch }: Opening,
-): Task {
+export function openTask(node: NodeState, opening: Opening): Task {
+  const { name, serverUuid } = node;
+  const { epoch } = opening;
+  return task('open', name, BUDGETS.statementMs, 'it becomes the primary', [
+    ...openingOf(node, opening),
+    { kind: 'journal', epoch, serverUuid, node: name },
+  ]);
+}
+
+/** The same, where nobody has been told yet to acknowledge its transactions: {@link recordTask} waits for that. */
+export function openFirstTask(node: NodeState, opening: Opening): Task {
+  return task('open', node.name, BUDGETS.statementMs, 'it becomes the primary', openingOf(node, opening));
+}
+
+export function recordTask({ name, serverUuid }: NodeState, epoch: number): Task {
+  return task('record', name, BUDGETS.statementMs, 'every node is to know who is the primary, and since when', [
+    { kind: 'journal', epoch, serverUuid, node: name },
+  ]);
+}
+
+function openingOf({ semiSync, offline, replica }: NodeState, { gtids, acknowledgements }: Opening): Command[] {
   const acks: Command[] =
     semiSync === undefined
       ? []
@@ -57,14 +81,13 @@ export function openTask(
           { kind: 'semi-sync-replica', on: false },
           { kind: 'semi-sync-source', on: acknowledgements > 0, acknowledgements },
         ];
-  return task('open', name, BUDGETS.statementMs, 'it becomes the primary', [
-    { kind: 'stop-replica' },
+  return [
+    ...(replica === undefined ? [] : [{ kind: 'stop-replica' } as const]),
     { kind: 'assert-executed', gtids },
     ...acks,
     ...(offline ? [{ kind: 'offline', on: false } as const] : []),
     { kind: 'open-for-writes' },
-    { kind: 'journal', epoch, serverUuid, node: name },
-  ]);
+  ];
 }
 
 /** Behind {@link openTask}, when writes go on already: it takes longer than all the rest. */
@@ -95,9 +118,15 @@ export function fenceTask({ name, semiSync }: NodeState): Task {
   ]);
 }
 
-/** For a switchover: writes stop, and its position is final. */
-export function closeTask({ name }: NodeState): Task {
+/**
+ * For a switchover: writes stop, and its position is final. It goes on waiting for acknowledgements, and replicas keep their connections:
+ * whoever gets an answer until then is told the truth.
+ * @param stragglers what is done with transactions that do not end
+ */
+export function closeTask({ name }: NodeState, stragglers: 'abort' | 'kill'): Task {
+  const before: Command[] = stragglers === 'kill' ? [{ kind: 'end-transactions' }] : [];
   return task('close', name, BUDGETS.closeS * 1000 + BUDGETS.statementMs, 'its position is to be final', [
+    ...before,
     { kind: 'close-for-writes', waitS: BUDGETS.closeS },
     { kind: 'read-position' },
   ]);
@@ -105,6 +134,26 @@ export function closeTask({ name }: NodeState): Task {
 
 export function reopenTask({ name }: NodeState): Task {
   return task('reopen', name, BUDGETS.statementMs, 'everything is to be as it was', [{ kind: 'open-for-writes' }]);
+}
+
+/**
+ * One that was to be the primary, and is not, replicates again.
+ * @param source from whom; undefined where that has not changed
+ */
+export function restoreTask({ name, semiSync }: NodeState, source?: NodeState): Task {
+  const acks: Command[] =
+    semiSync === undefined
+      ? []
+      : [
+          { kind: 'semi-sync-source', on: false, acknowledgements: 0 },
+          { kind: 'semi-sync-replica', on: semiSync.replicaEnabled },
+        ];
+  return task('restore', name, BUDGETS.statementMs, 'everything is to be as it was', [
+    ...acks,
+    { kind: 'start-replica' },
+    // Only now: while its applier runs, it keeps its relay log.
+    ...(source === undefined ? [] : [{ kind: 'follow', host: source.host, port: source.port, anew: false } as const]),
+  ]);
 }
 
 /** An old primary, or a node that was away, becomes a replica. */

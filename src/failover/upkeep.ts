@@ -1,14 +1,17 @@
 import { GtidSet } from '../topology/gtid-set.js';
+import type { DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
-import { BUDGETS, fenceTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
-import { follows, type ClusterView, type NodeState } from './view.js';
+import { BUDGETS, fenceTask, forgetTask, openFirstTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
+import { follows, positionOf, type ClusterView, type NodeState } from './view.js';
 
 /** What a leader remembers beside what it sees. */
 export interface Memory {
   /** Server ids of those that have been the primary. */
   readonly formerPrimaries: ReadonlySet<string>;
-  /** Replicas that a failover has stopped, which may not have been started again. */
+  /** Replicas that a failover has stopped, or a restart, which may not have been started again. */
   readonly frozen: ReadonlySet<string>;
+  /** The record says that the primary is to be opened, whoever leads: it is not known whether that was done. */
+  readonly promoting?: { readonly gtids: GtidSet; readonly epoch: number } | undefined;
   /** How many acknowledgements each transaction had; 0 where it never had any. */
   readonly acknowledgements: number;
   /** The primary has been started anew since it took writes last. */
@@ -32,10 +35,13 @@ export interface Upkeep {
  * | has been the primary, and takes writes | is fenced |
  * | has been the primary, is closed, has nothing of its own | replicates from the primary |
  * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
- * | replicates from a former primary that does not replicate itself | replicates from the primary |
+ * | replicates from a former primary | replicates from the primary |
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
+ * | stands still while writes wait for its acknowledgement | receives again |
  * | is the primary, closed since it was started anew | takes writes again |
+ * | is to be the primary, by the record | takes writes, and what was said to it before is void |
+ * | is the primary, and has a source | forgets it |
  *
  * A node that has never been the primary and replicates from nobody is none of its business: it may be another cluster's.
  */
@@ -43,22 +49,38 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   const tasks: Task[] = [];
   const errant = new Map<string, GtidSet>();
   if (primary?.reach !== 'answers') return { tasks, errant };
-  if (primary.readOnly) {
+  const { promoting } = memory;
+  if (primary.readOnly && promoting === undefined) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
-    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, memory.acknowledgements));
+    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, others, memory)));
     return { tasks, errant };
   }
   for (const node of others) {
     if (node.reach !== 'answers' || memory.leftAlone.has(node.name)) continue;
-    // What it has must have been asked after what the other one has.
-    const own = primary.seenAtMs < node.seenAtMs ? undefined : node.executed.subtract(primary.executed);
+    const own = ownOf(node, primary);
     const task = upkeepOfNode(node, primary, others, own, memory);
     if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
     else if (task !== undefined) tasks.push(task);
   }
+  const sound = others.filter(({ name }) => !errant.has(name));
+  if (promoting !== undefined) {
+    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements: countFor(primary, sound, memory) }));
+    return { tasks, errant };
+  }
+  if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
   const acks = acknowledgementsDue(primary, others, memory);
   if (acks !== undefined) tasks.push(acks);
   return { tasks, errant };
+}
+
+/**
+ * What it has and the primary lacks, applied or not: what waits in its relay log is applied whomever it follows. Of what the primary itself made
+ * it may have what waits there for acknowledgements, and counts as executed only behind them.
+ * @returns undefined where it was asked after the primary was: what came between says nothing
+ */
+function ownOf(node: NodeState, primary: NodeState): GtidSet | undefined {
+  if (primary.seenAtMs < node.seenAtMs) return undefined;
+  return positionOf(node).subtract(primary.executed).withoutSource(primary.serverUuid);
 }
 
 function upkeepOfNode(
@@ -66,7 +88,7 @@ function upkeepOfNode(
   primary: NodeState,
   others: readonly NodeState[],
   own: GtidSet | undefined,
-  { formerPrimaries, frozen }: Memory,
+  { formerPrimaries, frozen, acknowledgements }: Memory,
 ): Task | 'errant' | undefined {
   const { replica } = node;
   if (replica === undefined) {
@@ -76,18 +98,43 @@ function upkeepOfNode(
     return own.isEmpty ? rejoinTask(node, primary) : 'errant';
   }
   if (follows(node, primary)) {
-    if (replica.receiver === 'off' && frozen.has(node.name)) return unfreezeTask(node.name);
-    return undefined;
+    const isStopped = replica.receiver === 'off' || (!replica.applies && replica.applierError === '');
+    return isStopped && (frozen.has(node.name) || isLocked(primary))
+      ? startTask(node, acknowledgements > 0)
+      : undefined;
   }
-  const source = others.find((it) => follows(node, it));
   const isLeft =
-    source === undefined ? formerPrimaries.has(replica.sourceUuid) : isOrphaned(source, primary, formerPrimaries);
+    formerPrimaries.has(replica.sourceUuid) ||
+    others.some((it) => follows(node, it) && formerPrimaries.has(it.serverUuid));
   if (!isLeft || own === undefined) return undefined;
   return own.isEmpty ? repointTask(node, primary) : 'errant';
 }
 
-function isOrphaned(source: NodeState, primary: NodeState, formerPrimaries: ReadonlySet<string>): boolean {
-  return formerPrimaries.has(source.serverUuid) && !follows(source, primary);
+/** Each of its transactions waits for acknowledgements that nobody gives. */
+function isLocked({ semiSync }: NodeState): boolean {
+  return semiSync?.sourceActive === true && semiSync.waiting > 0 && semiSync.clients < semiSync.acknowledgements;
+}
+
+/** For how many acknowledgements it is to wait: as many as there were, as far as there is who gives them; never for fewer than it does. */
+function countFor(
+  primary: NodeState,
+  others: readonly NodeState[],
+  { acknowledgements, formerPrimaries }: Memory,
+): number {
+  const { semiSync } = primary;
+  const isReplica = (it: NodeState): boolean =>
+    it.semiSync !== undefined && (follows(it, primary) || formerPrimaries.has(it.replica?.sourceUuid ?? ''));
+  const count = Math.min(acknowledgements, others.filter(isReplica).length);
+  return Math.max(count, semiSync?.sourceEnabled === true ? semiSync.acknowledgements : 0);
+}
+
+/** A failover stops what it receives; a restart, with skip_replica_start, all of it. */
+function startTask({ name, replica, semiSync }: NodeState, acknowledges: boolean): Task {
+  const { commands, ...task } = unfreezeTask(name);
+  const isStopped = replica?.applies === false && replica.applierError === '';
+  const acks: Command[] =
+    acknowledges && semiSync?.replicaEnabled === false ? [{ kind: 'semi-sync-replica', on: true }] : [];
+  return { ...task, commands: [...acks, ...(isStopped ? [{ kind: 'start-replica' } as const] : commands)] };
 }
 
 /** A new primary may have had nobody to acknowledge its transactions. */
@@ -121,6 +168,19 @@ function openAgainTask({ name, semiSync }: NodeState, acknowledgements: number):
     why: 'it is the primary, and came back closed',
     commands: [...acks, { kind: 'open-for-writes' }],
   };
+}
+
+/** What replicas are asked to do so that they can tell whether they hear of their source. */
+export function askAnewOf({ primary, others }: ClusterView, diagnosis: DiagnosisKind): Task[] {
+  if (primary === undefined) return [];
+  const replicas = others.filter((it) => it.reach === 'answers' && follows(it, primary));
+  if (diagnosis === 'refuses-here') {
+    return replicas.filter(({ replica }) => replica?.receiver === 'on').map((it) => askAnewTask(it));
+  }
+  // A leader that came to its end, or its term, may have stopped them.
+  return diagnosis === 'suspect'
+    ? replicas.filter(({ replica }) => replica?.receiver === 'off').map(({ name }) => unfreezeTask(name))
+    : [];
 }
 
 /**

@@ -14,10 +14,11 @@ export interface HaAccounts {
   readonly replication: ReplicationAccount | undefined;
 }
 
-/** A statement, and what its first row has to say: any, or `ok` in its first column. */
+/** A statement, and what its first row has to say: any, or `ok` in its first column; or its rows are connections' ids, and these are ended. */
 export interface HaStatement {
   readonly sql: string;
   readonly expectsOk?: true;
+  readonly endsClients?: true;
 }
 
 /** What a failover says to servers of one make. */

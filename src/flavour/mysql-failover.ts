@@ -57,6 +57,8 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
       return [{ sql: `SET GLOBAL rpl_semi_sync_replica_enabled = ${command.on ? 'ON' : 'OFF'}` }];
     case 'close-for-writes':
       return [{ sql: `SET SESSION lock_wait_timeout = ${command.waitS}` }, { sql: 'SET GLOBAL super_read_only = ON' }];
+    case 'end-transactions':
+      return [{ sql: CLIENTS_AT_WORK, endsClients: true }];
     case 'open-for-writes':
       return [{ sql: 'SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF' }];
     case 'persist-closed':
@@ -91,6 +93,12 @@ const READ_POSITION =
 
 /** A replica tries again each second, for a day; its source shows five times a second that it is there. */
 const PATIENCE = 'SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2';
+
+/** In a transaction, or at work on a statement. What replicates, and what looks after all this, is not among them. */
+const CLIENTS_AT_WORK =
+  'SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() ' +
+  "AND user NOT IN ('system user', 'event_scheduler', SUBSTRING_INDEX(CURRENT_USER(), '@', 1)) AND command NOT LIKE 'Binlog Dump%' " +
+  "AND (command <> 'Sleep' OR id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx))";
 
 /**
  * While its applier runs, a change of source without a new position keeps the relay log. Only a node that has no relay log of its own gets everything

@@ -58,11 +58,25 @@ const LACKS_JOURNAL: ReadonlySet<number> = new Set([1049, 1146]);
 
 async function say(command: Command, { session, statements, accounts }: Execution): Promise<RowDataPacket | undefined> {
   let row: RowDataPacket | undefined;
-  for (const { sql, expectsOk } of statements.of(command, accounts)) {
-    [row] = await session.query(sql, timeoutOf(command));
+  for (const { sql, expectsOk, endsClients } of statements.of(command, accounts)) {
+    const rows = await session.query(sql, timeoutOf(command));
+    [row] = rows;
+    if (endsClients === true) await endAll(rows, session);
     if (expectsOk === true && Number(row?.['ok']) !== 1) throw new NotSo(command);
   }
   return row;
+}
+
+const NO_SUCH_CONNECTION = 1094;
+
+async function endAll(clients: readonly RowDataPacket[], session: HaSession): Promise<void> {
+  for (const client of clients) {
+    try {
+      await session.query(`KILL ${Number(client['id'] ?? client['ID'])}`, STATEMENT_MS);
+    } catch (error) {
+      if (errnoOf(error) !== NO_SUCH_CONNECTION) throw error;
+    }
+  }
 }
 
 function timeoutOf(command: Command): number {

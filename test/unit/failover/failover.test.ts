@@ -70,6 +70,19 @@ describe('a failover', () => {
     ]);
   });
 
+  it('has the new primary wait for acknowledgements only where the old one did', () => {
+    const asynchronous = primaryOf('1-5', DEAD, { sourceEnabled: false, sourceActive: false });
+    const step = run(
+      begin(asynchronous, TWO, 'availability'),
+      frozen('db2', '1-6'),
+      frozen('db3', '1-6'),
+      done('drain', 'db2'),
+      { kind: 'claimed', ok: true },
+    );
+    const open = step.actions.flatMap((it) => (it.kind === 'task' && it.task.name === 'open' ? it.task.commands : []));
+    expect(open).toContainEqual({ kind: 'semi-sync-source', on: false, acknowledgements: 0 });
+  });
+
   it('is given up, and everybody receives again, where an acknowledged transaction may be on a replica that is not reached', () => {
     const step = run(begin(primaryOf('1-5', DEAD), TWO), frozen('db2', '1-6'), { kind: 'late' });
     expect(step.state.outcome).toMatchObject({ kind: 'given-up' });
@@ -114,6 +127,34 @@ describe('a failover', () => {
     expect(run(opening, unknown)).toMatchObject({ state: { outcome: { kind: 'stuck', node: 'db2' } }, actions: [] });
   });
 
+  it('takes its claim back before anybody receives again, and leaves nothing changed, where the candidate cannot be opened', () => {
+    const opening = run(
+      begin(primaryOf('1-5', DEAD), TWO),
+      frozen('db2', '1-9'),
+      frozen('db3', '1-8'),
+      done('drain', 'db2'),
+      { kind: 'claimed', ok: true },
+      { kind: 'failed', task: 'open', node: 'db2', command: 'assert-executed', why: 'it is so', unknown: false },
+    );
+    expect(opening.actions).toMatchObject([{ kind: 'claim', phase: 'promoting', node: { name: 'db1' } }]);
+    const ended = run(opening, { kind: 'claimed', ok: true });
+    expect(named(ended.actions)).toEqual(['restore db2', 'repoint db3']);
+    expect(ended.state.outcome).toMatchObject({ kind: 'given-up', why: expect.stringContaining('it is so') });
+    expect(run(opening, { kind: 'claimed', ok: false }).state.outcome).toEqual({ kind: 'deposed' });
+  });
+
+  it('has a candidate that was to get from another replica what it lacked follow the old primary again when it is given up', () => {
+    const [, third] = TWO;
+    const mayNot = replicaOf(2, '1-5', '1-5', { preference: 'must-not' });
+    const ended = run(
+      begin(primaryOf('1-5', DEAD), third === undefined ? [] : [mayNot, third]),
+      frozen('db2', '1-9'),
+      frozen('db3', '1-6'),
+      { kind: 'failed', task: 'drain', node: 'db3', command: 'wait-executed', why: 'timed out', unknown: false },
+    );
+    expect(named(ended.actions)).toEqual(['unfreeze db2', 'repoint db3']);
+  });
+
   it('does nothing more once another one may lead', () => {
     for (const step of [
       begin(primaryOf('1-5', DEAD), TWO),
@@ -136,6 +177,25 @@ describe('the choice of a new primary', () => {
       { kind: 'claimed', ok: true },
     );
     expect(named(step.actions)).toEqual(['open db3']);
+  });
+
+  it('is nobody when a replica with transactions of its own is the only one that has some of the cluster, or they are told of as lost', () => {
+    const own = '22222222-1111-1111-1111-111111111111';
+    const position = { received: gtids('1-9'), executed: gtids('1-9').union(gtids('1', own)) };
+    const events: FailoverEvent[] = [{ kind: 'done', task: 'freeze', node: 'db2', position }, frozen('db3', '1-8')];
+    expect(run(begin(primaryOf('1-5', DEAD), TWO), ...events).state.outcome).toMatchObject({
+      kind: 'given-up',
+      why: expect.stringContaining(gtids('9').toString()),
+    });
+    const { outcome } = run(
+      begin(primaryOf('1-5', DEAD), TWO, 'availability'),
+      ...events,
+      done('drain', 'db3'),
+      { kind: 'claimed', ok: true },
+      done('open', 'db3'),
+      done('forget', 'db3'),
+    ).state;
+    expect(outcome?.kind === 'promoted' ? outcome.lost.toString() : '').toBe(gtids('9').toString());
   });
 
   it('lets one that is preferred, or the only one that may, get what it lacks from the one that is ahead', () => {
