@@ -1,5 +1,5 @@
 import { RwsplitError } from '../../src/errors.js';
-import { levelOf } from '../../src/routing/route.js';
+import { levelOf, maxLagOf } from '../../src/routing/route.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { FITS, type Fitness } from '../../src/session/freshness.js';
 import type { KnownPosition } from '../../src/session/known-positions.js';
@@ -118,8 +118,9 @@ export class Connecting {
   }
 
   /** It has not failed, and is not later than the read allows. */
-  #mayServe({ address, lagMs }: Node, { classification: { maxLagMs = Infinity } }: CommandRun): boolean {
-    return !this.#state.failed.has(address.name) && lagMs <= maxLagMs;
+  #mayServe({ address, lagMs }: Node, { classification }: CommandRun): boolean {
+    const maxLagMs = maxLagOf(this.#session, classification);
+    return !this.#state.failed.has(address.name) && (maxLagMs === undefined || lagMs <= maxLagMs);
   }
 
   /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
@@ -128,7 +129,7 @@ export class Connecting {
     const level = levelOf(this.#session, run.classification);
     if (named !== undefined) return this.#take(named, this.#fitness(named, level)) ? named : undefined;
     const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt, run) : undefined;
-    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, run.classification.maxLagMs);
+    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, maxLagOf(this.#session, run.classification));
     if (first === undefined) return undefined;
     const fitness = this.#fitness(first, level);
     // A wait is short where nothing is wrong: the turn stays even.

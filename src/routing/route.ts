@@ -56,6 +56,11 @@ export function levelOf(session: Session, { consistency }: Classification): Cons
   return consistency ?? session.freshness.level;
 }
 
+/** How late a replica may be that serves a read: as its own text says, else as its user's bound does; undefined for neither. */
+export function maxLagOf(session: Session, { maxLagMs }: Classification): number | undefined {
+  return maxLagMs ?? session.freshness.maxLagMs;
+}
+
 /** Whether a statement opens a transaction in which nothing can be written, and which a replica can serve. */
 function opensOnReplica(session: Session, classification: Classification): boolean {
   const { transaction } = classification;

@@ -109,9 +109,11 @@ test('under monotonic reads come back to the replicas, and stay at one', async (
   for (let i = 0; i < 5; i++) expect(await ranOn(client)).toBe(replica);
 });
 
-test('max_lag_ms keeps a query from replicas that are later than that, and no other query', async () => {
+test('max_lag_ms keeps a query, or those of a user, from replicas that are later than that, and no other query', async () => {
   const own = await startProxy({ options: { maxLagMs: 3_600_000 } });
-  const session = await own.connect();
+  const users: ProxyOptions['users'] = [{ name: clusterInfo().accounts.app.user, maxLagMs: 50 }];
+  const ofUser = await startProxy({ options: { maxLagMs: 3_600_000, users } });
+  const [session, bound] = [await own.connect(), await ofUser.connect()];
   const delay = async (seconds: number): Promise<void> => {
     await onReplicas('STOP REPLICA SQL_THREAD');
     await onReplicas(`CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ${seconds}`);
@@ -125,9 +127,15 @@ test('max_lag_ms keeps a query from replicas that are later than that, and no ot
     });
     const replica = own.proxy.snapshot.replicas[0]?.address.name;
     const bounds = ['max_lag_ms=50', 'replica, max_lag_ms=50', `node=${replica}, max_lag_ms=50`];
-    for (const bound of bounds) expect(await ranOn(session, `/* rwsplit: ${bound} */`), bound).toBe(PRIMARY_ID);
+    for (const hint of bounds) expect(await ranOn(session, `/* rwsplit: ${hint} */`), hint).toBe(PRIMARY_ID);
     expect(await ranOn(session)).not.toBe(PRIMARY_ID);
     expect(await ranOn(session, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
+    // A user's own bound counts where the query has none.
+    await eventually(async () => expect(await ranOn(bound)).toBe(PRIMARY_ID));
+    await bound.query('START TRANSACTION READ ONLY');
+    expect(await ranOn(bound)).toBe(PRIMARY_ID);
+    await bound.query('COMMIT');
+    expect(await ranOn(bound, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
   } finally {
     await delay(0);
   }

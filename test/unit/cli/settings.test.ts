@@ -50,6 +50,20 @@ describe('a configuration file', () => {
     });
   });
 
+  test('says how fresh the reads of a user are', () => {
+    expect(read('users: [{ name: shop, consistency: monotonic, max_lag_ms: 500 }, { name: reports }]\n')).toMatchObject(
+      {
+        users: [
+          { name: 'shop', consistency: 'monotonic', maxLagMs: 500 },
+          { name: 'reports', consistency: undefined, maxLagMs: undefined },
+        ],
+      },
+    );
+    expect(() => read('users: [{ name: shop, max_lag_ms: soon }]\n')).toThrow(
+      new UsageError(`${path}:1:35: users[0].max_lag_ms is not a whole number above 0`),
+    );
+  });
+
   test('may be empty, JSON, or leave out what it likes', () => {
     for (const text of ['', '# nothing\n', '{}', 'pool:\n', '{"log": null}']) expect(read(text)).toBeTypeOf('object');
     expect(read('{"nodes": ["a:1"]}')).toMatchObject({ nodes: [{ address: 'a:1' }] });
