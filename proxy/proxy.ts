@@ -12,6 +12,7 @@ import { PrimaryReads } from '../src/runtime/primary-reads.js';
 import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
+import type { Route } from '../src/routing/route.js';
 import { Rules } from '../src/routing/rules.js';
 import { ReadBalance } from '../src/topology/read-balance.js';
 import { Commits } from '../src/session/commits.js';
@@ -153,7 +154,7 @@ export class Proxy {
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#monitor.connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
-        ran: (node, run) => this.#ran(node, run),
+        ran: (node, run, route) => this.#ran(node, run, route),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
       backends: this.#backends,
@@ -265,13 +266,13 @@ export class Proxy {
     for (const client of this.#clients) client.endIfIdle(this.#times.nowMs);
   }
 
-  #ran(node: string, run: CommandRun): void {
+  #ran(node: string, run: CommandRun, route: Route): void {
     if (this.#functions.known.size > 0 && mayChangeFunctions(run)) this.#functions.forget();
-    this.#count(node, run);
+    run.digest?.ran(node, route.to, route.reason);
+    this.#count(node, route);
   }
 
-  #count(node: string, { route, digest }: CommandRun): void {
-    digest?.ran(node, route.to, route.reason);
+  #count(node: string, route: Route): void {
     const reasons = this.#counts.get(node);
     const count = reasons?.get(route.reason);
     if (count !== undefined) count.statements++;

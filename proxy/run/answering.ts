@@ -124,9 +124,12 @@ export class Answering implements RelayEnd {
     if (state.stage !== 'interrupted') cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
-    if (state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role)) {
+    const { name } = connection.node;
+    const mayRepeat = state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role);
+    // A server that has failed it twice is none to ask a third time.
+    if (mayRepeat && !state.failed.has(name)) {
       // What only reads and has had no answer may be asked again, elsewhere.
-      state.failed.add(connection.node.name);
+      state.failed.add(name);
       this.#connecting.connect(run);
       return;
     }
@@ -152,6 +155,7 @@ export class Answering implements RelayEnd {
     const isInterrupted = state.stage === 'interrupted';
     if (refusedAsWrite !== undefined && !isInterrupted) {
       state.run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, session, cluster);
+      state.route = state.run.route;
     }
     state.connection = undefined;
     if (connection !== kept.transaction) {
@@ -159,7 +163,8 @@ export class Answering implements RelayEnd {
       kept.release(connection);
     }
     if (isInterrupted) state.fail(interrupted());
-    else this.#connecting.connectToPrimary();
+    else if (refusedAsWrite !== undefined) this.#connecting.connectToPrimary();
+    else this.#connecting.readOnPrimary('consistency');
   }
 
   /** Asks the server what the session is in, before the command is over. */

@@ -2,9 +2,21 @@ import type { ClassReason, Classification } from '../classify/classification.js'
 import type { Consistency } from '../session/consistency.js';
 import type { Session } from '../session/session.js';
 
-/** Why a statement went where it went: its class, or what its session is in. */
+/** Why a statement went where it went: its class, what its session is in, or what the replicas are in. */
 export type RouteReason =
-  ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable' | 'replica-refused' | 'consistency';
+  | ClassReason
+  | 'pinned'
+  | 'in-transaction'
+  | 'autocommit-off'
+  | 'serializable'
+  | 'replica-refused' // as a write
+  | Diversion;
+
+/** Why the primary answers what a replica would have. */
+export type Diversion =
+  | 'no-replica' // none can be used, or all have failed it
+  | 'replica-lag' // all are later than it may be
+  | 'consistency'; // its level asks for the primary, or no replica had what it has to see in time
 
 /**
  * Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone;

@@ -78,6 +78,31 @@ describe('while no replica applies anything', () => {
     expect(await value(other, read)).toBe(1);
   });
 
+  test('what the primary answers instead has the reason, and is bounded', async () => {
+    const options = { balance: { primaryReadsMax: 1 }, consistencyWaitMs: 1 };
+    const own = await startProxy({ options });
+    const reason = (): unknown =>
+      own.proxy.counts().find(({ target, reason: it }) => target === 'primary' && it !== 'write')?.reason;
+    const [slow, next] = [await own.connect(), await own.connect()];
+    await eventually(() => expect(own.proxy.snapshot.replicas).toEqual([]));
+    const sleeps = slow.query('SELECT SLEEP(600)');
+    await eventually(() => expect(reason()).toBe('replica-lag'));
+    const monitor = await own.connect(clusterInfo().accounts.monitor);
+    const waits = ranOn(next);
+    await eventually(async () => {
+      const [sessions] = await monitor.query<Row[]>('SHOW RWSPLIT SESSIONS');
+      expect(sessions).toContainEqual(
+        expect.objectContaining({ id: next.threadId, phase: 'waiting', reason: 'replica-lag' }),
+      );
+    });
+    // A write needs no such room.
+    const writer = await own.connect({ database: 'consistency' });
+    await write(writer);
+    await (await own.connect()).query(`KILL QUERY ${slow.threadId}`);
+    await sleeps;
+    expect(await waits).toBe(PRIMARY_ID);
+  });
+
   test('the token of a session under monotonic has what was read, too', async () => {
     await choose(client, 'monotonic');
     const read = await write(other);
@@ -128,8 +153,12 @@ test('max_lag_ms keeps a query, or those of a user, from replicas that are later
     const replica = own.proxy.snapshot.replicas[0]?.address.name;
     const bounds = ['max_lag_ms=50', 'replica, max_lag_ms=50', `node=${replica}, max_lag_ms=50`];
     for (const hint of bounds) expect(await ranOn(session, `/* rwsplit: ${hint} */`), hint).toBe(PRIMARY_ID);
+    expect(own.proxy.counts()).toContainEqual(expect.objectContaining({ target: 'primary', reason: 'replica-lag' }));
     expect(await ranOn(session)).not.toBe(PRIMARY_ID);
     expect(await ranOn(session, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
+    const writer = await own.connect({ database: 'consistency' });
+    expect(await value(writer, await write(writer))).toBe(1);
+    expect(own.proxy.counts()).toContainEqual(expect.objectContaining({ target: 'primary', reason: 'consistency' }));
     // A user's own bound counts where the query has none.
     await eventually(async () => expect(await ranOn(bound)).toBe(PRIMARY_ID));
     await bound.query('START TRANSACTION READ ONLY');
