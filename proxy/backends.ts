@@ -80,6 +80,15 @@ export class BackendGroup {
     return [...this.#pools].map(([node, pool]) => ({ node, ...pool.status }));
   }
 
+  /** @returns how many connections to the node are in use, or waited for */
+  drain(node: string): number {
+    const pool = this.#pools.get(node);
+    if (pool === undefined) return 0;
+    pool.reclaimOld();
+    const { connections, idle, waiting } = pool.status;
+    return connections - idle + waiting;
+  }
+
   /** A client's session uses these connections, until {@link left}. */
   entered(): void {
     this.#account.entered();
@@ -187,9 +196,19 @@ export class Backends {
     );
   }
 
-  /** Ends all connections to a node at once. */
-  drop(node: string): void {
-    this.#nodes.drop(node);
+  /** A node gets nothing new. @returns how many connections there are busy, kept by a session, or waited for */
+  drain(node: string): number {
+    let inUse = 0;
+    for (const [, account] of this.accounts.entries()) {
+      for (const group of account.groups.values()) inUse += group.drain(node);
+    }
+    return inUse;
+  }
+
+  /** Ends all connections to a node at once. @param isGone it is of no use to tell it */
+  drop(node: string, isGone: boolean): void {
+    if (isGone) this.#nodes.drop(node);
+    else this.#nodes.leave(node);
   }
 
   /** Ends all connections. */

@@ -90,6 +90,7 @@ export class Proxy {
       nodes: options.nodes,
       discovery: options.discovery ?? true,
       maxLagMs: options.maxLagMs ?? DEFAULTS.maxLagMs,
+      drain: (node: string) => this.#backends.drain(node),
     };
     this.#monitor = new Monitor(monitored, login, (snapshot, before) => this.#topologyChanged(snapshot, before));
     this.#functions = new StoredFunctions(
@@ -169,6 +170,7 @@ export class Proxy {
         sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
         pools: () => this.#backends.pools,
         snapshot: () => this.#monitor.snapshot,
+        command: (node, event) => this.#monitor.command(node, event),
         waits: this.#waits,
       }),
       entrance: {
@@ -301,7 +303,8 @@ export class Proxy {
       const known = before.nodes.find((it) => it.address.name === name);
       if (known?.health === health) continue;
       // Reads that have had no answer run elsewhere. What runs on the primary may have been executed.
-      if (health === 'down' && known?.role === 'replica') this.#backends.drop(name);
+      const isOver = health === 'down' || health === 'maintenance';
+      if (isOver && known?.role === 'replica') this.#backends.drop(name, health === 'down');
       const level = health === 'up' ? 'info' : 'warn';
       this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
     }

@@ -70,6 +70,8 @@ export const DEFAULTS = {
   primaryReads: 50,
   /** A node that has come back gets its full part of the reads after so long. */
   slowStartMs: 10_000,
+  /** What the last statement left, warnings or an error, keeps its connection at least so long from being drained. */
+  drainHeldMs: 2_000,
   /** A discovered node that is down, and that nobody tells of any more, is forgotten after so long. */
   forgetNodeMs: 300_000,
   /** How often it is looked whether stored functions have changed. */

@@ -53,7 +53,8 @@ export class Connecting {
     }
     if (this.#session.previousLost && asksLost(run)) {
       const what =
-        "its connection was needed by another client; ask right after the statement, or raise the pool's maximum";
+        'its connection was needed by another client, or its server is being drained; ' +
+        "ask right after the statement, or raise the pool's maximum";
       this.#state.fail(new RwsplitError('previous-lost', `what the previous statement left is gone: ${what}`));
       return;
     }

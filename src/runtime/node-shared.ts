@@ -40,4 +40,12 @@ export class NodesShared {
   drop(node: string): void {
     for (const connection of this.#byNode.get(node)?.connections ?? []) connection.destroy();
   }
+
+  /** The node is to be left alone: what runs there ends, and idle connections say good-bye. */
+  leave(node: string): void {
+    for (const connection of this.#byNode.get(node)?.connections ?? []) {
+      if (connection.idle) connection.close();
+      else connection.destroy();
+    }
+  }
 }

@@ -1,10 +1,13 @@
 import { DEFAULTS } from '../defaults.js';
 import type { Assessed } from '../topology/assess.js';
-import { nextHealth, type Health, type HealthEvent } from '../topology/health.js';
+import { nextHealth, type Health, type HealthEvent, type NodeCommand } from '../topology/health.js';
 import type { PrimaryPositions } from '../topology/lag.js';
 import type { NodeReport, Observation } from '../topology/observation.js';
 import type { Role } from '../topology/snapshot.js';
 import type { NodeProbe } from './node-probe.js';
+
+/** Where it is so, it gets no reads: it has to find its way back. */
+const OUT: ReadonlySet<Health> = new Set(['lagging', 'down', 'draining', 'maintenance', 'quarantined']);
 
 /** What has become of one node, look by look. */
 export class NodeWatch {
@@ -19,7 +22,7 @@ export class NodeWatch {
   #looks = 0;
   /** New logins fail, although the session that is kept goes on. */
   #loginFailure: string | undefined;
-  #wasDown = false;
+  #wasOut = false;
   #upSinceMs: number | undefined;
   #downSinceMs = Infinity;
 
@@ -58,8 +61,14 @@ export class NodeWatch {
     if (this.health === 'up' || this.health === 'lagging') this.#apply('failed', why, Date.now());
   }
 
-  command(event: 'drain' | 'drained' | 'maintain' | 'resume'): void {
+  command(event: NodeCommand): void {
     this.#apply(event, event === 'resume' ? '' : 'by command', Date.now());
+  }
+
+  /** While it is drained. @param inUse connections there on which something runs, or which a session keeps */
+  drain(inUse: number): void {
+    if (inUse === 0) this.#apply('drained', 'by command', Date.now());
+    else this.#why = `by command; connections in use there: ${inUse}`;
   }
 
   /** What all nodes have said shows what this one's last answer is worth. */
@@ -112,14 +121,13 @@ export class NodeWatch {
     const before = this.health;
     const next = nextHealth(before, event);
     this.health = next;
-    if (next !== before || (event !== 'failed' && next !== 'maintenance')) this.#why = why;
+    const isByCommand = next === 'draining' || next === 'maintenance';
+    if (next !== before || (event !== 'failed' && !isByCommand)) this.#why = why;
     if (next === before) return;
-    if (next === 'down') {
-      this.#wasDown = true;
-      this.#downSinceMs = nowMs;
-    } else this.#downSinceMs = Infinity;
-    if (next !== 'up' || !this.#wasDown) return;
-    this.#wasDown = false;
+    this.#downSinceMs = next === 'down' ? nowMs : Infinity;
+    if (OUT.has(next)) this.#wasOut = true;
+    if (next !== 'up' || !this.#wasOut) return;
+    this.#wasOut = false;
     this.#upSinceMs = nowMs;
   }
 }
