@@ -1,4 +1,5 @@
 import { DEFAULTS } from '../defaults.js';
+import { RwsplitError } from '../errors.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { PreparedBudget } from './prepared-cache.js';
@@ -9,6 +10,8 @@ export interface NodeShared {
   readonly breaker: CircuitBreaker;
   readonly prepared: PreparedBudget;
   readonly connections: Set<ServerConnection>;
+  /** Attempts to make one that are under way: each can be told that it is in vain. */
+  readonly attempts: Set<(why: RwsplitError) => void>;
   /** A connection could not be made. */
   failed(why: string): void;
 }
@@ -29,6 +32,7 @@ export class NodesShared {
         breaker: new CircuitBreaker(DEFAULTS.backOffMinMs, DEFAULTS.backOffMaxMs),
         prepared: new PreparedBudget(DEFAULTS.preparedPerNode),
         connections: new Set(),
+        attempts: new Set(),
         failed: (why) => this.#onFailed(node.name, why),
       };
       this.#byNode.set(node.name, shared);
@@ -38,7 +42,12 @@ export class NodesShared {
 
   /** The node is gone, although its connections may not have noticed: what runs there learns it now. */
   drop(node: string): void {
-    for (const connection of this.#byNode.get(node)?.connections ?? []) connection.destroy();
+    const { connections, attempts } = this.#byNode.get(node) ?? {};
+    for (const connection of connections ?? []) connection.destroy();
+    for (const giveUp of attempts ?? []) {
+      attempts?.delete(giveUp);
+      giveUp(new RwsplitError('server-unreachable', `cannot reach ${node}: it is down`));
+    }
   }
 
   /** The node is to be left alone: what runs there ends, and idle connections say good-bye. */

@@ -303,7 +303,9 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     const refusal = this.#shared.breaker.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
-      const connection = await ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
+      const connection = await this.#unlessGone(
+        ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs),
+      );
       this.#shared.breaker.succeeded();
       return connection;
     } catch (error) {
@@ -316,6 +318,24 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       }
       return new FailedConnection(failure);
     }
+  }
+
+  /** A server that hangs keeps whoever dials it waiting; once it is known to be gone, nobody has to wait any more. */
+  async #unlessGone(dialled: Promise<ServerConnection>): Promise<ServerConnection> {
+    const { attempts } = this.#shared;
+    return new Promise((resolve, reject) => {
+      attempts.add(reject);
+      dialled.then(
+        (connection) => {
+          if (attempts.delete(reject)) resolve(connection);
+          else connection.close();
+        },
+        (error: unknown) => {
+          attempts.delete(reject);
+          reject(error);
+        },
+      );
+    });
   }
 
   #close(made: ServerConnection | FailedConnection): void {
