@@ -1,8 +1,9 @@
 import type { Connection } from 'mysql2/promise';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ProxyOptions } from '../../proxy/options.js';
-import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
+import { clusterInfo, freshSchema, untilReplicated } from '../cluster.js';
 import { eventually, ranOn, startProxy, value, PRIMARY_ID, type Row, type TestProxy } from '../proxy.js';
+import { delayReplicas, onReplicas } from '../replicas.js';
 
 let proxy: TestProxy;
 let client: Connection;
@@ -26,14 +27,6 @@ afterEach(async () => {
 
 async function connect(): Promise<Connection> {
   return proxy.connect({ database: 'consistency' });
-}
-
-/** Runs a statement on some replicas, past the proxy. */
-async function onReplicas(sql: string, indices: readonly number[] = [1, 2]): Promise<void> {
-  for (const index of indices) {
-    const connection = await connectDirect(index, clusterInfo().accounts.root);
-    await connection.query(sql);
-  }
 }
 
 /** Writes a value that nobody has written. @returns a read that tells whether it is seen */
@@ -139,12 +132,7 @@ test('max_lag_ms keeps a query, or those of a user, from replicas that are later
   const users: ProxyOptions['users'] = [{ name: clusterInfo().accounts.app.user, maxLagMs: 50 }];
   const ofUser = await startProxy({ options: { maxLagMs: 3_600_000, users } });
   const [session, bound] = [await own.connect(), await ofUser.connect()];
-  const delay = async (seconds: number): Promise<void> => {
-    await onReplicas('STOP REPLICA SQL_THREAD');
-    await onReplicas(`CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ${seconds}`);
-    await onReplicas('START REPLICA SQL_THREAD');
-  };
-  await delay(3_600);
+  await delayReplicas(3_600);
   try {
     await write(other);
     await eventually(async () => {
@@ -166,7 +154,7 @@ test('max_lag_ms keeps a query, or those of a user, from replicas that are later
     await bound.query('COMMIT');
     expect(await ranOn(bound, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
   } finally {
-    await delay(0);
+    await delayReplicas(0);
   }
 });
 
