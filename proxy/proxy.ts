@@ -90,6 +90,7 @@ export class Proxy {
       nodes: options.nodes,
       discovery: options.discovery ?? true,
       maxLagMs: options.maxLagMs ?? DEFAULTS.maxLagMs,
+      intervalMs: options.monitorIntervalMs ?? DEFAULTS.probeIntervalMs,
       drain: (node: string) => this.#backends.drain(node),
     };
     this.#monitor = new Monitor(monitored, login, (snapshot, before) => this.#topologyChanged(snapshot, before));

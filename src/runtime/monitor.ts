@@ -15,6 +15,8 @@ export interface MonitorSettings {
   /** Nodes that the named ones tell of are looked at and used, too. */
   readonly discovery: boolean;
   readonly maxLagMs: number;
+  /** Between two looks at a node. */
+  readonly intervalMs: number;
   /** A node is being drained. @returns how many connections there are busy, or kept by a session */
   readonly drain: (node: string) => number;
 }
@@ -52,7 +54,7 @@ export class Monitor {
       this.#discover();
     }
     this.#reassess();
-    for (const watch of this.#watches) this.#schedule(watch, DEFAULTS.probeIntervalMs);
+    for (const watch of this.#watches) this.#schedule(watch, this.#settings.intervalMs);
   }
 
   stop(): void {
@@ -114,7 +116,7 @@ export class Monitor {
     const known = this.#watches.length;
     this.#discover();
     this.#reassess();
-    if (this.#watches.includes(watch)) this.#schedule(watch, DEFAULTS.probeIntervalMs);
+    if (this.#watches.includes(watch)) this.#schedule(watch, this.#settings.intervalMs);
     for (const found of this.#watches.slice(known)) this.#schedule(found, 0);
   }
 

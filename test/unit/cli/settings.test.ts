@@ -38,13 +38,14 @@ describe('an address', () => {
 describe('a configuration file', () => {
   test('says what flags say', () => {
     const all = read(
-      'listen: :3307\nnodes: [a:1, b:2]\nmonitor:\n  user: m\n  password_env: P\npool: { max: 5 }\nlog: { level: warn }\n',
+      'listen: :3307\nnodes: [a:1, b:2]\nmonitor:\n  user: m\n  password_env: P\n  interval_ms: 500\npool: { max: 5 }\nlog: { level: warn }\n',
     );
     expect(all).toMatchObject({
       listen: [':3307'],
       nodes: [{ address: 'a:1' }, { address: 'b:2' }],
       monitorUser: 'm',
       monitorPasswordEnv: 'P',
+      monitorIntervalMs: 500,
       poolMax: 5,
       logLevel: 'warn',
     });
