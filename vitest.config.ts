@@ -10,6 +10,7 @@ export default defineConfig({
           include: [
             'test/integration/**/*.test.ts',
             'test/differential/**/*.test.ts',
+            'test/faults/**/*.test.ts',
             'test/clients/**/*.test.ts',
             'test/mariadb/**/*.test.ts',
             'test/faults/**/*.test.ts',

@@ -5,7 +5,7 @@ import { DIALECT_FLAGS } from '../src/protocol/capabilities.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import type { ServerDial } from '../src/runtime/dial-server.js';
-import { NodesShared } from '../src/runtime/node-shared.js';
+import { NodesShared, unlessGivenUp } from '../src/runtime/node-shared.js';
 import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
@@ -79,6 +79,15 @@ export class BackendGroup {
 
   get status(): Omit<PoolRow, 'user' | 'kind'>[] {
     return [...this.#pools].map(([node, pool]) => ({ node, ...pool.status }));
+  }
+
+  /** @returns how many connections to the node are in use, or waited for */
+  drain(node: string): number {
+    const pool = this.#pools.get(node);
+    if (pool === undefined) return 0;
+    pool.reclaimOld();
+    const { connections, idle, waiting } = pool.status;
+    return connections - idle + waiting;
   }
 
   /** A client's session uses these connections, until {@link left}. */
@@ -188,9 +197,19 @@ export class Backends {
     );
   }
 
-  /** Ends all connections to a node at once. */
-  drop(node: string): void {
-    this.#nodes.drop(node);
+  /** A node gets nothing new. @returns how many connections there are busy, kept by a session, or waited for */
+  drain(node: string): number {
+    let inUse = 0;
+    for (const [, account] of this.accounts.entries()) {
+      for (const group of account.groups.values()) inUse += group.drain(node);
+    }
+    return inUse;
+  }
+
+  /** Ends all connections to a node at once. @param isGone it is of no use to tell it */
+  drop(node: string, isGone: boolean): void {
+    if (isGone) this.#nodes.drop(node);
+    else this.#nodes.leave(node);
   }
 
   /** The node does not answer: nobody is to wait for a connection to it. What runs there may still have its answer. */
@@ -241,7 +260,7 @@ export class Backends {
     for (const node of primary === undefined ? others : [primary, ...others]) {
       try {
         const opening = ServerConnection.open(node.address, dial, DEFAULTS.serverLoginTimeoutMs);
-        return await this.#nodes.of(node.address).unlessGivenUp(opening);
+        return await unlessGivenUp(this.#nodes.of(node.address), opening);
       } catch (error) {
         if (error instanceof LoginRefused) throw error;
         unreachable ??= error;

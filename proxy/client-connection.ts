@@ -463,8 +463,8 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.#response = response;
     this.#group = group;
     group.entered();
-    const level = entrance.users.find(response.user)?.consistency ?? this.#context.consistency;
-    const freshness = new Freshness(level, cluster.committed);
+    const { consistency = this.#context.consistency, maxLagMs } = entrance.users.find(response.user) ?? {};
+    const freshness = new Freshness(consistency, cluster.committed, maxLagMs);
     const session = new Session(response.database, group.baseline, group.serverVersion, freshness);
     this.#runner = new SessionRunner(session, group, cluster, this);
     this.#commands = new Commands(this.#runner, this, {

@@ -139,7 +139,7 @@ export class Commands {
   }
 
   #answerOwn(own: OwnStatement, message: Message): void {
-    if (typeof own === 'object') this.#freshness.set(own, message);
+    if (typeof own === 'object' && own.kind === 'setting') this.#freshness.set(own, message);
     else if (own === 'token') this.#freshness.showToken(this.client.capabilities, message);
     else {
       const { status } = this.#runner.session;

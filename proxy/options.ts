@@ -24,6 +24,8 @@ export interface ProxyOptions {
   readonly listen: readonly ListenAddress[];
   readonly nodes: readonly NodeAddress[];
   readonly monitor: MonitorAccount;
+  /** Between two looks at a node; see `defaults.ts` for what counts when absent. */
+  readonly monitorIntervalMs?: number | undefined;
   /** Servers that the named ones tell of are used, too; so when absent. */
   readonly discovery?: boolean | undefined;
   /** A replica that is later gets no new reads. */

@@ -68,8 +68,10 @@ export const DEFAULTS = {
   maxLagMs: 10_000,
   /** Reads that the primary answers at once because no replica can: half of a user's connections are left for writes. */
   primaryReads: 50,
-  /** A node that has come back gets its full part of the reads after so long. */
+  /** A node that has come back gets its full part of the reads after so long at the most. */
   slowStartMs: 10_000,
+  /** What the last statement left, warnings or an error, keeps its connection at least so long from being drained. */
+  drainHeldMs: 2_000,
   /** A discovered node that is down, and that nobody tells of any more, is forgotten after so long. */
   forgetNodeMs: 300_000,
   /** Statements that wait for a primary: how long, how many, and with how much text. */

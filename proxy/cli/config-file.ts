@@ -18,6 +18,7 @@ export interface ConfigFile {
   readonly balance?: BalanceOptions | undefined;
   readonly monitorUser?: string | undefined;
   readonly monitorPasswordEnv?: string | undefined;
+  readonly monitorIntervalMs?: number | undefined;
   readonly logLevel?: string | undefined;
   readonly consistency?: string | undefined;
   readonly consistencyWaitMs?: number | undefined;
@@ -73,7 +74,7 @@ export function readConfigFile(path: string): ConfigFile {
   }
   if (document.contents === null) return {};
   const top = reader.map(document.contents, 'the file', KEYS);
-  const monitor = reader.section(top, 'monitor', ['user', 'password_env']);
+  const monitor = reader.section(top, 'monitor', ['user', 'password_env', 'interval_ms']);
   const log = reader.section(top, 'log', ['level']);
   const pool = reader.section(top, 'pool', POOL_KEYS);
   return {
@@ -84,6 +85,7 @@ export function readConfigFile(path: string): ConfigFile {
     balance: readBalance(reader, top),
     monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
+    monitorIntervalMs: reader.count(monitor.get('interval_ms'), 'monitor.interval_ms'),
     logLevel: reader.string(log.get('level'), 'log.level'),
     consistency: reader.string(top.get('consistency'), 'consistency'),
     consistencyWaitMs: reader.count(top.get('consistency_wait_ms'), 'consistency_wait_ms'),

@@ -74,6 +74,7 @@ function readUser(reader: ConfigReader, node: unknown, where: string): UserOptio
     'require',
     'connections',
     'consistency',
+    'max_lag_ms',
     'binlog_from',
   ]);
   const name = reader.string(user.get('name'), `${where}.name`);
@@ -89,6 +90,7 @@ function readUser(reader: ConfigReader, node: unknown, where: string): UserOptio
     networks: readNetworks(reader, demands.get('networks'), `${where}.require.networks`),
     connections: reader.count(user.get('connections'), `${where}.connections`),
     consistency: reader.choice(user.get('consistency'), `${where}.consistency`, CONSISTENCY_LEVELS),
+    maxLagMs: reader.count(user.get('max_lag_ms'), `${where}.max_lag_ms`),
     binlogFrom: readBinlogFrom(reader, user.get('binlog_from'), `${where}.binlog_from`),
   };
 }

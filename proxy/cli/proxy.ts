@@ -85,6 +85,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       maxLagMs: file.maxLagMs,
       balance: file.balance,
       monitor: { user, password },
+      monitorIntervalMs: file.monitorIntervalMs,
       consistency: readConsistency(flags.consistency ?? file.consistency),
       consistencyWaitMs: file.consistencyWaitMs,
       rules: file.rules ?? [],

@@ -130,12 +130,15 @@ export class Answering implements RelayEnd {
     if (!isInterrupted) cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
+    const { name } = connection.node;
     const isReplication = session.pins.has('replication');
     const lost = isKept ? session.primaryLost() : 'nothing';
     const isUnknown = state.wasSent && !certainlyUncommitted(run);
-    if (!isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state)) {
+    const mayRepeat = !isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state);
+    // A server that has failed it twice is none to ask a third time.
+    if (mayRepeat && !state.failed.has(name)) {
       // What only reads and has had no answer may be asked again, elsewhere; and what was never sent.
-      state.failed.add(connection.node.name);
+      state.failed.add(name);
       this.#connecting.connect(run);
       return;
     }
@@ -164,6 +167,7 @@ export class Answering implements RelayEnd {
     const isInterrupted = state.stage === 'interrupted';
     if (refusedAsWrite !== undefined && !isInterrupted) {
       state.run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, session, cluster);
+      state.route = state.run.route;
     }
     state.connection = undefined;
     if (connection !== kept.transaction) {
@@ -171,7 +175,8 @@ export class Answering implements RelayEnd {
       kept.release(connection);
     }
     if (isInterrupted) state.fail(interrupted());
-    else this.#connecting.connectToPrimary();
+    else if (refusedAsWrite !== undefined) this.#connecting.connectToPrimary();
+    else this.#connecting.readOnPrimary('consistency');
   }
 
   /**

@@ -4,16 +4,27 @@ import { LITERAL, PieceLexer } from './piece-lexer.js';
 import { latin1Text } from './text.js';
 
 /** A statement that rwsplit itself answers. */
-export type OwnStatement = OwnQuestion | OwnSetting;
+export type OwnStatement = OwnQuestion | OwnSetting | OwnCommand;
 
 /** To MySQL, each is a syntax error: nothing is taken away. */
 export type OwnQuestion = 'digests' | 'routes' | 'sessions' | 'pools' | 'nodes' | 'token' | 'waits';
 
 /** `SET @rwsplit_… = 'VALUE'`: of variables with such names, no server is told. */
 export interface OwnSetting {
+  readonly kind: 'setting';
   readonly name: 'consistency' | 'token';
   /** Undefined takes it back. */
   readonly value: string | undefined;
+}
+
+export const NODE_VERBS = ['drain', 'maintenance', 'resume'] as const;
+export type NodeVerb = (typeof NODE_VERBS)[number];
+
+/** `RWSPLIT VERB 'NODE'`: an operator takes a node out of service, or puts it back. */
+export interface OwnCommand {
+  readonly kind: 'command';
+  readonly verb: NodeVerb;
+  readonly node: string;
 }
 
 /** By the digest's text: in any letters' case, with any comments. */
@@ -28,6 +39,8 @@ const QUESTIONS: ReadonlyMap<string, OwnQuestion> = new Map([
 ]);
 
 const SETTING = /^set @rwsplit_(consistency|token) ?:? ?= ?(\?|default|null)$/;
+
+const COMMAND = new RegExp(`^rwsplit (${NODE_VERBS.join('|')}) \\?$`);
 
 /** Looked for in the beginning of what is too long to be looked at in full. */
 const SETTING_MARK = /@rwsplit_/i;
@@ -46,13 +59,32 @@ export function ownStatementOf(
   mode: LexMode,
 ): OwnStatement | undefined {
   const match = SETTING.exec(digestText);
-  if (match === null) return QUESTIONS.get(digestText);
+  if (match === null) return QUESTIONS.get(digestText) ?? commandOf(digestText, sql, start, end, mode);
   const name = match[1] === 'token' ? 'token' : 'consistency';
-  if (match[2] === 'default') return { name, value: undefined };
+  const none = { kind: 'setting', name, value: undefined } as const;
+  if (match[2] === 'default') return none;
   const literal = onlyLiteral(sql, start, end, mode);
-  if (literal === undefined) return undefined;
-  if (literal.toLowerCase() === 'null') return { name, value: undefined };
-  return /^(['"])[^'"\\]*\1$/.test(literal) ? { name, value: literal.slice(1, -1).trim() } : undefined;
+  if (literal?.toLowerCase() === 'null') return none;
+  const value = stringOf(literal);
+  return value === undefined ? undefined : { kind: 'setting', name, value };
+}
+
+function commandOf(
+  digestText: string,
+  sql: Uint8Array,
+  start: number,
+  end: number,
+  mode: LexMode,
+): OwnCommand | undefined {
+  const word = COMMAND.exec(digestText)?.[1];
+  const verb = NODE_VERBS.find((it) => it === word);
+  const node = verb === undefined ? undefined : stringOf(onlyLiteral(sql, start, end, mode));
+  return verb === undefined || node === undefined ? undefined : { kind: 'command', verb, node };
+}
+
+/** What a literal says that is a plain string. */
+function stringOf(literal = ''): string | undefined {
+  return /^(['"])[^'"\\]*\1$/.test(literal) ? literal.slice(1, -1).trim() : undefined;
 }
 
 function onlyLiteral(sql: Uint8Array, start: number, end: number, mode: LexMode): string | undefined {

@@ -10,16 +10,14 @@ export interface NodeShared {
   readonly breaker: CircuitBreaker;
   readonly prepared: PreparedBudget;
   readonly connections: Set<ServerConnection>;
+  /** Attempts to make one that are under way: each can be told that it is in vain. */
+  readonly attempts: Set<(why: RwsplitError) => void>;
   /** A connection could not be made. */
   failed(why: string): void;
-  /** A connection that is being made, or, where the node is given up before, an error: whoever waits goes elsewhere. */
-  unlessGivenUp(opening: Promise<ServerConnection>): Promise<ServerConnection>;
 }
 
 export class NodesShared {
   readonly #byNode = new Map<string, NodeShared>();
-  /** What gives up connections that are being made, by node. */
-  readonly #dials = new Map<string, Set<() => void>>();
   readonly #onFailed: (node: string, why: string) => void;
 
   /** @param onFailed a connection to a node could not be made */
@@ -34,8 +32,8 @@ export class NodesShared {
         breaker: new CircuitBreaker(DEFAULTS.backOffMinMs, DEFAULTS.backOffMaxMs),
         prepared: new PreparedBudget(DEFAULTS.preparedPerNode),
         connections: new Set(),
+        attempts: new Set(),
         failed: (why) => this.#onFailed(node.name, why),
-        unlessGivenUp: async (opening) => this.#unlessGivenUp(node, opening),
       };
       this.#byNode.set(node.name, shared);
     }
@@ -48,29 +46,40 @@ export class NodesShared {
     this.giveUpDials(node);
   }
 
-  /** Nobody waits any more for connections that are being made. */
-  giveUpDials(node: string): void {
-    for (const giveUp of this.#dials.get(node) ?? []) giveUp();
-  }
-
-  async #unlessGivenUp({ name }: NodeAddress, opening: Promise<ServerConnection>): Promise<ServerConnection> {
-    const dials = this.#dials.get(name) ?? new Set();
-    this.#dials.set(name, dials);
-    let giveUp = (): void => {};
-    const givenUp = new Promise<never>((_resolve, reject) => {
-      giveUp = () => {
-        reject(new RwsplitError('server-unreachable', `${name} does not answer, and was given up`));
-        opening.then(
-          (connection) => connection.close(),
-          () => {},
-        );
-      };
-    });
-    dials.add(giveUp);
-    try {
-      return await Promise.race([opening, givenUp]);
-    } finally {
-      dials.delete(giveUp);
+  /** The node is to be left alone: what runs there ends, and idle connections say good-bye. */
+  leave(node: string): void {
+    for (const connection of this.#byNode.get(node)?.connections ?? []) {
+      if (connection.idle) connection.close();
+      else connection.destroy();
     }
   }
+
+  /** Nobody waits any more for connections that are being made. */
+  giveUpDials(node: string): void {
+    const { attempts } = this.#byNode.get(node) ?? {};
+    for (const giveUp of attempts ?? []) {
+      attempts?.delete(giveUp);
+      giveUp(new RwsplitError('server-unreachable', `cannot reach ${node}: it is down`));
+    }
+  }
+}
+
+/** A connection that is being made; or an error, where its node is given up before: whoever waits goes elsewhere. */
+export async function unlessGivenUp(
+  { attempts }: NodeShared,
+  dialled: Promise<ServerConnection>,
+): Promise<ServerConnection> {
+  return new Promise((resolve, reject) => {
+    attempts.add(reject);
+    dialled.then(
+      (connection) => {
+        if (attempts.delete(reject)) resolve(connection);
+        else connection.close();
+      },
+      (error: unknown) => {
+        attempts.delete(reject);
+        reject(error);
+      },
+    );
+  });
 }

@@ -5,7 +5,7 @@ import type { SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import type { BudgetUser, ConnectionBudget } from './connection-budget.js';
 import type { ServerDial } from './dial-server.js';
-import type { NodeShared } from './node-shared.js';
+import { unlessGivenUp, type NodeShared } from './node-shared.js';
 import { ServerConnection, type ConnectionPool, type Holder } from './server-connection.js';
 
 /**
@@ -70,8 +70,8 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   #settleTimer: NodeJS.Timeout | undefined;
   /** A clock that is cheap to read: as of the last {@link #settle}. */
   #nowMs = Date.now();
-  /** The one that has held its connection the longest comes first. */
-  readonly #holders = new Set<Holder>();
+  /** Since when each has held its connection; the one that has the longest comes first. */
+  readonly #holders = new Map<Holder, number>();
   #ended = false;
 
   /**
@@ -165,7 +165,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   }
 
   hold(holder: Holder): void {
-    this.#holders.add(holder);
+    this.#holders.set(holder, Date.now());
   }
 
   unhold(holder: Holder): void {
@@ -255,8 +255,18 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     this.#budget.leave(this);
   }
 
+  /** Takes back what nobody but a question about an earlier statement needs, where that has not come for a while. */
+  reclaimOld(): void {
+    const untilMs = Date.now() - DEFAULTS.drainHeldMs;
+    for (const [holder, sinceMs] of this.#holders) {
+      if (sinceMs > untilMs) return;
+      this.#holders.delete(holder);
+      holder.giveUp(this);
+    }
+  }
+
   #reclaim(): boolean {
-    for (const holder of this.#holders) {
+    for (const holder of this.#holders.keys()) {
       this.#holders.delete(holder);
       if (holder.giveUp(this)) return true;
     }
@@ -293,8 +303,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     const refusal = this.#shared.breaker.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
-      const opening = ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
-      const connection = await this.#shared.unlessGivenUp(opening);
+      const connection = await unlessGivenUp(
+        this.#shared,
+        ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs),
+      );
       this.#shared.breaker.succeeded();
       return connection;
     } catch (error) {

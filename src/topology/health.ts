@@ -44,6 +44,9 @@ export const HEALTH_EVENTS = [
 ] as const;
 export type HealthEvent = (typeof HEALTH_EVENTS)[number];
 
+/** What an operator says of a node. */
+export type NodeCommand = Extract<HealthEvent, 'drain' | 'maintain' | 'resume'>;
+
 /** Where it is by command, it stays; what it says meanwhile changes nothing. */
 const BY_COMMAND = { answered: 'same', behind: 'same', misfit: 'same', failed: 'same', silent: 'same' } as const;
 const SEEN = { answered: 'up', behind: 'lagging', misfit: 'quarantined', silent: 'down' } as const;

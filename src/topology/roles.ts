@@ -17,7 +17,7 @@ export interface Roles {
  * | writable | replicates | role |
  * |---|---|---|
  * | yes | from nobody; or in a ring whose other members are read-only | candidate for the primary |
- * | yes | else | replica that somebody can write to by mistake |
+ * | yes | else | replica that somebody can write to by mistake: beside a primary it is not used |
  * | no | yes | replica, of whatever depth |
  * | no | no | unknown: an old primary, or not of this cluster |
  *
@@ -138,12 +138,13 @@ function misfitOf(
     report.executed.isEmpty || primary.executed.isEmpty || report.executed.sharesSourceWith(primary.executed);
   if (!isRelated)
     return `it is of another cluster than ${name}: no transaction has ever been on both; name one cluster only`;
-  // Where a primary was appointed, one that takes writes is no candidate, and no less in the way.
-  if (candidates.includes(report) || (!report.readOnly && report.source === undefined)) {
-    return (
-      `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
-      '(SET GLOBAL super_read_only=ON), and let it replicate or remove it'
-    );
+  if (!report.readOnly) {
+    // What we took for a read, and is none, a read-only server refuses. And whoever else writes there writes to nobody but its readers.
+    const isReplica = report.source !== undefined && !candidates.includes(report);
+    return isReplica
+      ? 'it takes writes although it replicates: make it read-only (SET GLOBAL super_read_only=ON)'
+      : `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
+          '(SET GLOBAL super_read_only=ON), and let it replicate or remove it';
   }
   const passed = new Set<NodeReport>();
   for (let at = above.get(report); at !== undefined && at !== primary && !passed.has(at); at = above.get(at)) {

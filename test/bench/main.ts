@@ -4,6 +4,7 @@ import { benchLargeResult } from './large-result.js';
 import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
 import { benchPinned } from './pinned.js';
+import { benchProbes } from './probes.js';
 
 const HELP = `npm run bench -- [NAME …] [options]
 
@@ -11,6 +12,7 @@ const HELP = `npm run bench -- [NAME …] [options]
   pinned     the same statements of sessions that share connections, and of sessions that keep theirs: CPU time for each query
   many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
+  probes     what looking at three nodes four times a second costs the proxy: idle, and beside oltp_point_select
   classify   what deciding for a statement costs
 
 All of them when none is named.
@@ -45,6 +47,7 @@ export async function main(args: readonly string[]): Promise<number> {
     pinned: async () => benchPinned({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
+    probes: async () => benchProbes({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     classify: benchClassify,
   };
   for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
