@@ -90,6 +90,11 @@ export class BackendGroup {
     return connections - idle + waiting;
   }
 
+  /** Sessions that can do without a connection that they keep to the node give it back. */
+  reclaim(node: string): void {
+    this.#pools.get(node)?.reclaimAll();
+  }
+
   /** A client's session uses these connections, until {@link left}. */
   entered(): void {
     this.#account.entered();
@@ -204,6 +209,13 @@ export class Backends {
       for (const group of account.groups.values()) inUse += group.drain(node);
     }
     return inUse;
+  }
+
+  /** Sessions give back what they keep of a node's connections, as far as nothing is lost with it. */
+  reclaim(node: string): void {
+    for (const [, account] of this.accounts.entries()) {
+      for (const group of account.groups.values()) group.reclaim(node);
+    }
   }
 
   /** Ends all connections to a node at once. @param isGone it is of no use to tell it */

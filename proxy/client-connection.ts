@@ -179,6 +179,11 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     return this.#phase === 'idle' && this.#runner?.session.inTransaction !== true;
   }
 
+  /** Whether something is under way on the primary that cannot move to another one. */
+  get isAtWork(): boolean {
+    return this.#runner?.isAtWork === true;
+  }
+
   get pendingBytes(): number {
     return this.#wire.pendingBytes;
   }

@@ -19,7 +19,7 @@ import { Commits } from '../src/session/commits.js';
 import { WriteHold } from '../src/runtime/write-hold.js';
 import { KnownPositions } from '../src/session/known-positions.js';
 import { WaitCounts } from '../src/session/wait-counts.js';
-import type { Snapshot } from '../src/topology/snapshot.js';
+import type { Node, Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
 import { ClientConnection, type ClientTimes, type Intake, type ProxyContext } from './client-connection.js';
@@ -113,7 +113,9 @@ export class Proxy {
       {
         snapshot: () => this.#monitor.snapshot,
         appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
-        leftAlone: () => new Set(),
+        leftAlone: () => nodesByCommand(this.#monitor.snapshot),
+        hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
+        release: () => this.#writes.open(),
       },
       log,
     );
@@ -197,6 +199,7 @@ export class Proxy {
         pools: () => this.#backends.pools,
         snapshot: () => this.#monitor.snapshot,
         command: (node, event) => this.#monitor.command(node, event),
+        promoter: this.#supervisor,
         waits: this.#waits,
       }),
       entrance: {
@@ -331,6 +334,19 @@ export class Proxy {
     if (left !== undefined && left !== this.snapshot.primary?.address.name) this.#backends.drop(left, true);
   }
 
+  /** Nothing new begins on the primary. @returns how many sessions have not come to an end there in time */
+  async #holdWrites(node: string, waitMs: number): Promise<number> {
+    this.#writes.close();
+    const untilMs = performance.now() + waitMs;
+    for (;;) {
+      this.#backends.reclaim(node);
+      let running = 0;
+      for (const client of this.#clients) if (client.isAtWork) running++;
+      if (running === 0 || performance.now() >= untilMs) return running;
+      await new Promise((resolve) => setTimeout(resolve, HOLD_LOOK_MS));
+    }
+  }
+
   #topologyChanged(snapshot: Snapshot, before: Snapshot): void {
     this.#writes.look();
     this.#supervisor?.topologyChanged(snapshot);
@@ -352,6 +368,15 @@ export class Proxy {
       this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
     }
   }
+}
+
+/** How often it is looked whether all has come to an end on the primary. */
+const HOLD_LOOK_MS = 2;
+
+/** Out of service by an operator's word: nothing is done there. */
+function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
+  const isCommanded = ({ health }: Node): boolean => health === 'draining' || health === 'maintenance';
+  return new Set(nodes.filter(isCommanded).map(({ address }) => address.name));
 }
 
 const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;

@@ -1,5 +1,5 @@
 import type { DigestTable } from '../../src/classify/digest-table.js';
-import type { OwnCommand, OwnQuestion } from '../../src/classify/own-statement.js';
+import type { OwnCommand, OwnPromotion, OwnQuestion } from '../../src/classify/own-statement.js';
 import { errPacketOf, RwsplitError } from '../../src/errors.js';
 import { framePackets } from '../../src/protocol/framing.js';
 import { encodeErr } from '../../src/protocol/packets/err.js';
@@ -8,6 +8,7 @@ import type { Snapshot } from '../../src/topology/snapshot.js';
 import type { ClientStatus } from '../client-connection.js';
 import { frameResultSet, type ResultSet } from './result-set.js';
 import { commandNode } from './command-node.js';
+import { promote, type Promoter } from './promote.js';
 import { showDigests } from './show-digests.js';
 import { showNodes } from './show-nodes.js';
 import { showPools, type PoolRow } from './show-pools.js';
@@ -34,6 +35,8 @@ export interface AdminSources {
   readonly snapshot: () => Snapshot;
   /** @returns whether there is such a node */
   readonly command: (node: string, event: NodeCommand) => boolean;
+  /** Undefined where somebody else promotes. */
+  readonly promoter: Promoter | undefined;
   readonly waits: WaitCounts;
 }
 
@@ -61,7 +64,18 @@ export class Admin {
     }
   }
 
-  #admit(statement: AdminStatement, user: string): void {
+  /** Makes another node the primary: that takes its time. @returns the answer's packets */
+  async promote(statement: OwnPromotion, client: AdminClient, status: number, sequenceId: number): Promise<Buffer> {
+    try {
+      this.#admit(statement, client.user);
+      const set = await promote(statement, this.#sources.promoter);
+      return frameResultSet(set, client.capabilities, status, sequenceId);
+    } catch (error) {
+      return framePackets(encodeErr(errPacketOf(error)), sequenceId);
+    }
+  }
+
+  #admit(statement: AdminStatement | OwnPromotion, user: string): void {
     if (user === this.#user) return;
     const purpose = typeof statement === 'string' ? 'to see what all users run' : 'to command nodes';
     const what = `access denied: log in to the proxy as its monitor's account, '${this.#user}', ${purpose}`;

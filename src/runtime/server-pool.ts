@@ -265,6 +265,14 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     }
   }
 
+  /** Sessions that can do without the connection that they keep give it back. */
+  reclaimAll(): void {
+    for (const holder of this.#holders.keys()) {
+      this.#holders.delete(holder);
+      holder.giveUp(this);
+    }
+  }
+
   #reclaim(): boolean {
     for (const holder of this.#holders.keys()) {
       this.#holders.delete(holder);

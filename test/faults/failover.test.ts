@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
-import { eventually, startProxy, value, type TestProxy } from '../proxy.js';
+import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 import { Ledger } from './ledger.js';
 import { TcpRelay } from './tcp-relay.js';
 
@@ -172,6 +172,48 @@ test('a session lives through it, and its transaction is told to begin again', a
   expect(await value(idle, "SELECT COUNT(*) FROM ledger WHERE id IN ('in transaction', 'prepared', 'later')")).toBe(2);
   await expect(pinned.query('SELECT * FROM tmp')).rejects.toMatchObject({ errno: 2013 });
   expect(primaryIndex()).not.toBe(before);
+});
+
+test('a planned switchover under load is not noticed by any client', async () => {
+  await allBack();
+  const admin = await proxy.connect(cluster.accounts.monitor);
+  const before = primaryIndex();
+  const ledger = writers();
+  ledger.start(8);
+  await eventually(() => expect(ledger.acknowledgedSince(0)).toBeGreaterThan(100));
+  for (const to of [(before + 1) % 3, (before + 2) % 3, before]) {
+    const name = `127.0.0.1:${cluster.nodes[to]?.port}`;
+    const [plan] = await admin.query<Row[]>(`RWSPLIT SWITCHOVER TO '${name}' DRY RUN`);
+    expect(plan.map((it) => it['step'])).toEqual(expect.arrayContaining(['hold', 'close', 'drain', 'open', 'release']));
+    await admin.query(`RWSPLIT SWITCHOVER TO '${name}'`);
+    expect(primaryIndex()).toBe(to);
+    const atMs = ledger.nowMs;
+    await eventually(() => expect(ledger.acknowledgedSince(atMs)).toBeGreaterThan(100));
+    await allBack();
+  }
+  await ledger.stop();
+  expect(ledger.entries.filter(({ fate }) => fate !== 'acknowledged')).toEqual([]);
+  await expectKept(ledger);
+  for (const node of [0, 1, 2])
+    await eventually(async () => expect(await ledger.lostOn(await direct(node))).toEqual([]));
+});
+
+test('a switchover waits for transactions, and leaves everything as it was where they do not end', async () => {
+  await allBack();
+  const admin = await proxy.connect(cluster.accounts.monitor);
+  const before = primaryIndex();
+  const name = `127.0.0.1:${cluster.nodes[(before + 1) % 3]?.port}`;
+  const client = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
+  await client.beginTransaction();
+  await client.query("INSERT INTO ledger VALUES ('begun before')");
+  await expect(admin.query(`RWSPLIT SWITCHOVER TO '${name}'`)).rejects.toThrow(
+    /1 transactions on .* do not end; everything is as it was/,
+  );
+  await client.query("INSERT INTO ledger VALUES ('goes on')");
+  await client.commit();
+  expect(primaryIndex()).toBe(before);
+  await expect(admin.query(`RWSPLIT SWITCHOVER TO '127.0.0.1:1'`)).rejects.toThrow(/no node/);
+  await expect(client.query(`RWSPLIT SWITCHOVER TO '${name}'`)).rejects.toMatchObject({ errno: 1227 });
 });
 
 test('a primary that only the proxy cannot reach stays the primary', async () => {
