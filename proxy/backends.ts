@@ -15,6 +15,7 @@ import type { PoolRow } from './admin/show-pools.js';
 import { Accounts, type Account } from './accounts.js';
 import { Gate } from './gate.js';
 import { encodeAttributes, handedOn, type AttributeScope } from './server-attributes.js';
+import { retriedWhileAway } from './retried-while-away.js';
 import type { Users } from './users.js';
 
 /** Access denied, with or without a password; an account that is locked, or was locked for failed logins. */
@@ -248,23 +249,11 @@ export class Backends {
   }
 
   async #open(dial: ServerDial): Promise<ServerConnection> {
-    return this.#checks.pass(async () => this.#openAnywhere(dial));
+    return this.#checks.pass(async () => retriedWhileAway(async () => this.#openAnywhere(dial)));
   }
 
-  /** The primary is asked first: it knows of a changed password before any replica does. While nobody answers, the client waits. */
+  /** The primary is asked first: it knows of a changed password before any replica does. */
   async #openAnywhere(dial: ServerDial): Promise<ServerConnection> {
-    const untilMs = Date.now() + LOGIN_CHECK_MS;
-    for (;;) {
-      try {
-        return await this.#openOnce(dial);
-      } catch (error) {
-        if (error instanceof LoginRefused || Date.now() >= untilMs) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
-  }
-
-  async #openOnce(dial: ServerDial): Promise<ServerConnection> {
     const { primary, nodes, problem } = this.#snapshot();
     // A late replica knows who may log in as well as any.
     const others = nodes.filter((it) => it !== primary && it.role === 'replica' && ASKED.has(it.health));
@@ -283,9 +272,6 @@ export class Backends {
   }
 }
 
-/** For so long it is tried again to find a server that checks a login: shorter than clients wait for. */
-const LOGIN_CHECK_MS = 5_000;
-const RETRY_MS = 50;
 const ASKED: ReadonlySet<Health> = new Set(['up', 'lagging', 'suspect']);
 
 /** For those who watch. */

@@ -51,6 +51,8 @@ export class Conductor {
   readonly #settings: FailoverSettings;
   readonly #stage: Stage;
   readonly #log: Log;
+  /** What is done on each node: one thing after another, or a start that belongs to one would follow a stop that belongs to the next. */
+  readonly #last = new Map<string, Promise<unknown>>();
   #stopped = false;
 
   constructor(
@@ -126,6 +128,14 @@ export class Conductor {
 
   /** Runs a task on its node, while this proxy leads. */
   async run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
+    const before = this.#last.get(task.node);
+    const end =
+      before === undefined ? this.#run(task, leadership) : before.then(async () => this.#run(task, leadership));
+    this.#last.set(task.node, end);
+    return end;
+  }
+
+  async #run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
     const node = this.#stage.node(task.node);
     const mayGoOn = (): boolean => leadership.remainingMs() >= Math.min(task.budgetMs, STATEMENT_MS) && !this.#stopped;
     if (!mayGoOn()) return { kind: 'deposed' };

@@ -412,10 +412,12 @@ export class Supervisor {
     const { leadership } = this.#coordinator;
     if (primary === undefined || leadership === undefined || this.#askedAnew || this.#busy) return;
     this.#askedAnew = true;
+    this.#busy = true;
     const replicas = others.filter(
       (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
     );
     await Promise.all(replicas.map(async (it) => this.#conductor.run(askAnewTask(it), leadership)));
+    this.#busy = false;
     for (const node of this.#nodes.values()) node.hurry();
   }
 
