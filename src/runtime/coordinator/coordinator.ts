@@ -64,7 +64,4 @@ export interface MysqlLocksOptions {
 }
 
 export type CoordinatorOptions =
-  | { readonly kind: 'alone'; readonly name: string }
-  | { readonly kind: 'follow' }
-  | EtcdOptions
-  | MysqlLocksOptions;
+  { readonly kind: 'alone'; readonly name: string } | { readonly kind: 'follow' } | EtcdOptions | MysqlLocksOptions;

@@ -74,7 +74,11 @@ export class EtcdClient {
   }
 
   /** @returns whether it was put, and what there is with `prefix` after that */
-  async putIf(guards: readonly EtcdGuard[], put: EtcdPut, prefix: string): Promise<EtcdKeys & { readonly put: boolean }> {
+  async putIf(
+    guards: readonly EtcdGuard[],
+    put: EtcdPut,
+    prefix: string,
+  ): Promise<EtcdKeys & { readonly put: boolean }> {
     const look = { request_range: rangeOf(prefix) };
     const answer = await this.#call('kv/txn', {
       compare: guards.map(({ target, key, revision }) => ({
@@ -157,7 +161,8 @@ export class EtcdClient {
         return await this.#ask(endpoint, path, body, signal);
       } catch (error) {
         // Tokens run out, and end with a change of any user or role.
-        if (user === undefined || tried > 0 || !(error instanceof EtcdRefusal) || !/auth/.test(error.message)) throw error;
+        if (user === undefined || tried > 0 || !(error instanceof EtcdRefusal) || !/auth/.test(error.message))
+          throw error;
         this.#token = undefined;
       }
     }

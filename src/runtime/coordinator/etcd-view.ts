@@ -66,12 +66,14 @@ export class EtcdView {
   #take(key: string, now: Known): boolean {
     const before = key === this.leaderKey ? this.#leader : this.#record;
     if ((key !== this.leaderKey && key !== this.recordKey) || now.asOf <= before.asOf) return false;
+    const isNew = now.seen?.modRevision !== before.seen?.modRevision;
     if (key === this.leaderKey) this.#leader = now;
     else {
       this.#record = now;
-      this.#accept(now.seen);
+      // The same one, read again, would be another object to who compares.
+      if (isNew) this.#accept(now.seen);
     }
-    return now.seen?.modRevision !== before.seen?.modRevision;
+    return isNew;
   }
 
   #accept(stored: EtcdKeyValue | undefined): void {
@@ -88,5 +90,6 @@ export class EtcdView {
     this.revision = 0;
     this.#leader = UNKNOWN;
     this.#record = UNKNOWN;
+    this.misfit = undefined;
   }
 }

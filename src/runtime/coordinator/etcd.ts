@@ -33,7 +33,10 @@ export class EtcdCoordinator implements Coordinator {
   readonly #view: EtcdView;
   readonly #nowMs: () => number;
   readonly #lastEpoch: () => number;
-  readonly #rounds = new Rounds(() => this.#round(), () => DEFAULTS.leaseRenewMs);
+  readonly #rounds = new Rounds(
+    () => this.#round(),
+    () => DEFAULTS.leaseRenewMs,
+  );
   #lease: Lease | undefined;
   #term: Term | undefined;
   #lookedAtMs = -Infinity;
@@ -220,8 +223,10 @@ export class EtcdCoordinator implements Coordinator {
     if (term === undefined || record.epoch > term.epoch) return false;
     const view = this.#view;
     const value = primaryRecordText(record);
+    const untilMs = this.#nowMs() + DEFAULTS.leaseTtlMs;
     let failure: unknown;
-    while (term.remainingMs() > 0 && record.epoch >= (view.record?.epoch ?? 0)) {
+    // An etcd that refuses puts, as a full one does, may keep leases for ever.
+    while (term.remainingMs() > 0 && this.#nowMs() < untilMs && record.epoch >= (view.record?.epoch ?? 0)) {
       const asked = view.revision;
       try {
         const found = await this.#client.putIf(
@@ -241,9 +246,10 @@ export class EtcdCoordinator implements Coordinator {
         await sleep(DEFAULTS.coordinatorRetryMs);
       }
     }
-    if (failure === undefined || view.record?.epoch !== undefined && view.record.epoch > record.epoch) return false;
-    // Since another one leads, what is still under way comes too late.
-    if (view.leader !== undefined && view.leader.createRevision !== term.epoch) return view.storedRecord?.value === value;
+    // Where the leader's key is gone or another one's, what is still under way comes too late.
+    if (failure === undefined || view.leader?.createRevision !== term.epoch) {
+      return failure !== undefined && view.storedRecord?.value === value;
+    }
     throw new Error(`it is not known whether the record was written: ${reasonOf(failure)}`, { cause: failure });
   }
 }
