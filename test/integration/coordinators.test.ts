@@ -1,7 +1,7 @@
-import { performance } from 'node:perf_hooks';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { EtcdCoordinator } from '../../src/runtime/coordinator/etcd.js';
 import type { EtcdOptions } from '../../src/runtime/coordinator/coordinator.js';
+import { systemClocks, type Clocks } from '../../src/runtime/coordinator/sleepless-clock.js';
 import { TestAuthority } from '../certificates.js';
 import { epochOf, recordOf, started, untilOneLeads } from '../etcd/coordinators.js';
 import { askEtcd, startEtcd, type TestEtcd } from '../etcd/etcd.js';
@@ -23,14 +23,14 @@ function newCluster(): string {
 }
 
 interface Changes extends Partial<EtcdOptions> {
-  readonly nowMs?: () => number;
+  readonly clocks?: Clocks;
   readonly lastEpoch?: () => number;
 }
 
 async function start(cluster: string, name: string, changes: Changes = {}): Promise<EtcdCoordinator> {
-  const { nowMs = () => performance.now(), lastEpoch = () => 0, ...options } = changes;
+  const { clocks = systemClocks(), lastEpoch = () => 0, ...options } = changes;
   const all = { kind: 'etcd', endpoints: [etcd.endpoint], leaseMs: SHORT_LEASE_MS, cluster, name, ...options } as const;
-  return started(cluster, new EtcdCoordinator(all, nowMs, lastEpoch));
+  return started(cluster, new EtcdCoordinator(all, clocks, lastEpoch));
 }
 
 describe('with etcd', () => {
@@ -83,10 +83,11 @@ describe('with etcd', () => {
 
   test('a leader that stood still for longer than its lease leads no more, before anything else of it runs', async () => {
     const cluster = newCluster();
+    const clocks = systemClocks();
     let stoodStillMs = 0;
     const one = await start(cluster, 'a', {
       leaseMs: LONG_LEASE_MS,
-      nowMs: () => performance.now() + stoodStillMs,
+      clocks: { ...clocks, endingMs: () => clocks.endingMs() + stoodStillMs },
     });
     const epoch = epochOf(one);
     stoodStillMs = LONG_LEASE_MS;

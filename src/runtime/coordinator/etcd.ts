@@ -7,6 +7,7 @@ import { EtcdView } from './etcd-view.js';
 import { writeRecord } from './etcd-write.js';
 import { leaseTimes, type LeaseTimes } from './lease-times.js';
 import { Rounds } from './rounds.js';
+import type { Clocks } from './sleepless-clock.js';
 import { Term } from './term.js';
 
 interface Lease {
@@ -41,6 +42,7 @@ export class EtcdCoordinator implements Coordinator {
   readonly #client: EtcdClient;
   readonly #view: EtcdView;
   readonly #nowMs: () => number;
+  readonly #waitingMs: () => number;
   readonly #lastEpoch: () => number;
   readonly #rounds: Rounds;
   #lease: Lease | undefined;
@@ -58,11 +60,10 @@ export class EtcdCoordinator implements Coordinator {
   #onChange: () => void = () => {};
 
   /**
-   * @param nowMs monotonic
    * @param lastEpoch the largest that any server has told of
    * @throws where a file of the certificates cannot be read
    */
-  constructor(options: EtcdOptions, nowMs: () => number, lastEpoch: () => number) {
+  constructor(options: EtcdOptions, clocks: Clocks, lastEpoch: () => number) {
     const times = leaseTimes(options.leaseMs);
     this.#name = options.name;
     this.#times = times;
@@ -72,7 +73,8 @@ export class EtcdCoordinator implements Coordinator {
     );
     this.#client = new EtcdClient(options);
     this.#view = new EtcdView(options.keyPrefix ?? DEFAULTS.coordinatorKeyPrefix, options.cluster);
-    this.#nowMs = nowMs;
+    this.#nowMs = clocks.endingMs;
+    this.#waitingMs = clocks.waitingMs;
     this.#lastEpoch = lastEpoch;
   }
 
@@ -153,7 +155,7 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   #take(found: EtcdKeys, asked: number): boolean {
-    if (found.revision < asked) this.#strangeSinceMs = this.#nowMs();
+    if (found.revision < asked) this.#strangeSinceMs = this.#waitingMs();
     return this.#view.takeAll(found, asked);
   }
 
@@ -161,9 +163,9 @@ export class EtcdCoordinator implements Coordinator {
     const view = this.#view;
     const lastEpoch = Math.max(this.#lastEpoch(), view.record?.epoch ?? 0);
     const isBehind = view.base + view.revision < lastEpoch;
-    if (isBehind) this.#strangeSinceMs ??= this.#nowMs();
+    if (isBehind) this.#strangeSinceMs ??= this.#waitingMs();
     // Who leads by what this etcd was before has to see first that it does not any more.
-    const waitMs = (this.#strangeSinceMs ?? -Infinity) + this.#times.ttlMs - this.#nowMs();
+    const waitMs = (this.#strangeSinceMs ?? -Infinity) + this.#times.ttlMs - this.#waitingMs();
     if (waitMs > 0) {
       const why = isBehind ? `it knows nothing of epoch ${lastEpoch}, which the servers have seen` : 'it went back';
       this.#failure = `etcd is new, or was restored: ${why}; nobody leads until ${this.#times.ttlMs} ms have passed`;
