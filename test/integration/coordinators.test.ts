@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { EtcdCoordinator } from '../../src/runtime/coordinator/etcd.js';
-import type { EtcdOptions } from '../../src/runtime/coordinator/coordinator.js';
+import type { Coordinator, EtcdOptions } from '../../src/runtime/coordinator/coordinator.js';
+import { coordinatorOf } from '../../src/runtime/coordinator/coordinator-of.js';
 import { systemClocks, type Clocks } from '../../src/runtime/coordinator/sleepless-clock.js';
 import { TestAuthority } from '../certificates.js';
-import { epochOf, recordOf, started, untilOneLeads } from '../etcd/coordinators.js';
+import { monitorLogin } from '../cluster.js';
+import { epochOf, recordOf, started, untilOneLeads } from '../coordinators.js';
 import { askEtcd, startEtcd, type TestEtcd } from '../etcd/etcd.js';
 import { eventually, temporaryDirectory } from '../proxy.js';
 import { startRelay } from '../relay.js';
@@ -27,10 +28,10 @@ interface Changes extends Partial<EtcdOptions> {
   readonly lastEpoch?: () => number;
 }
 
-async function start(cluster: string, name: string, changes: Changes = {}): Promise<EtcdCoordinator> {
+async function start(cluster: string, name: string, changes: Changes = {}): Promise<Coordinator> {
   const { clocks = systemClocks(), lastEpoch = () => 0, ...options } = changes;
-  const all = { kind: 'etcd', endpoints: [etcd.endpoint], leaseMs: SHORT_LEASE_MS, cluster, name, ...options } as const;
-  return started(cluster, new EtcdCoordinator(all, clocks, lastEpoch));
+  const settings = { kind: 'etcd', endpoints: [etcd.endpoint], leaseMs: SHORT_LEASE_MS, cluster, ...options } as const;
+  return started(cluster, coordinatorOf(settings, { name, nodes: [], login: monitorLogin(), lastEpoch, clocks }));
 }
 
 describe('with etcd', () => {
@@ -246,7 +247,7 @@ describe('with etcd', () => {
     await askEtcd(own, 'auth/user/grant', { user: 'root', role: 'root' });
     await askEtcd(own, 'auth/enable', {});
     const cluster = newCluster();
-    const as = async (name: string, password: string): Promise<EtcdCoordinator> =>
+    const as = async (name: string, password: string): Promise<Coordinator> =>
       start(cluster, name, { endpoints: [own.endpoint], user: 'root', password });
     const [right, wrong] = await Promise.all([as('a', 'secret'), as('b', 'other')]);
     expect(await untilOneLeads([right])).toBe(right);

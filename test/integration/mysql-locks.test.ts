@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { MysqlLocksCoordinator } from '../../src/runtime/coordinator/mysql-locks.js';
+import type { Coordinator } from '../../src/runtime/coordinator/coordinator.js';
+import { coordinatorOf } from '../../src/runtime/coordinator/coordinator-of.js';
 import { systemClocks, type Clocks } from '../../src/runtime/coordinator/sleepless-clock.js';
 import type { MonitorLogin } from '../../src/runtime/monitor-login.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
 import { clusterInfo, connectDirect, monitorLogin, nodeInfo } from '../cluster.js';
-import { epochOf, recordOf, started, untilOneLeads } from '../etcd/coordinators.js';
+import { epochOf, recordOf, started, untilOneLeads } from '../coordinators.js';
 import { asRoot, eventually, type Row } from '../proxy.js';
 import { startRelay, type Relay } from '../relay.js';
 
@@ -30,16 +31,16 @@ function newCluster(): string {
   return `${'Shop '.repeat(20)}${clusters++}`;
 }
 
-async function start(cluster: string, name: string, changes: Changes = {}): Promise<MysqlLocksCoordinator> {
+async function start(cluster: string, name: string, changes: Changes = {}): Promise<Coordinator> {
   const { nodes = servers, clocks = systemClocks(), lastEpoch = () => 0 } = changes;
-  const options = { kind: 'mysql-locks', nodes, cluster, name, leaseMs: LEASE_MS } as const;
-  return started(cluster, new MysqlLocksCoordinator(options, login, clocks, lastEpoch));
+  const settings = { kind: 'mysql-locks', cluster, leaseMs: LEASE_MS } as const;
+  return started(cluster, coordinatorOf(settings, { name, nodes, login, lastEpoch, clocks }));
 }
 
 async function startBehindRelays(
   cluster: string,
   name: string,
-): Promise<{ readonly coordinator: MysqlLocksCoordinator; readonly relays: readonly Relay[] }> {
+): Promise<{ readonly coordinator: Coordinator; readonly relays: readonly Relay[] }> {
   const relays = await Promise.all(servers.map(async (server) => startRelay(server)));
   const nodes = relays.map(({ host, port }, index) => ({ name: `db${index + 1}`, host, port }));
   return { coordinator: await start(cluster, name, { nodes }), relays };

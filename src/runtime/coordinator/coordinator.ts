@@ -64,12 +64,9 @@ export interface EtcdOptions {
 
 export interface MysqlLocksOptions {
   readonly kind: 'mysql-locks';
-  /** All servers of the cluster, whether they can be reached or not, and the same ones in the same order for all proxies. */
+  /** All servers of the cluster, whether they can be reached or not, and the same ones for all proxies. */
   readonly nodes: readonly NodeAddress[];
   readonly leaseMs?: number | undefined;
   readonly cluster: string;
   readonly name: string;
 }
-
-export type CoordinatorOptions =
-  { readonly kind: 'alone'; readonly name: string } | { readonly kind: 'follow' } | EtcdOptions | MysqlLocksOptions;

@@ -15,7 +15,7 @@ import { Term } from './term.js';
  *
  * ```
  *   round:  look at all locks ─► ours on most? that is a proof: the term goes on
- *                             └► free on most? take them one by one in the order of the configuration;  not on most? give them back
+ *                             └► free on most? take them one by one, all in one order;  not on most? give them back
  *   a term begins only when the locks of most have been held, without a break, for as long as a proof is good for
  * ```
  *
@@ -60,7 +60,10 @@ export class MysqlLocksCoordinator implements Coordinator {
     const times = leaseTimes(leaseMs);
     this.#name = name;
     this.#validMs = times.ttlMs - times.marginMs;
-    this.#sessions = nodes.map((node) => new LockSession(node, login, cluster, times.ttlMs, clocks.waitingMs));
+    // For all proxies in the same order: the first of them is for one.
+    this.#sessions = [...nodes]
+      .sort((a, b) => (`${a.host}:${a.port}` < `${b.host}:${b.port}` ? -1 : 1))
+      .map((node) => new LockSession(node, login, cluster, times.ttlMs, clocks.waitingMs));
     this.#clocks = clocks;
     this.#lastEpoch = lastEpoch;
     // Not in step with the others: who finds the locks with another one gives back those that it has.

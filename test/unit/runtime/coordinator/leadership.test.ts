@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Alone } from '../../../../src/runtime/coordinator/alone.js';
 import type { PrimaryRecord } from '../../../../src/runtime/coordinator/coordinator.js';
 import { Follow } from '../../../../src/runtime/coordinator/follow.js';
+import type { LockState } from '../../../../src/runtime/coordinator/lock-session.js';
+import { majorityOf } from '../../../../src/runtime/coordinator/majority.js';
 import { leaseTimes } from '../../../../src/runtime/coordinator/lease-times.js';
 import { parsePrimaryRecord, primaryRecordText } from '../../../../src/runtime/coordinator/primary-record.js';
 import { sleeplessClock } from '../../../../src/runtime/coordinator/sleepless-clock.js';
@@ -143,4 +145,24 @@ test('who follows never leads, and writes nothing', async () => {
   expect(follow.leadership).toBeUndefined();
   expect(await follow.write()).toBe(false);
   await follow.stop();
+});
+
+describe('the locks of most servers', () => {
+  const held = (uuid: string, sinceMs: number): LockState => ({ kind: 'held', uuid, sinceMs });
+  const free = (uuid: string): LockState => ({ kind: 'free', uuid });
+  const SILENT: LockState = { kind: 'silent', why: 'db3: it is down' };
+
+  test('are held since the last one that was needed, whatever came later', () => {
+    expect(majorityOf([held('a', 30), held('b', 10), held('c', 20)]).heldSinceMs).toBe(20);
+    expect(majorityOf([held('a', 30), free('b'), SILENT]).heldSinceMs).toBeUndefined();
+    expect(majorityOf([held('a', 30), held('b', 40), free('c'), SILENT]).heldSinceMs).toBeUndefined();
+  });
+
+  test('are those of servers, not of their names', () => {
+    const twice = majorityOf([held('a', 10), free('a'), SILENT]);
+    expect(twice).toMatchObject({ held: 1, free: 1, heldSinceMs: undefined });
+    expect(twice.problem).toMatch(/the same server$/);
+    expect(majorityOf([free('a'), SILENT, SILENT]).problem).toMatch(/2 of 3 servers, and 1 answer: db3: it is down$/);
+    expect(majorityOf([held('a', 10), free('b'), SILENT]).problem).toBeUndefined();
+  });
 });

@@ -1,6 +1,6 @@
 import { afterEach, expect } from 'vitest';
-import type { Coordinator, PrimaryRecord } from '../../src/runtime/coordinator/coordinator.js';
-import { eventually } from '../proxy.js';
+import type { Coordinator, PrimaryRecord } from '../src/runtime/coordinator/coordinator.js';
+import { eventually } from './proxy.js';
 
 interface Running {
   readonly cluster: string;
