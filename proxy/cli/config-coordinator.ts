@@ -12,6 +12,7 @@ const KEYS_OF = {
 } as const;
 /** etcd grants none that is shorter. */
 const SHORTEST_LEASE_MS = 2_000;
+const LONGEST_LEASE_MS = 300_000;
 
 type EtcdSettings = Extract<CoordinatorSettings, { kind: 'etcd' }>;
 
@@ -101,8 +102,8 @@ function readTls(
 
 function readLease(reader: ConfigReader, all: Section): number | undefined {
   const leaseMs = reader.count(all.get('lease_ms'), 'coordinator.lease_ms');
-  if (leaseMs === undefined || leaseMs >= SHORTEST_LEASE_MS) return leaseMs;
-  return reader.fail(all.get('lease_ms'), `coordinator.lease_ms is ${SHORTEST_LEASE_MS} at least`);
+  if (leaseMs === undefined || (leaseMs >= SHORTEST_LEASE_MS && leaseMs <= LONGEST_LEASE_MS)) return leaseMs;
+  return reader.fail(all.get('lease_ms'), `coordinator.lease_ms is from ${SHORTEST_LEASE_MS} to ${LONGEST_LEASE_MS}`);
 }
 
 function readName(reader: ConfigReader, all: Section, key: string): string | undefined {

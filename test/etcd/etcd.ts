@@ -13,6 +13,7 @@ import { waitUntil } from '../../docker/cluster/wait-until.js';
 
 const FETCH_TIMEOUT_MS = 5 * 60_000;
 const START_TIMEOUT_MS = 30_000;
+const HOST = '127.0.0.1';
 
 const running: GuardedMysqld[] = [];
 afterAll(async () => {
@@ -24,34 +25,74 @@ export interface TestEtcd {
   readonly port: number;
   /** As a coordinator takes it. */
   readonly endpoint: string;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
   /** Its data goes with it. */
   stop(): Promise<void>;
 }
 
 /** An etcd of one member, without data, which ends with the test file. @param port a free one when absent @param options as on its command line */
 export async function startEtcd(port?: number, options: readonly string[] = []): Promise<TestEtcd> {
+  const [clientPort = 0, peerPort = 0] = port === undefined ? await freePorts(2) : [port, ...(await freePorts(1))];
+  return startMember('alone', clientPort, peerPort, options);
+}
+
+/** An etcd of three. */
+export async function startEtcdMembers(): Promise<readonly TestEtcd[]> {
+  const ports = await freePorts(6);
+  const members = ['a', 'b', 'c'].map((name, index) => ({
+    name,
+    clientPort: ports[index] ?? 0,
+    peerPort: ports[index + 3] ?? 0,
+  }));
+  const all = members.map(({ name, peerPort }) => `${name}=${peerUrl(peerPort)}`).join(',');
+  return Promise.all(
+    members.map(async ({ name, clientPort, peerPort }) =>
+      startMember(name, clientPort, peerPort, [
+        '--initial-cluster',
+        all,
+        '--initial-advertise-peer-urls',
+        peerUrl(peerPort),
+      ]),
+    ),
+  );
+}
+
+async function startMember(
+  name: string,
+  port: number,
+  peerPort: number,
+  options: readonly string[],
+): Promise<TestEtcd> {
   const program = await fetchEtcd();
   // Emptied by the guardian, also when this process is killed.
   const directory = join(mkdtempSync(join(tmpdir(), 'rwsplit-etcd-')), 'member');
   mkdirSync(directory);
-  const host = '127.0.0.1';
-  const [clientPort = 0, peerPort = 0] = port === undefined ? await freePorts(2) : [port, ...(await freePorts(1))];
-  const scheme = options.includes('--cert-file') ? 'https' : 'http';
-  const endpoint = `${scheme}://${host}:${clientPort}`;
-  const command = [program, '--data-dir', join(directory, 'data')]
-    .concat(['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint])
-    .concat(['--listen-peer-urls', `http://${host}:${peerPort}`])
+  const endpoint = `${options.includes('--cert-file') ? 'https' : 'http'}://${HOST}:${port}`;
+  const urls = ['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint]
+    .concat(['--listen-peer-urls', peerUrl(peerPort)])
     .concat(options);
   // Beside x64 it wants to be told that it may run. A last argument is for mysqld, and none of its own.
-  const script = `ETCD_UNSUPPORTED_ARCH=${process.arch} exec "$0" ${command.slice(1).join(' ')}`;
-  const guarded = new GuardedMysqld(directory, ['sh', '-c', script, program]);
+  const script = `ETCD_UNSUPPORTED_ARCH=${process.arch} exec ${program} --name ${name} --data-dir ${directory}/data ${urls.join(' ')}`;
+  const guarded = new GuardedMysqld(directory, ['sh', '-c', script]);
   running.push(guarded);
   await guarded.start();
   await waitUntil('etcd answers', START_TIMEOUT_MS, async () => {
     if (!(await guarded.isRunning())) throw new Error(await guarded.logTail());
     return (await guarded.logTail()).includes('ready to serve client requests') ? true : undefined;
   });
-  return { host, port: clientPort, endpoint, stop: () => guarded.stop() };
+  return {
+    host: HOST,
+    port,
+    endpoint,
+    freeze: () => guarded.freeze(),
+    thaw: () => guarded.thaw(),
+    stop: () => guarded.stop(),
+  };
+}
+
+function peerUrl(port: number): string {
+  return `http://${HOST}:${port}`;
 }
 
 /** Asks an etcd that talks HTTP. */

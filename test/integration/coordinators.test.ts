@@ -5,7 +5,7 @@ import { systemClocks, type Clocks } from '../../src/runtime/coordinator/sleeple
 import { TestAuthority } from '../certificates.js';
 import { monitorLogin } from '../cluster.js';
 import { epochOf, recordOf, started, untilOneLeads } from '../coordinators.js';
-import { askEtcd, startEtcd, type TestEtcd } from '../etcd/etcd.js';
+import { askEtcd, startEtcd, startEtcdMembers, type TestEtcd } from '../etcd/etcd.js';
 import { eventually, temporaryDirectory } from '../proxy.js';
 import { startRelay } from '../relay.js';
 
@@ -100,6 +100,25 @@ describe('with etcd', () => {
     const cluster = newCluster();
     const one = await start(cluster, 'a', { endpoints: ['http://127.0.0.1:1', `${etcd.endpoint}/`] });
     expect(await untilOneLeads([one])).toBe(one);
+  });
+
+  test('goes on while any one of three members of etcd stands still, and no two ever lead', async () => {
+    const members = await startEtcdMembers();
+    const endpoints = members.map((member) => member.endpoint);
+    const cluster = newCluster();
+    const all = await Promise.all(['a', 'b', 'c'].map(async (name) => start(cluster, name, { endpoints })));
+    await untilOneLeads(all);
+    let n = 0;
+    // One of them is etcd's own leader.
+    for (const member of members) {
+      await member.freeze();
+      await eventually(async () => {
+        const leading = await untilOneLeads(all);
+        expect(await leading.write(recordOf(epochOf(leading), { node: `db${++n}:3306` }))).toBe(true);
+        await eventually(() => expect(all.map(({ record }) => record?.node)).toEqual(Array(3).fill(`db${n}:3306`)));
+      });
+      await member.thaw();
+    }
   });
 
   describe('the record of the primary', () => {
