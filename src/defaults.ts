@@ -92,10 +92,10 @@ export const DEFAULTS = {
   drainTimeoutMs: 10_000,
   /** So long a leadership lasts at etcd or the servers when its holder falls silent. */
   leaseTtlMs: 5_000,
-  /** The holder itself takes it to be over so much earlier. */
-  leaseMarginMs: 1_000,
-  /** How often it is renewed, and how often the others look who leads. */
-  leaseRenewMs: 1_500,
+  /** Which part of that earlier the holder itself takes it to be over. */
+  leaseMarginShare: 0.2,
+  /** After which part of that it is renewed, and the others look who leads. */
+  leaseRenewShare: 0.3,
   /** One question of a coordinator to one etcd member or server. */
   coordinatorRequestMs: 1_000,
   /** A question with all its attempts at further etcd members. */
@@ -104,6 +104,8 @@ export const DEFAULTS = {
   coordinatorRetryMs: 100,
   /** What etcd may answer, in one message. */
   coordinatorAnswerBytes: 1_048_576,
+  /** Below which all keys are in etcd. */
+  coordinatorKeyPrefix: 'rwsplit',
   /** What a server connection reads at once. */
   readBufferBytes: 65_536,
 } as const;

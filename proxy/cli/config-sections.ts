@@ -2,10 +2,19 @@ import { isScalar } from 'yaml';
 import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
 import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
+import { POLICIES } from '../../src/failover/durability.js';
 import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
-import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
+import type {
+  ClientOptions,
+  FailoverOptions,
+  HoldOptions,
+  LimitOptions,
+  PoolOptions,
+  ServerOptions,
+  TlsOptions,
+} from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
 import type { UserOptions } from '../users.js';
 import type { ConfigReader, Section } from './config-reader.js';
@@ -61,6 +70,32 @@ export function readPool(reader: ConfigReader, pool: Section): PoolOptions {
     idleMs: count('idle_ms'),
     maxLifetimeMs: count('max_lifetime_ms'),
   };
+}
+
+export function readFailover(reader: ConfigReader, top: Section): FailoverOptions {
+  const keys =
+    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild'.split(' ');
+  const failover = reader.section(top, 'failover', keys);
+  const account = (prefix: string, what: string): { user: string; password: string } | undefined => {
+    const user = reader.string(failover.get(`${prefix}user`), `failover.${prefix}user`);
+    const variable = reader.string(failover.get(`${prefix}password_env`), `failover.${prefix}password_env`);
+    if (user === undefined) return undefined;
+    return { user, password: variable === undefined ? '' : readSecret(variable, `the password of ${what} '${user}'`) };
+  };
+  return {
+    policy: reader.choice(failover.get('policy'), 'failover.policy', POLICIES),
+    account: account('', "the failover's account"),
+    replication: account('replication_', "the replicas' account"),
+    drainTimeoutMs: reader.count(failover.get('drain_timeout_ms'), 'failover.drain_timeout_ms'),
+    pauseMs: reader.count(failover.get('pause_ms'), 'failover.pause_ms'),
+    rebuilds: reader.choice(failover.get('rebuild'), 'failover.rebuild', ['clone', 'no']) === 'clone',
+  };
+}
+
+export function readHold(reader: ConfigReader, top: Section): HoldOptions {
+  const hold = reader.section(top, 'hold', ['timeout_ms', 'max', 'bytes']);
+  const count = (name: string): number | undefined => reader.count(hold.get(name), `hold.${name}`);
+  return { timeoutMs: count('timeout_ms'), max: count('max'), bytes: count('bytes') };
 }
 
 export function readUsers(reader: ConfigReader, node: unknown): UserOptions[] | undefined {

@@ -18,8 +18,8 @@ beforeAll(async () => {
     nodes: cluster.nodes,
     accounts: cluster.accounts,
     options: {
+      coordinator: { kind: 'alone' },
       failover: {
-        coordinator: { kind: 'alone', name: 'test' },
         account: cluster.accounts.failover,
         pauseMs: 0,
         rebuilds: true,
@@ -225,7 +225,8 @@ test('a primary that only the proxy cannot reach stays the primary', async () =>
     nodes: [{ host: '127.0.0.1', port: relay.port }, ...others],
     accounts: cluster.accounts,
     options: {
-      failover: { coordinator: { kind: 'alone', name: 'cut off' }, account: cluster.accounts.failover, pauseMs: 0 },
+      coordinator: { kind: 'alone' },
+      failover: { account: cluster.accounts.failover, pauseMs: 0 },
     },
   });
   const client = await cutOff.connect({ ...cluster.accounts.app, database: 'faults' });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
 import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js';
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
@@ -7,6 +8,7 @@ import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
+import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { Log } from '../log.js';
 import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
@@ -15,6 +17,7 @@ import { loggable } from './loggable.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 
+const OPEN_MS = 2_000;
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
 /** A diagnosis that lasts for less is not worth a line in the log. */
 const WORTH_TELLING_MS = 1_000;
@@ -53,6 +56,8 @@ export class Supervisor {
   readonly #cluster: SupervisedCluster;
   readonly #log: Log;
   readonly #nowMs: () => number;
+  /** This process, to servers. */
+  readonly #id = randomUUID();
   readonly #nodes = new Map<string, HaNode>();
   readonly #accounts: ReplicationAccounts;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
@@ -149,15 +154,35 @@ export class Supervisor {
 
   #add(address: NodeAddress): HaNode {
     const preference = this.#settings.preferences.get(address.name) ?? 'neutral';
-    const node = new HaNode(address, preference, this.#login, this.#nowMs, (it) => this.#looked(it));
+    const node = new HaNode(
+      address,
+      preference,
+      this.#login,
+      this.#nowMs,
+      (it) => this.#looked(it),
+      () => this.#identity,
+    );
     this.#nodes.set(address.name, node);
     return node;
   }
 
+  /** Alone there is no other leader; else servers are to tell ours from an earlier one. */
+  get #identity(): LeaderIdentity | undefined {
+    const { kind, leadership } = this.#coordinator;
+    if (kind === 'alone' || leadership === undefined) return undefined;
+    return { cluster: this.#settings.cluster, epoch: leadership.epoch, id: this.#id };
+  }
+
   #coordinated(): void {
-    const { record } = this.#coordinator;
+    const { record, leadership } = this.#coordinator;
+    if (leadership !== undefined) this.#openSessions();
     if (record === undefined || this.#busy || record.serverUuid === this.#primaryUuid) return;
     void this.#appoint(record.serverUuid);
+  }
+
+  /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
+  #openSessions(): void {
+    for (const { tasks } of this.#nodes.values()) tasks.open(OPEN_MS).catch(() => {});
   }
 
   async #appoint(serverUuid: string, left?: string): Promise<void> {
