@@ -19,7 +19,7 @@ import { Commits } from '../src/session/commits.js';
 import { WriteHold } from '../src/runtime/write-hold.js';
 import { KnownPositions } from '../src/session/known-positions.js';
 import { WaitCounts } from '../src/session/wait-counts.js';
-import type { Node, Snapshot } from '../src/topology/snapshot.js';
+import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
 import { ClientConnection, type ClientTimes, type Intake, type ProxyContext } from './client-connection.js';
@@ -375,8 +375,8 @@ const HOLD_LOOK_MS = 2;
 
 /** Out of service by an operator's word: nothing is done there. */
 function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
-  const isCommanded = ({ health }: Node): boolean => health === 'draining' || health === 'maintenance';
-  return new Set(nodes.filter(isCommanded).map(({ address }) => address.name));
+  const commanded = nodes.filter(({ health }) => health === 'draining' || health === 'maintenance');
+  return new Set(commanded.map(({ address }) => address.name));
 }
 
 const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;

@@ -99,6 +99,11 @@ function commandOf(
   return verb === undefined || node === undefined ? undefined : { kind: 'command', verb, node };
 }
 
+function howOf(words: string | undefined): OwnPromotion['how'] {
+  if (words === undefined) return 'run';
+  return words === 'force' ? 'force' : 'dry-run';
+}
+
 function promotionOf(
   digestText: string,
   sql: Uint8Array,
@@ -106,10 +111,6 @@ function promotionOf(
   end: number,
   mode: LexMode,
 ): OwnPromotion | undefined {
-  const howOf = (words: string | undefined): OwnPromotion['how'] => {
-    if (words === undefined) return 'run';
-    return words === 'force' ? 'force' : 'dry-run';
-  };
   const failover = FAILOVER.exec(digestText);
   if (failover !== null) return { kind: 'promotion', to: undefined, how: howOf(failover[1]) };
   const switchover = SWITCHOVER.exec(digestText);

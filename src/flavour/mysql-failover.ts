@@ -6,9 +6,10 @@ export const JOURNAL = 'rwsplit.journal';
 
 const MAKE_JOURNAL: readonly string[] = [
   'CREATE DATABASE IF NOT EXISTS rwsplit',
+  // A leader, whose epoch it is, may change the primary more than once.
   `CREATE TABLE IF NOT EXISTS ${JOURNAL} (
-     epoch BIGINT UNSIGNED NOT NULL PRIMARY KEY, server_uuid CHAR(36) NOT NULL, node VARCHAR(300) NOT NULL,
-     at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))`,
+     epoch BIGINT UNSIGNED NOT NULL, change_no INT UNSIGNED NOT NULL, server_uuid CHAR(36) NOT NULL, node VARCHAR(300) NOT NULL,
+     at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (epoch, change_no))`,
 ];
 
 /** MySQL from 8.0.26 on. Source: its manual, "Replication Statements" and "Semisynchronous Replication". */
@@ -79,7 +80,9 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
       const { epoch, serverUuid, node } = command;
       return [
         {
-          sql: `INSERT INTO ${JOURNAL} (epoch, server_uuid, node) VALUES (${epoch}, ${quoted(serverUuid)}, ${quoted(node)})`,
+          sql:
+            `INSERT INTO ${JOURNAL} (epoch, change_no, server_uuid, node) SELECT ${epoch}, COALESCE(MAX(change_no), 0) + 1, ` +
+            `${quoted(serverUuid)}, ${quoted(node)} FROM ${JOURNAL} WHERE epoch = ${epoch}`,
         },
       ];
     }

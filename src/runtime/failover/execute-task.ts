@@ -82,6 +82,8 @@ async function endAll(clients: readonly RowDataPacket[], session: HaSession): Pr
 function timeoutOf(command: Command): number {
   if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
   if (command.kind === 'close-for-writes') return command.waitS * 1_000 + STATEMENT_MS;
+  // A source that stops waiting takes a second at times.
+  if (command.kind === 'semi-sync-source') return 5 * STATEMENT_MS;
   if (command.kind === 'stop-receiving' || command.kind === 'stop-replica') return STOP_MS;
   return command.kind === 'clone' ? CLONE_MS : STATEMENT_MS;
 }

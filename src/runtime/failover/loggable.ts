@@ -2,7 +2,11 @@ import type { ClusterView, NodeState } from '../../failover/view.js';
 
 /** What a decision has seen, for the log. */
 export function loggable({ primary, others }: ClusterView): object {
-  const of = ({ name, reach, why, executed, readOnly, replica }: NodeState): object => ({
+  return { primary: primary === undefined ? undefined : ofNode(primary), others: others.map(ofNode) };
+}
+
+function ofNode({ name, reach, why, executed, readOnly, replica }: NodeState): object {
+  return {
     name,
     reach,
     why,
@@ -11,6 +15,5 @@ export function loggable({ primary, others }: ClusterView): object {
     received: replica?.received.toString(),
     receiver: replica?.receiver,
     quietForMs: replica === undefined ? undefined : Math.round(replica.quietForMs),
-  });
-  return { primary: primary === undefined ? undefined : of(primary), others: others.map(of) };
+  };
 }

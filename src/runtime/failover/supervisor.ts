@@ -115,7 +115,8 @@ export class Supervisor {
     await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
     const journals = [...this.#nodes.values()].flatMap(({ journal }) => journal);
     this.#noteJournal();
-    const [last] = journals.toSorted((a, b) => b.epoch - a.epoch);
+    // Each begins with its last one.
+    const [last] = journals.toSorted((a, b) => b.epoch - a.epoch || b.change - a.change);
     const isThere = (uuid: string): boolean => this.#stateOf(uuid) !== undefined;
     if (last !== undefined && isThere(last.serverUuid)) await this.#appoint(last.serverUuid);
     await this.#coordinator.start(() => this.#coordinated());
@@ -321,7 +322,7 @@ export class Supervisor {
     this.#busy = true;
     const beganAtMs = this.#nowMs();
     this.#log.warn({ view: loggable(view) }, `failover: ${why}`);
-    const epoch = this.#nextEpoch(leadership);
+    const { epoch } = leadership;
     try {
       const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
       const ms = Math.round(this.#nowMs() - beganAtMs);
@@ -359,10 +360,6 @@ export class Supervisor {
     return problem ?? `another proxy leads${leader === undefined ? '' : `: ${leader}`}; say it there`;
   }
 
-  #nextEpoch(leadership: Leadership): number {
-    return Math.max(this.#epoch + 1, leadership.epoch);
-  }
-
   /** Nobody else may be the primary until it has answered. */
   async #stuck(name: string, why: string): Promise<void> {
     this.#log.error(`it is not known whether ${name} takes writes (${why}): until it answers, nobody is the primary`);
@@ -390,7 +387,7 @@ export class Supervisor {
     this.#busy = true;
     try {
       await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
-      const settings = this.#switchoverSettings(this.#nextEpoch(leadership), force);
+      const settings = this.#switchoverSettings(leadership.epoch, force);
       const view = this.#view;
       this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
       const state = await this.#conductor.switchOver(view, to, settings, leadership);
@@ -489,7 +486,7 @@ export class Supervisor {
     if (record?.phase !== 'promoting' || record.serverUuid !== primary.serverUuid || leadership === undefined) {
       return undefined;
     }
-    return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: this.#nextEpoch(leadership) };
+    return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: leadership.epoch };
   }
 
   #hasRestarted({ uptimeS, state }: HaNode): boolean {
@@ -504,7 +501,7 @@ export class Supervisor {
   /** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
   async #keepJournal(node: HaNode, primary: NodeState, leadership: Leadership): Promise<void> {
     if (this.#isJournaled) return;
-    const epoch = Math.max(this.#epoch + 1, leadership.epoch);
+    const { epoch } = leadership;
     await this.#conductor.run(journalTask(primary, epoch), leadership);
     await node.lookNow();
   }
