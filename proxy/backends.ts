@@ -207,8 +207,7 @@ export class Backends {
 
   /** Ends all connections to a node at once. @param isGone it is of no use to tell it */
   drop(node: string, isGone: boolean): void {
-    if (isGone) this.#nodes.drop(node);
-    else this.#nodes.leave(node);
+    this.#nodes.drop(node, isGone);
   }
 
   /** Ends all connections. */

@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../../src/defaults.js';
 import { interrupted, type RwsplitError } from '../../src/errors.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
@@ -124,12 +125,11 @@ export class Answering implements RelayEnd {
     if (state.stage !== 'interrupted') cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
-    const { name } = connection.node;
     const mayRepeat = state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role);
-    // A server that has failed it twice is none to ask a third time.
-    if (mayRepeat && !state.failed.has(name)) {
+    // Where many connections have died unnoticed, several in a row may be lost. A read that ends servers is to end itself.
+    if (mayRepeat && ++state.losses <= DEFAULTS.lossesPerRead) {
       // What only reads and has had no answer may be asked again, elsewhere.
-      state.failed.add(name);
+      state.failed.add(connection.node.name);
       this.#connecting.connect(run);
       return;
     }

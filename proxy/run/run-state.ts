@@ -46,6 +46,8 @@ export class RunState {
   position: KnownPosition | undefined;
   /** What that replica is to have before it answers. */
   waits: Waits | undefined;
+  /** How often it has lost its server. */
+  losses = 0;
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
@@ -67,6 +69,7 @@ export class RunState {
     this.stage = 'running';
     this.position = undefined;
     this.waits = undefined;
+    this.losses = 0;
     if (this.failed.size > 0) this.failed.clear();
   }
 
