@@ -221,8 +221,7 @@ export class Backends {
 
   /** Ends all connections to a node at once. @param isGone it is of no use to tell it */
   drop(node: string, isGone: boolean): void {
-    if (isGone) this.#nodes.drop(node);
-    else this.#nodes.leave(node);
+    this.#nodes.drop(node, isGone);
   }
 
   /** The node does not answer: nobody is to wait for a connection to it. What runs there may still have its answer. */

@@ -363,7 +363,7 @@ export class Proxy {
       // Reads that have had no answer run elsewhere. What runs on the primary may have been executed.
       if (health === 'down') this.#backends.giveUpDials(name);
       const isOver = health === 'down' || health === 'maintenance';
-      if (isOver && known?.role === 'replica') this.#backends.drop(name, health === 'down');
+      if (isOver && known !== undefined && known.role !== 'primary') this.#backends.drop(name, health === 'down');
       const level = health === 'up' ? 'info' : 'warn';
       this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
     }

@@ -40,6 +40,8 @@ export const DEFAULTS = {
   /** After a failed connection attempt the next waits so long, doubled with each failure, up to the maximum. */
   backOffMinMs: 50,
   backOffMaxMs: 2_000,
+  /** A read that has had no answer runs elsewhere when its server is lost: so often at the most. */
+  lossesPerRead: 10,
   /** Statements that one server connection keeps prepared; the least recently used is closed first. */
   preparedPerConnection: 200,
   /** The same for all connections to one node: half of what MySQL allows all clients of a server by default. */

@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../../src/defaults.js';
 import { interrupted, RwsplitError } from '../../src/errors.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
@@ -135,8 +136,8 @@ export class Answering implements RelayEnd {
     const lost = isKept ? session.primaryLost() : 'nothing';
     const isUnknown = state.wasSent && !certainlyUncommitted(run);
     const mayRepeat = !isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state);
-    // A server that has failed it twice is none to ask a third time.
-    if (mayRepeat && !state.failed.has(name)) {
+    // Where many connections have died unnoticed, several in a row may be lost. A read that ends servers is to end itself.
+    if (mayRepeat && ++state.losses <= DEFAULTS.lossesPerRead) {
       // What only reads and has had no answer may be asked again, elsewhere; and what was never sent.
       state.failed.add(name);
       this.#connecting.connect(run);

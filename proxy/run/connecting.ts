@@ -256,7 +256,8 @@ export class Connecting {
     const named = replicas.find(({ address }) => address.name === node);
     const source = node === undefined ? this.#cluster.nextReplica(state.failed) : named;
     const fromPrimary = (): void => {
-      state.run = { ...run, source: undefined, route: { to: 'primary', reason: run.classification.reason } };
+      state.route = { to: 'primary', reason: run.classification.reason };
+      state.run = { ...run, source: undefined, route: state.route };
       this.connectToPrimary();
     };
     if (source === undefined) {

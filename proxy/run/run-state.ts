@@ -52,6 +52,8 @@ export class RunState {
   heldSinceMs: number | undefined;
   /** The node with which an open transaction was lost, between two commands: the next one is told. */
   transactionLostOn: string | undefined;
+  /** How often it has lost its server. */
+  losses = 0;
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
@@ -75,6 +77,7 @@ export class RunState {
     this.heldSinceMs = undefined;
     this.position = undefined;
     this.waits = undefined;
+    this.losses = 0;
     if (this.failed.size > 0) this.failed.clear();
   }
 

@@ -40,18 +40,13 @@ export class NodesShared {
     return shared;
   }
 
-  /** The node is gone, although its connections may not have noticed: what runs there learns it now. */
-  drop(node: string): void {
-    for (const connection of this.#byNode.get(node)?.connections ?? []) connection.destroy();
-    this.giveUpDials(node);
-  }
-
-  /** The node is to be left alone: what runs there ends, and idle connections say good-bye. */
-  leave(node: string): void {
+  /** Nobody is to use the node any more: what runs there, or waits for a connection, learns it now. @param isGone it cannot be told */
+  drop(node: string, isGone: boolean): void {
     for (const connection of this.#byNode.get(node)?.connections ?? []) {
-      if (connection.idle) connection.close();
+      if (connection.idle && !isGone) connection.close();
       else connection.destroy();
     }
+    this.giveUpDials(node);
   }
 
   /** Nobody waits any more for connections that are being made. */
@@ -59,7 +54,7 @@ export class NodesShared {
     const { attempts } = this.#byNode.get(node) ?? {};
     for (const giveUp of attempts ?? []) {
       attempts?.delete(giveUp);
-      giveUp(new RwsplitError('server-unreachable', `cannot reach ${node}: it is down`));
+      giveUp(new RwsplitError('server-unreachable', `cannot reach ${node}: it is out of service`));
     }
   }
 }

@@ -9,6 +9,8 @@ import type { NodeProbe } from './node-probe.js';
 /** After these it may have been started anew: with all its caches empty. */
 const COLD: ReadonlySet<Health> = new Set(['down', 'maintenance']);
 
+const BY_COMMAND = 'by command';
+
 /** What has become of one node, look by look. */
 export class NodeWatch {
   readonly probe: NodeProbe;
@@ -68,13 +70,13 @@ export class NodeWatch {
   }
 
   command(event: NodeCommand): void {
-    this.#apply(event, event === 'resume' ? '' : 'by command', Date.now());
+    this.#apply(event, '', Date.now());
   }
 
   /** While it is drained. @param inUse connections there on which something runs, or which a session keeps */
   drain(inUse: number): void {
-    if (inUse === 0) this.#apply('drained', 'by command', Date.now());
-    else this.#why = `by command; connections in use there: ${inUse}`;
+    if (inUse === 0) this.#apply('drained', '', Date.now());
+    else this.#why = `${BY_COMMAND}; connections in use there: ${inUse}`;
   }
 
   /** What all nodes have said shows what this one's last answer is worth. */
@@ -128,8 +130,9 @@ export class NodeWatch {
     const next = nextHealth(before, event);
     this.health = next;
     // What an operator said, and that it does not fit, stays the reason whatever else happens.
-    const stands = next === 'draining' || next === 'maintenance' || (next === 'quarantined' && event === 'failed');
-    if (next !== before || !stands) this.#why = why;
+    const isByCommand = next === 'draining' || next === 'maintenance';
+    const stands = isByCommand || (next === 'quarantined' && event === 'failed');
+    if (next !== before || !stands) this.#why = isByCommand ? BY_COMMAND : why;
     if (next === before) return;
     this.#downSinceMs = next === 'down' ? nowMs : Infinity;
     if (next === 'up') this.#letIn(nowMs);

@@ -58,7 +58,15 @@ const TABLE: Readonly<Record<Health, Readonly<Record<HealthEvent, Health | 'same
   lagging: { ...SEEN, ...COMMANDS, failed: 'suspect' },
   suspect: { ...SEEN, ...COMMANDS, failed: 'same' },
   down: { ...SEEN, ...COMMANDS, failed: 'same', drain: 'maintenance' },
-  draining: { ...BY_COMMAND, drain: 'same', drained: 'maintenance', maintain: 'maintenance', resume: 'unseen' },
+  draining: {
+    ...BY_COMMAND,
+    // What hangs there never comes to its end.
+    silent: 'maintenance',
+    drain: 'same',
+    drained: 'maintenance',
+    maintain: 'maintenance',
+    resume: 'unseen',
+  },
   maintenance: { ...BY_COMMAND, drain: 'same', drained: 'same', maintain: 'same', resume: 'unseen' },
   quarantined: { ...SEEN, ...COMMANDS, failed: 'same' },
 };

@@ -232,6 +232,31 @@ describe('a replica', () => {
     await monitor.query(`RWSPLIT RESUME '${name}'`);
     await comesBack(victim);
   });
+
+  test('that hangs while it is drained keeps nothing waiting', async () => {
+    const client = await proxy.connect(cluster.accounts.app);
+    const runsOn = async (): Promise<string> => {
+      const [rows] = await monitor.query<Row[]>('SHOW RWSPLIT SESSIONS');
+      return String(rows.find((it) => it['id'] === client.threadId)?.['runs_on']).replace(/#.*/, '');
+    };
+    const answer = value(client, `SELECT /* rwsplit: node=${nameOf(victim)} */ @@server_id + SLEEP(600)`);
+    await eventually(async () => expect(await runsOn()).toBe(nameOf(victim)));
+    await monitor.query(`RWSPLIT DRAIN '${nameOf(victim)}'`);
+    expect(await shown(victim)).toMatchObject({ health: 'draining' });
+    await victim.freeze();
+    try {
+      await until(victim, { health: 'maintenance', why: 'by command' });
+      await goesOnWithout(victim);
+      await eventually(async () => expect(await runsOn()).not.toBe(nameOf(victim)));
+    } finally {
+      await victim.thaw();
+    }
+    const killer = await proxy.connect(cluster.accounts.app);
+    await killer.query(`KILL QUERY ${client.threadId}`);
+    expect(await answer).not.toBe(victim.serverId + 1);
+    await monitor.query(`RWSPLIT RESUME '${nameOf(victim)}'`);
+    await comesBack(victim);
+  });
 });
 
 test('when all replicas are out at once, the primary answers', async () => {

@@ -21,6 +21,7 @@ describe('the health of a node', () => {
     ['quarantined', ['answered'], 'up'],
     ['up', ['drain'], 'draining'],
     ['draining', ['drained'], 'maintenance'],
+    ['draining', ['silent'], 'maintenance'],
     ['down', ['drain'], 'maintenance'],
     ['lagging', ['maintain'], 'maintenance'],
     ['draining', ['resume', 'answered'], 'up'],
@@ -40,7 +41,7 @@ describe('the health of a node', () => {
         (health, event, events) => {
           const told = nextHealth(health, event);
           expect(['draining', 'maintenance']).toContain(told);
-          expect(after(told, ...events)).toBe(told);
+          expect(['maintenance', ...(events.includes('silent') ? [] : [told])]).toContain(after(told, ...events));
         },
       ),
     );
