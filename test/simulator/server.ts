@@ -203,7 +203,7 @@ export class SimServer {
     this.stopReceiver();
     // With both threads stopped the relay log is dropped.
     if (!this.applies) this.dropRelayLog();
-    this.#isNew = source !== this.source;
+    this.#isNew = this.source !== undefined && source !== this.source;
     this.source = source;
   }
 
