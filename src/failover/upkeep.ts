@@ -71,9 +71,13 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
     if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
     else if (task !== undefined) tasks.push(task);
   }
-  const sound = others.filter(({ name }) => !errant.has(name));
   if (promoting !== undefined) {
-    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements: countFor(primary, sound, memory) }));
+    // Of those that have yet to be compared, one is hoped for: more than there turn out to be would hold up all writes.
+    const stopped = tasks.filter(({ name }) => name === 'freeze');
+    const isUnsure = ({ name }: NodeState): boolean => errant.has(name) || stopped.some(({ node }) => node === name);
+    const sure = others.filter((it) => !isUnsure(it));
+    const acknowledgements = countFor(primary, sure, memory) || Math.min(memory.acknowledgements, stopped.length, 1);
+    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements }));
     return { tasks, errant };
   }
   if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
