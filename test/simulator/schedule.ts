@@ -18,7 +18,7 @@ export interface ScheduleResult {
   readonly trace: readonly string[];
 }
 
-const FAULTS_MS = 6_000;
+const FAULTS_MS = 4_500;
 /** So long all is well, but for servers that are gone, before it has to have come to an end. */
 const SETTLE_MS = 25_000;
 const MAX_EVENTS = 200_000;
@@ -41,7 +41,7 @@ export function runSchedule(seed: number, code: UnderTest = REAL, trace = false)
   for (let id = servers; id < world.storeId; id++) coordinators.push(new SimCoordinator(world, id, policy, code));
   for (const it of coordinators) it.start(0);
   const faults = new Faults(world, coordinators, 1 + random.below(4));
-  faults.scheduleSome(3_000);
+  faults.scheduleSome(2_500);
   clients(world, coordinators);
   if (random.below(2) === 0) plan(world, coordinators);
   world.clock.after(FAULTS_MS, () => faults.end());
@@ -131,20 +131,20 @@ function clients(world: SimWorld, coordinators: readonly SimCoordinator[]): void
     const write = (): void => {
       const primary = it.primary === undefined ? undefined : servers[it.primary];
       if (primary !== undefined && it.up && !it.holds) world.write(primary, it.id);
-      clock.after(80 + random.below(200), write);
+      clock.after(100 + random.below(300), write);
     };
     clock.after(random.below(200), write);
   }
   const writePast = (): void => {
     world.write(pick(random, servers), undefined);
-    clock.after(150 + random.below(400), writePast);
+    clock.after(200 + random.below(600), writePast);
   };
   clock.after(random.below(300), writePast);
 }
 
 function plan(world: SimWorld, coordinators: readonly SimCoordinator[]): void {
   const { random, clock } = world;
-  clock.after(800 + random.below(4_000), () => {
+  clock.after(800 + random.below(2_500), () => {
     const to = nodeName(random.below(world.servers.length));
     for (const it of coordinators) if (it.leads) it.switchOver(to);
   });
