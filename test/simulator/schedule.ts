@@ -56,12 +56,13 @@ export function runSchedule(seed: number, code: UnderTest = REAL, trace = false)
     const { atMs, server } = world.lastAcknowledged;
     const isWritten = atMs > quietSinceMs + 500 && coordinators.some((it) => it.leads && it.primary === server);
     if (isWritten && coordinators.every((it) => !it.isBusy && !it.holds && it.primary === server)) end = 'writable';
-    else if (world.clock.nowMs > quietSinceMs + SETTLE_MS) end = isExcused(world, faults) ? 'reasoned' : 'stalled';
+    else if (world.clock.nowMs > quietSinceMs + SETTLE_MS) {
+      end = isExcused(world, faults, reasonOf(coordinators)) ? 'reasoned' : 'stalled';
+    }
   }
   const last = world.servers[world.lastAcknowledged.server];
   if (end === 'writable' && last !== undefined) world.mustHaveAcknowledged(last);
-  const leader = coordinators.find((it) => it.leads);
-  const reason = end === 'writable' ? '' : (leader?.reason ?? 'nobody leads');
+  const reason = end === 'writable' ? '' : reasonOf(coordinators);
   if (end === 'stalled' || end === undefined || (end === 'reasoned' && reason === '')) {
     world.violated(`clients cannot write, though nothing is wrong any more${reason && `: ${reason}`}`);
   }
@@ -82,12 +83,20 @@ export function runSchedule(seed: number, code: UnderTest = REAL, trace = false)
   };
 }
 
+function reasonOf(coordinators: readonly SimCoordinator[]): string {
+  const leader = coordinators.find((it) => it.leads);
+  return leader === undefined ? 'nobody leads' : leader.reason;
+}
+
+/** These say that something has yet to be found out. */
+const NO_REASONS = /^(?:$|suspect: (?!no primary)|refuses-here|nobody leads)/;
+
 /**
  * Where a server never comes back there may be nobody to write to, if it is said why. Nor can a proxy that starts know a primary that nothing was
  * written down of, and that is closed.
  */
-function isExcused({ journals }: SimWorld, faults: Faults): boolean {
-  return faults.gone.size > 0 || journals.size === 0;
+function isExcused({ journals }: SimWorld, { gone }: Faults, reason: string): boolean {
+  return (gone.size > 0 && !NO_REASONS.test(reason)) || journals.size === 0;
 }
 
 function setUp(world: SimWorld, isLossless: boolean): void {
