@@ -210,7 +210,7 @@ export class SimCoordinator {
     const diagnosis = this.#code.diagnose(view);
     if (diagnosis.kind !== 'healthy') this.reason = `${diagnosis.kind}: ${diagnosis.why}`;
     const asked = this.#code.askAnewOf(view, diagnosis.kind);
-    if (asked.length > 0) this.#askAnew(asked);
+    if (asked.length > 0) this.#askAnew(asked, diagnosis.kind === 'refuses-here');
     else if (diagnosis.kind === 'dead') this.#failOver(view);
   }
 
@@ -299,10 +299,11 @@ export class SimCoordinator {
     for (const task of tasks) this.#run(task, leading, () => (this.#busy = --left > 0), true);
   }
 
-  #askAnew(tasks: readonly Task[]): void {
+  /** @param once for each time that the primary goes down: it costs acknowledgements */
+  #askAnew(tasks: readonly Task[], once: boolean): void {
     const leading = this.#leading();
-    if (leading === undefined || this.#askedAnew || this.#busy) return;
-    this.#askedAnew = true;
+    if (leading === undefined || (once && this.#askedAnew) || this.#busy) return;
+    if (once) this.#askedAnew = true;
     this.#runAll(tasks, leading);
   }
 

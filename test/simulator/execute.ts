@@ -1,6 +1,6 @@
 import type { Command } from '../../src/failover/task.js';
 import type { SimServer } from './server.js';
-import { hasAll } from './vector.js';
+import { gtidSetOf, hasAll } from './vector.js';
 import type { SimWorld } from './world.js';
 
 /** @param why why it was refused; undefined for no reason */
@@ -70,6 +70,8 @@ function atOnce(
       return follow(server, world.idOf(command.host), command.anew);
     case 'assert-executed':
       return hasAll(server.executed, command.gtids) ? undefined : 'it lacks transactions';
+    case 'assert-nothing-else':
+      return command.gtids.contains(gtidSetOf(server.executed)) ? undefined : 'it has transactions of its own';
     case 'semi-sync-source':
       if (!server.hasSemiSync) return 'it has no such variable';
       server.semiSource = command.on;
