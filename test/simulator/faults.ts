@@ -45,8 +45,10 @@ export class Faults {
     this.#world.note(() => `(a fault at ${what})`);
   }
 
+  /** The primary more often than others: without it there is more to do. */
   #anyServer(): number {
-    return this.#world.random.below(this.#world.servers.length);
+    const { random, servers, store } = this.#world;
+    return random.below(2) === 0 ? (store.record?.server ?? 0) : random.below(servers.length);
   }
 
   #one(server: number, by: SimCoordinator | undefined): void {

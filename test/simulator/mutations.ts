@@ -20,7 +20,12 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
     const isRelease = ({ kind }: Command): boolean => kind === 'semi-sync-source';
     return { ...task, commands: [...task.commands.filter(isRelease), ...task.commands.filter((it) => !isRelease(it))] };
   }),
-  'the lease is not looked at again before each step': { ...REAL, rechecksLease: false },
+  'the lease is not looked at again before each step': {
+    ...REAL,
+    rechecksLease: false,
+    // That would keep it from the worst.
+    environment: { ...REAL.environment, endsOlderSessions: false },
+  },
   'too few of those that acknowledge are asked': {
     ...REAL,
     beginFailover: ({ nowMs, primary, others }, ackers, settings) => {

@@ -104,7 +104,7 @@ function setUp(world: SimWorld, isLossless: boolean): void {
   const acknowledgements = servers.length > 3 && random.below(3) === 0 ? 2 : 1;
   const isSemiSync = isLossless || random.below(2) === 0;
   for (const it of servers) {
-    world.applyMs.push(pick(random, [5, 20, 60, 200]));
+    world.applyMs.push(pick(random, [5, 20, 100, 500]));
     it.preference = pick(random, ['neutral', 'neutral', 'neutral', 'prefer', 'prefer-not', 'must-not']);
     if (it.id === 0) {
       it.readOnly = false;
