@@ -73,11 +73,15 @@ export function diagnose({ primary, others }: ClusterView): Diagnosis {
 function ofAnswering(primary: NodeState, answering: readonly NodeState[]): Diagnosis {
   const { name, semiSync, readOnly } = primary;
   if (readOnly) return { kind: 'closed', why: `${name} answers, and is read-only` };
-  const lacksAcks = semiSync !== undefined && semiSync.clients < semiSync.acknowledgements;
-  if (semiSync?.sourceActive === true && semiSync.waiting > 0 && lacksAcks) {
+  if (semiSync?.sourceActive === true && semiSync.waiting > 0) {
     const { waiting, clients, acknowledgements } = semiSync;
-    const why = `${waiting} transactions on ${name} wait for ${acknowledgements} acknowledgements, and ${clients} replicas give them`;
-    return { kind: 'semi-sync-locked', why };
+    // It counts a replica that is frozen for as long as the connection stands.
+    const giving = answering.filter((it) => it.replica?.receiver === 'on' && it.semiSync?.replicaEnabled === true);
+    const count = Math.min(clients, giving.length);
+    if (count < acknowledgements) {
+      const why = `${waiting} transactions on ${name} wait for ${acknowledgements} acknowledgements, and ${count} replicas give them`;
+      return { kind: 'semi-sync-locked', why };
+    }
   }
   if (answering.length > 0 && answering.every((it) => it.replica?.receiver !== 'on')) {
     const names = answering.map((it) => it.name).join(' and ');

@@ -248,7 +248,7 @@ function whileOpening(state: SwitchoverState, event: Handled): SwitchoverStep {
   if (event.kind !== 'done') return end(state, { kind: 'stuck', node: candidate.name, why: reasonOf(event) });
   const tasks = [
     recordTask(candidate, settings.epoch),
-    ...siblings.map((it) => repointTask(it, candidate)),
+    ...siblings.map((it) => repointTask(it, candidate, position)),
     rejoinTask(primary, candidate),
     forgetTask(candidate.name),
   ];

@@ -16,6 +16,8 @@ export type Command =
   | { readonly kind: 'wait-executed'; readonly gtids: GtidSet; readonly timeoutMs: number }
   /** Fails where something of it is missing. */
   | { readonly kind: 'assert-executed'; readonly gtids: GtidSet }
+  /** Fails where it has executed anything else. */
+  | { readonly kind: 'assert-nothing-else'; readonly gtids: GtidSet }
   | { readonly kind: 'semi-sync-source'; readonly on: boolean; readonly acknowledgements: number }
   | { readonly kind: 'semi-sync-replica'; readonly on: boolean }
   /** Closing waits for statements that run, so long at the most; what waits for longer, or holds locks, makes it fail. */
@@ -95,6 +97,8 @@ export function describeCommand(command: Command): string {
       return `wait until it has executed all it has to, ${command.timeoutMs} ms at the most`;
     case 'assert-executed':
       return 'make sure that nothing is missing';
+    case 'assert-nothing-else':
+      return 'make sure that it has no transactions of its own';
     case 'semi-sync-source':
       return command.on
         ? `have ${command.acknowledgements} replicas acknowledge each transaction`

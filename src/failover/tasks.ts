@@ -95,9 +95,11 @@ export function forgetTask(name: string): Task {
   return task('forget', name, BUDGETS.statementMs, 'a primary has no source', [{ kind: 'forget-source' }]);
 }
 
-export function repointTask({ name, semiSync }: NodeState, source: NodeState): Task {
+/** @param known all that it may have: one with transactions of its own would not say so, and differ */
+export function repointTask({ name, semiSync }: NodeState, source: NodeState, known?: GtidSet): Task {
   const acks: Command[] = semiSync === undefined ? [] : [{ kind: 'semi-sync-replica', on: true }];
   return task('repoint', name, BUDGETS.statementMs, `it is to replicate from ${source.name}`, [
+    ...(known === undefined ? [] : [{ kind: 'assert-nothing-else', gtids: known } as const]),
     ...acks,
     { kind: 'follow', host: source.host, port: source.port, anew: false },
   ]);

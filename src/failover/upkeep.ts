@@ -1,7 +1,16 @@
 import { GtidSet } from '../topology/gtid-set.js';
 import type { DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
-import { BUDGETS, fenceTask, forgetTask, openFirstTask, rejoinTask, repointTask, unfreezeTask } from './tasks.js';
+import {
+  BUDGETS,
+  fenceTask,
+  forgetTask,
+  freezeTask,
+  openFirstTask,
+  rejoinTask,
+  repointTask,
+  unfreezeTask,
+} from './tasks.js';
 import { follows, positionOf, type ClusterView, type NodeState } from './view.js';
 
 /** What a leader remembers beside what it sees. */
@@ -35,7 +44,7 @@ export interface Upkeep {
  * | has been the primary, and takes writes | is fenced |
  * | has been the primary, is closed, has nothing of its own | replicates from the primary |
  * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
- * | replicates from a former primary | replicates from the primary |
+ * | replicates from a former primary | is stopped; then it replicates from the primary, where it has nothing of its own |
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
  * | stands still while writes wait for its acknowledgement | receives again |
@@ -62,9 +71,13 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
     if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
     else if (task !== undefined) tasks.push(task);
   }
-  const sound = others.filter(({ name }) => !errant.has(name));
   if (promoting !== undefined) {
-    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements: countFor(primary, sound, memory) }));
+    // Of those that have yet to be compared, one is hoped for: more than there turn out to be would hold up all writes.
+    const stopped = tasks.filter(({ name }) => name === 'freeze');
+    const isUnsure = ({ name }: NodeState): boolean => errant.has(name) || stopped.some(({ node }) => node === name);
+    const sure = others.filter((it) => !isUnsure(it));
+    const acknowledgements = countFor(primary, sure, memory) || Math.min(memory.acknowledgements, stopped.length, 1);
+    tasks.push(openFirstTask(primary, { ...promoting, acknowledgements }));
     return { tasks, errant };
   }
   if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
@@ -79,8 +92,11 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
  * @returns undefined where it was asked after the primary was: what came between says nothing
  */
 function ownOf(node: NodeState, primary: NodeState): GtidSet | undefined {
-  if (primary.seenAtMs < node.seenAtMs) return undefined;
-  return positionOf(node).subtract(primary.executed).withoutSource(primary.serverUuid);
+  const { readOnly, replica } = primary;
+  const standsStill = readOnly && (replica === undefined || replica.receiver === 'off');
+  if (primary.seenAtMs < node.seenAtMs && !standsStill) return undefined;
+  const has = standsStill ? positionOf(primary) : primary.executed;
+  return positionOf(node).subtract(has).withoutSource(primary.serverUuid);
 }
 
 function upkeepOfNode(
@@ -106,7 +122,10 @@ function upkeepOfNode(
   const isLeft =
     formerPrimaries.has(replica.sourceUuid) ||
     others.some((it) => follows(node, it) && formerPrimaries.has(it.serverUuid));
-  if (!isLeft || own === undefined) return undefined;
+  if (!isLeft) return undefined;
+  // A former primary that comes back may send it what nobody else has: what it has is compared when that is over.
+  if (replica.receiver !== 'off') return freezeTask(node);
+  if (own === undefined) return undefined;
   return own.isEmpty ? repointTask(node, primary) : 'errant';
 }
 

@@ -45,6 +45,10 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
       return [
         { sql: `SELECT GTID_SUBSET('${command.gtids.toString()}', @@global.gtid_executed) AS ok`, expectsOk: true },
       ];
+    case 'assert-nothing-else':
+      return [
+        { sql: `SELECT GTID_SUBSET(@@global.gtid_executed, '${command.gtids.toString()}') AS ok`, expectsOk: true },
+      ];
     case 'semi-sync-source': {
       const on = `SET GLOBAL rpl_semi_sync_source_enabled = ${command.on ? 'ON' : 'OFF'}`;
       if (!command.on) return [{ sql: on }];

@@ -182,12 +182,17 @@ export class SimCoordinator {
   }
 
   get #view(): ClusterView {
-    const states = this.#seen.flatMap(({ looked, reach }) =>
-      looked === undefined ? [] : [reach === 'answers' ? looked.state : { ...looked.state, reach, why: reach }],
-    );
-    const uuid = this.primary === undefined ? '' : uuidOf(this.primary);
-    const primary = states.find(({ serverUuid }) => serverUuid === uuid);
-    return { nowMs: this.#world.clock.nowMs, primary, others: states.filter((it) => it !== primary) };
+    const others: NodeState[] = [];
+    let primary: NodeState | undefined;
+    for (let id = 0; id < this.#seen.length; id++) {
+      const seen = this.#seen[id];
+      if (seen?.looked === undefined) continue;
+      const { state } = seen.looked;
+      const now = seen.reach === 'answers' ? state : { ...state, reach: seen.reach, why: seen.reach };
+      if (id === this.primary) primary = now;
+      else others.push(now);
+    }
+    return { nowMs: this.#world.clock.nowMs, primary, others };
   }
 
   #consider(): void {
@@ -197,18 +202,19 @@ export class SimCoordinator {
       return;
     }
     const { failingSinceMs } = primary;
-    if (failingSinceMs === undefined) this.#noteHealthy();
-    else if (!this.#seen.every((it) => it === primary || it.lookedFromMs >= failingSinceMs)) return;
+    if (failingSinceMs !== undefined) {
+      for (const it of this.#seen) if (it !== primary && it.lookedFromMs < failingSinceMs) return;
+    }
     const view = this.#view;
+    if (failingSinceMs === undefined) this.#noteHealthy(view);
     const diagnosis = this.#code.diagnose(view);
     if (diagnosis.kind !== 'healthy') this.reason = `${diagnosis.kind}: ${diagnosis.why}`;
     const asked = this.#code.askAnewOf(view, diagnosis.kind);
-    if (asked.length > 0) this.#askAnew(asked);
+    if (asked.length > 0) this.#askAnew(asked, diagnosis.kind === 'refuses-here');
     else if (diagnosis.kind === 'dead') this.#failOver(view);
   }
 
-  #noteHealthy(): void {
-    const { primary, others } = this.#view;
+  #noteHealthy({ primary, others }: ClusterView): void {
     if (primary === undefined || primary.readOnly) return;
     this.#wroteAtMs = primary.seenAtMs;
     this.#askedAnew = false;
@@ -293,10 +299,11 @@ export class SimCoordinator {
     for (const task of tasks) this.#run(task, leading, () => (this.#busy = --left > 0), true);
   }
 
-  #askAnew(tasks: readonly Task[]): void {
+  /** @param once for each time that the primary goes down: it costs acknowledgements */
+  #askAnew(tasks: readonly Task[], once: boolean): void {
     const leading = this.#leading();
-    if (leading === undefined || this.#askedAnew || this.#busy) return;
-    this.#askedAnew = true;
+    if (leading === undefined || (once && this.#askedAnew) || this.#busy) return;
+    if (once) this.#askedAnew = true;
     this.#runAll(tasks, leading);
   }
 

@@ -1,6 +1,6 @@
 import type { Command } from '../../src/failover/task.js';
 import type { SimServer } from './server.js';
-import { hasAll } from './vector.js';
+import { gtidSetOf, hasAll } from './vector.js';
 import type { SimWorld } from './world.js';
 
 /** @param why why it was refused; undefined for no reason */
@@ -8,15 +8,24 @@ export type Reply = (why: string | undefined) => void;
 
 const POLL_MS = 40;
 
-/** What a server does with a command that has come to it. It may take its time, and never answers where it crashes meanwhile. */
-export function execute(server: SimServer, command: Command, world: SimWorld, reply: Reply): void {
+/**
+ * What a server does with a command that has come to it. It may take its time, and never answers where it crashes meanwhile.
+ * @param isEnded whether its session has been ended: what waits goes on no more
+ */
+export function execute(
+  server: SimServer,
+  command: Command,
+  world: SimWorld,
+  isEnded: () => boolean,
+  reply: Reply,
+): void {
   switch (command.kind) {
     case 'wait-executed':
       return waitExecuted(server, command, world, world.clock.nowMs + command.timeoutMs, reply);
     case 'close-for-writes':
       if (server.readOnly) return reply(undefined);
       server.closing = true;
-      return closeForWrites(server, world, world.clock.nowMs + command.waitS * 1_000, reply);
+      return closeForWrites(server, world, world.clock.nowMs + command.waitS * 1_000, isEnded, reply);
     case 'journal': {
       if (!server.takesWrites) return reply('it is read-only');
       const id = world.idOf(command.node);
@@ -61,6 +70,8 @@ function atOnce(
       return follow(server, world.idOf(command.host), command.anew);
     case 'assert-executed':
       return hasAll(server.executed, command.gtids) ? undefined : 'it lacks transactions';
+    case 'assert-nothing-else':
+      return command.gtids.contains(gtidSetOf(server.executed)) ? undefined : 'it has transactions of its own';
     case 'semi-sync-source':
       if (!server.hasSemiSync) return 'it has no such variable';
       server.semiSource = command.on;
@@ -122,7 +133,17 @@ function waitExecuted(
 }
 
 /** It waits for what commits, which waits for acknowledgements. */
-function closeForWrites(server: SimServer, world: SimWorld, untilMs: number, reply: Reply): void {
+function closeForWrites(
+  server: SimServer,
+  world: SimWorld,
+  untilMs: number,
+  isEnded: () => boolean,
+  reply: Reply,
+): void {
+  if (isEnded()) {
+    server.closing = false;
+    return;
+  }
   if (server.waiting === 0) {
     server.readOnly = true;
     server.isClosedByStart = false;
@@ -135,6 +156,7 @@ function closeForWrites(server: SimServer, world: SimWorld, untilMs: number, rep
   }
   const { incarnation } = server;
   world.clock.after(POLL_MS, () => {
-    if (server.incarnation === incarnation) server.whenRunning(() => closeForWrites(server, world, untilMs, reply));
+    if (server.incarnation === incarnation)
+      server.whenRunning(() => closeForWrites(server, world, untilMs, isEnded, reply));
   });
 }

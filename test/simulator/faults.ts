@@ -1,4 +1,5 @@
 import type { SimCoordinator } from './coordinator.js';
+import { SimStore } from './store.js';
 import type { SimWorld } from './world.js';
 
 /** Things that go wrong, and mostly are well again later. */
@@ -44,8 +45,10 @@ export class Faults {
     this.#world.note(() => `(a fault at ${what})`);
   }
 
+  /** The primary more often than others: without it there is more to do. */
   #anyServer(): number {
-    return this.#world.random.below(this.#world.servers.length);
+    const { random, servers, store } = this.#world;
+    return random.below(2) === 0 ? (store.record?.server ?? 0) : random.below(servers.length);
   }
 
   #one(server: number, by: SimCoordinator | undefined): void {
@@ -63,7 +66,8 @@ export class Faults {
       case 2:
         if (!target.up || target.hung) return;
         target.hang();
-        return this.#later(`db${server + 1} hangs`, lastsMs, () => target.goOn());
+        if (!this.#isForGood(server)) this.#later(`db${server + 1} hangs`, lastsMs, () => target.goOn());
+        return;
       case 3:
         return this.#cutOff(`db${server + 1} is cut off from all`, server, lastsMs, () => true);
       case 4:
@@ -77,20 +81,28 @@ export class Faults {
         coordinator.stop();
         return this.#later(`coordinator ${coordinator.id} crashes`, lastsMs, () => coordinator.start(undefined));
       case 8:
-        coordinator.pausedUntilMs = this.#world.clock.nowMs + lastsMs;
-        return this.#later(`coordinator ${coordinator.id} stands still`, lastsMs, () => {});
+        return this.#pause(coordinator, random.below(2) === 0 ? lastsMs : SimStore.TTL_MS + random.below(2_000));
     }
   }
 
+  #pause(coordinator: SimCoordinator, lastsMs: number): void {
+    coordinator.pausedUntilMs = this.#world.clock.nowMs + lastsMs;
+    this.#later(`coordinator ${coordinator.id} stands still`, lastsMs, () => {});
+  }
+
   #crash(server: number, lastsMs: number): void {
-    const { random, servers } = this.#world;
-    const target = servers[server];
+    const target = this.#world.servers[server];
     if (target === undefined || !target.up) return;
     target.crash();
-    if (random.below(4) === 0 && this.gone.size === 0) {
-      this.gone.add(server);
-      this.#world.note(() => `! db${server + 1} is gone`);
-    } else this.#later(`db${server + 1} crashes`, lastsMs, () => target.restart());
+    if (!this.#isForGood(server)) this.#later(`db${server + 1} crashes`, lastsMs, () => target.restart());
+  }
+
+  /** One server may never come back. */
+  #isForGood(server: number): boolean {
+    if (this.gone.size > 0 || this.#world.random.below(4) > 0) return false;
+    this.gone.add(server);
+    this.#world.note(() => `! db${server + 1} is gone`);
+    return true;
   }
 
   #cutOff(what: string, server: number, lastsMs: number, from: (other: number) => boolean): void {

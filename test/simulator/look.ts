@@ -1,6 +1,6 @@
 import type { NodeState, Reach } from '../../src/failover/view.js';
 import type { SimServer } from './server.js';
-import { gtidSetOf, uuidOf } from './vector.js';
+import { uuidOf } from './vector.js';
 import type { SimWorld } from './world.js';
 
 /** What a server says of itself. */
@@ -33,7 +33,7 @@ export function lookAt(server: SimServer, world: SimWorld, beganAtMs: number): L
     version: server.version,
     readOnly: server.readOnly,
     offline: server.offline,
-    executed: gtidSetOf(server.executed),
+    executed: server.executedSet.get(server.executed),
     replica:
       source === undefined
         ? undefined
@@ -41,7 +41,7 @@ export function lookAt(server: SimServer, world: SimWorld, beganAtMs: number): L
             sourceHost: nodeName(source),
             sourcePort: 3306,
             sourceUuid: uuidOf(source),
-            received: gtidSetOf(server.received),
+            received: server.receivedSet.get(server.received),
             receiver: server.receiver,
             receiverErrno: server.receiverErrno,
             quietForMs: server.brokenAtMs === undefined ? 0 : world.clock.nowMs - server.brokenAtMs,

@@ -1,5 +1,5 @@
 import type { Preference } from '../../src/failover/view.js';
-import { addTx, hasTx, txOf, unionOf, zeros, type Tx, type Vector } from './vector.js';
+import { addTx, hasTx, SetOf, txOf, unionOf, zeros, type Tx, type Vector } from './vector.js';
 import type { SimWorld } from './world.js';
 
 /** Committed on the primary's disk, and waiting for acknowledgements. */
@@ -48,6 +48,8 @@ export class SimServer {
   applies = false;
   applierError = '';
   received: Vector;
+  readonly executedSet = new SetOf();
+  readonly receivedSet = new SetOf();
   relay: Tx[] = [];
   /** The receiver's connection is there, whether anything comes or not. */
   connected = false;
@@ -203,7 +205,7 @@ export class SimServer {
     this.stopReceiver();
     // With both threads stopped the relay log is dropped.
     if (!this.applies) this.dropRelayLog();
-    this.#isNew = source !== this.source;
+    this.#isNew = this.source !== undefined && source !== this.source;
     this.source = source;
   }
 

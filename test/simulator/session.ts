@@ -112,13 +112,19 @@ export class SimSession {
           server.oldestSession = session;
         }
         world.note(() => `  db${server.id + 1} by ${this.#coordinator}: ${command.kind}`);
-        execute(server, command, world, (why) => {
-          const position =
-            command.kind === 'read-position'
-              ? { executed: gtidSetOf(server.executed), received: gtidSetOf(server.received) }
-              : undefined;
-          reply(why, false, position);
-        });
+        execute(
+          server,
+          command,
+          world,
+          () => session < server.oldestSession,
+          (why) => {
+            const position =
+              command.kind === 'read-position'
+                ? { executed: gtidSetOf(server.executed), received: gtidSetOf(server.received) }
+                : undefined;
+            reply(why, false, position);
+          },
+        );
       });
     };
     world.clock.after(world.delay(8), () => {

@@ -5,6 +5,8 @@ export interface SimulationReport {
   readonly schedules: number;
   readonly failures: readonly ScheduleResult[];
   readonly seconds: number;
+  /** Of one core: others may have had it, too. */
+  readonly cpuSeconds: number;
   readonly events: number;
   readonly acknowledged: number;
   readonly ends: Readonly<Record<ScheduleResult['end'], number>>;
@@ -26,6 +28,7 @@ export function simulate(
   } = {},
 ): SimulationReport {
   const beganAtMs = Date.now();
+  const cpu = process.cpuUsage();
   const failures: ScheduleResult[] = [];
   const ends = { writable: 0, reasoned: 0, stalled: 0 };
   const counts = { failovers: 0, switchovers: 0, givenUp: 0, stuck: 0, deposed: 0 };
@@ -42,5 +45,8 @@ export function simulate(
     if (result.violations.length > 0) failures.push(result);
     if (done % 10_000 === 9_999) onProgress(done + 1);
   }
-  return { schedules: done, failures, seconds: (Date.now() - beganAtMs) / 1_000, events, acknowledged, ends, counts };
+  const { user, system } = process.cpuUsage(cpu);
+  const seconds = (Date.now() - beganAtMs) / 1_000;
+  const cpuSeconds = (user + system) / 1_000_000;
+  return { schedules: done, failures, seconds, cpuSeconds, events, acknowledged, ends, counts };
 }

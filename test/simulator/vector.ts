@@ -48,6 +48,22 @@ export function unionOf(a: Vector, b: Vector): Vector {
   return a.map((it, at) => Math.max(it, b[at] ?? 0));
 }
 
+/** The set of a vector that only grows, made anew only when it has grown. */
+export class SetOf {
+  #sum = -1;
+  #set: GtidSet = GtidSet.EMPTY;
+
+  get(vector: Vector): GtidSet {
+    let sum = 0;
+    for (const number of vector) sum += number;
+    if (sum !== this.#sum) {
+      this.#sum = sum;
+      this.#set = gtidSetOf(vector);
+    }
+    return this.#set;
+  }
+}
+
 export function gtidSetOf(vector: Vector): GtidSet {
   const bySource = new Map<string, readonly { readonly first: number; readonly last: number }[]>();
   for (let at = 0; at < vector.length; at++) {

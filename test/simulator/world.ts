@@ -3,7 +3,7 @@ import { SimClock } from './clock.js';
 import { SimNetwork } from './network.js';
 import { SimServer } from './server.js';
 import { SimStore } from './store.js';
-import { contains, numberOf, serverOf, zeros, type Tx, type Vector } from './vector.js';
+import { contains, hasTx, txOf, zeros, type Tx, type Vector } from './vector.js';
 
 /** What the machines take for granted of the servers. */
 export interface Environment {
@@ -126,12 +126,19 @@ export class SimWorld {
   #told(server: SimServer, number: number): void {
     this.acknowledgedCount++;
     if ((this.acknowledged[server.id] ?? 0) < number) this.acknowledged[server.id] = number;
+    // Since a claim is written down, whoever else acknowledges acknowledges only what that one has, too.
+    const claimed = this.store.record === undefined ? undefined : this.servers[this.store.record.server];
+    if (this.isLossless && claimed !== undefined && !hasTx(claimed.executed, txOf(server.id, number))) {
+      this.violated(
+        `db${server.id + 1} acknowledges its transaction ${number}, which db${claimed.id + 1} lacks that is to be the primary`,
+      );
+    }
     this.lastAcknowledged = { server: server.id, atMs: this.clock.nowMs };
   }
 
   opened(server: SimServer): void {
     this.note(() => `db${server.id + 1} is open`);
-    this.mustHaveAcknowledged(server);
+    if (server.canAcknowledge) this.mustHaveAcknowledged(server);
   }
 
   mustHaveAcknowledged(server: SimServer): void {
@@ -140,7 +147,7 @@ export class SimWorld {
       .map((number, id) => [id, server.executed[id] ?? 0, number] as const)
       .filter(([, has, number]) => has < number)
       .map(([id, has, number]) => `db${id + 1}:${has + 1}-${number}`);
-    this.violated(`db${server.id + 1} is the primary, and lacks acknowledged ${lacks.join(', ')}`);
+    this.violated(`db${server.id + 1} acknowledges writes, and lacks acknowledged ${lacks.join(', ')}`);
   }
 
   /** After each step. */
@@ -156,8 +163,4 @@ export class SimWorld {
       writable = it;
     }
   }
-}
-
-export function nameOf(tx: Tx): string {
-  return `db${serverOf(tx) + 1}:${numberOf(tx)}`;
 }

@@ -88,16 +88,17 @@ function timeoutOf(command: Command): number {
   return command.kind === 'clone' ? CLONE_MS : STATEMENT_MS;
 }
 
+const WHY_NOT: Readonly<Partial<Record<Command['kind'], string>>> = {
+  'wait-executed': 'it has not applied all that it has received in time',
+  'assert-nothing-else': 'it has transactions of its own',
+};
+
 /** The server answered, and the answer is no. */
 class NotSo extends Error {
   readonly sqlState = 'HY000';
 
   constructor({ kind }: Command) {
-    super(
-      kind === 'wait-executed'
-        ? 'it has not applied all that it has received in time'
-        : 'it lacks transactions that it is to have',
-    );
+    super(WHY_NOT[kind] ?? 'it lacks transactions that it is to have');
   }
 }
 

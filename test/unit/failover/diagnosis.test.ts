@@ -67,6 +67,19 @@ describe('a primary that is there', () => {
     expect(diagnose(viewOf(primaryOf('1-5'), replicaOf(2, '1-5', '1-5', {}, LOST))).kind).toBe('replication-broken');
   });
 
+  it('is locked, too, when a replica that acknowledges is frozen: its connection stands', () => {
+    const primary = primaryOf('1-5', {}, { clients: 1, waiting: 3 });
+    expect(diagnose(viewOf(primary, replicaOf(2, '1-5', '1-5', SILENT))).kind).toBe('semi-sync-locked');
+    expect(diagnose(viewOf(primary, replicaOf(2, '1-5', '1-5'))).kind).toBe('healthy');
+  });
+
+  it('takes no writes when it is read-only', () => {
+    expect(diagnose(viewOf(primaryOf('1-5', { readOnly: true }), replicaOf(2, '1-5', '1-5')))).toEqual({
+      kind: 'closed',
+      why: 'db1 answers, and is read-only',
+    });
+  });
+
   it('is locked when transactions wait for acknowledgements that nobody gives', () => {
     const view = viewOf(primaryOf('1-5', {}, { clients: 0, waiting: 3 }), replicaOf(2, '1-5', '1-5', {}, LOST));
     expect(diagnose(view).kind).toBe('semi-sync-locked');
