@@ -33,6 +33,12 @@ describe('commits', () => {
     expect(commits.set.toString()).toBe(`${A}:5:7-9,${B}:1-3`);
   });
 
+  test('of one statement have those of others in between, and tags', () => {
+    const commits = new Commits();
+    commits.add(`${A}:5:7-8:mine:1:3`);
+    expect(commits.set.toString()).toBe(`${A}:5:7-8,${A}:mine:1:3`);
+  });
+
   test('of others are taken in where there would be too many intervals, the wide gaps last', () => {
     const commits = new Commits();
     commits.add(`${A}:1000001`);
