@@ -4,6 +4,7 @@ import { benchLargeResult } from './large-result.js';
 import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
 import { benchPinned } from './pinned.js';
+import { benchStaleness } from './staleness.js';
 
 const HELP = `npm run bench -- [NAME …] [options]
 
@@ -12,6 +13,8 @@ const HELP = `npm run bench -- [NAME …] [options]
   many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
   classify   what deciding for a statement costs
+  staleness  sessions of all levels while replicas are late by turns: reads that are older than promised, beside a bare round robin.
+             Ends with 1 where there is one
 
 All of them when none is named.
   --rounds N     (3)      how often each way is measured; medians are shown
@@ -35,7 +38,7 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+  const benchmarks: Readonly<Record<string, () => Promise<boolean | void>>> = {
     oltp: async () =>
       benchOltp({
         rounds: Number(values.rounds),
@@ -46,14 +49,16 @@ export async function main(args: readonly string[]): Promise<number> {
     many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
     classify: benchClassify,
+    staleness: async () => benchStaleness({ seconds: Number(values.seconds) }),
   };
+  let wrong = false;
   for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
     const run = benchmarks[name];
     if (run === undefined) {
       process.stderr.write(`rwsplit: there is no benchmark '${name}'\n${HELP}`);
       return 2;
     }
-    await run();
+    if ((await run()) === false) wrong = true;
   }
-  return 0;
+  return wrong ? 1 : 0;
 }
