@@ -165,11 +165,16 @@ test("a user's level is the configuration's for that user", async () => {
   expect([await ranOn(session), await ranOn(session)]).toEqual([PRIMARY_ID, PRIMARY_ID]);
 });
 
-test('SHOW RWSPLIT WAITS counts reads by how long they waited, for the monitor alone', async () => {
+test('SHOW RWSPLIT WAITS counts reads by their level and how long they waited, for the monitor alone', async () => {
   await client.query('SELECT 1');
+  await client.query('/* rwsplit: consistency=eventual */ SELECT 1');
   const monitor = await proxy.connect(clusterInfo().accounts.monitor);
   const [rows] = await monitor.query<Row[]>('SHOW RWSPLIT WAITS');
   expect(rows[0]).toMatchObject({ wait: 'none' });
-  expect(Number(rows[0]?.['reads'])).toBeGreaterThan(0);
+  const [reads = 0, ...ofLevels] = ['reads', 'eventual', 'session', 'monotonic', 'global'].map((it) =>
+    Number(rows[0]?.[it]),
+  );
+  expect(Math.min(...ofLevels.slice(0, 2))).toBeGreaterThan(0);
+  expect(ofLevels.reduce((sum, it) => sum + it, 0)).toBe(reads);
   await expect(client.query('SHOW RWSPLIT WAITS')).rejects.toMatchObject({ errno: 1227 });
 });

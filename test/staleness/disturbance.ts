@@ -5,7 +5,10 @@ import type { Progress } from './progress.js';
 import { SCHEMA } from './run.js';
 
 /** What a disturbance is given of a replica; only who has started it can freeze it. */
-export type DisturbedNode = Pick<ClusterNode, 'host' | 'port'> & Partial<Pick<ClusterNode, 'freeze' | 'thaw'>>;
+export interface DisturbedNode extends Partial<Pick<ClusterNode, 'freeze' | 'thaw'>> {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** Resolves when there have been some reads. */
 type Meanwhile = () => Promise<void>;
