@@ -93,7 +93,9 @@ export class Preparation {
   /** Writes what has to stand right in front of a command, whatever the connection's state. */
   precede(connection: ServerConnection, run: CommandRun): void {
     this.#answerForPrevious(connection, run);
-    if (this.#state.role === 'replica' && run.route.to === 'replica' && run.shape !== 'stream') {
+    const { role, waits } = this.#state;
+    const needsFreshness = run.route.to === 'replica' || (run.route.to === 'transaction' && waits !== undefined);
+    if (role === 'replica' && needsFreshness && run.shape !== 'stream') {
       this.#awaitFreshness(connection, levelOf(this.#session, run.classification));
     }
     this.#tellNextTransaction(connection);

@@ -163,6 +163,12 @@ export class Session {
     return this.#characteristic('isolation') === 'SERIALIZABLE';
   }
 
+  /** Each read of a transaction sees what is there by then: there is no snapshot. */
+  get readsCommitted(): boolean {
+    const isolation = this.#characteristic('isolation');
+    return isolation === 'READ-COMMITTED' || isolation === 'READ-UNCOMMITTED';
+  }
+
   /** Its transactions, single statements too, are to be read-only. */
   get readOnly(): boolean {
     return this.#characteristic('read_only') === 'ON';

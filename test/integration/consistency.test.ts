@@ -78,6 +78,53 @@ describe('while no replica applies anything', () => {
     expect(await value(other, read)).toBe(1);
   });
 
+  test.each([
+    ['under global', async () => choose(other, 'global'), 'START TRANSACTION READ ONLY', async () => {}],
+    [
+      'with a token that it is given then',
+      async () => {},
+      'START TRANSACTION READ ONLY',
+      async () => other.query(`SET @rwsplit_token = '${await tokenOf(client)}'`),
+    ],
+  ])(
+    'the first read of a read-only transaction sees what was written since that began, %s',
+    async (_, before, begin, then) => {
+      await before();
+      await other.query(begin);
+      const read = await write(client);
+      await then();
+      expect(await value(other, read)).toBe(1);
+      expect(await value(other, read)).toBe(1);
+    },
+  );
+
+  test.each([
+    'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+    'SET TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  ])(
+    'under global each read of a read-only transaction that has no snapshot sees what was written before, after %s',
+    async (isolation) => {
+      await choose(other, 'global');
+      await other.query(isolation);
+      await other.query('START TRANSACTION READ ONLY');
+      expect(await ranOn(other)).not.toBe(PRIMARY_ID);
+      const read = await write(client);
+      expect(await value(other, read)).toBe(1);
+    },
+  );
+
+  test('a read-only transaction that has its snapshot keeps it, and its replica', async () => {
+    await choose(other, 'global');
+    await other.query('START TRANSACTION READ ONLY');
+    const replica = await ranOn(other);
+    expect(replica).not.toBe(PRIMARY_ID);
+    expect(await value(other, 'SELECT COUNT(*) FROM t WHERE v < 0')).toBe(0);
+    const read = await write(client);
+    expect(await value(other, read)).toBe(0);
+    expect(await ranOn(other)).toBe(replica);
+    expect(await value(other, `/* rwsplit: consistency=primary */ ${read}`)).toBe(1);
+  });
+
   test('the token of a session under monotonic has what was read, too', async () => {
     await choose(client, 'monotonic');
     const read = await write(other);
