@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
+import { benchBalance } from './balance.js';
 import { benchClassify } from './classify.js';
 import { benchLargeResult } from './large-result.js';
+import { benchLevels } from './levels.js';
 import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
 import { benchPinned } from './pinned.js';
@@ -13,6 +15,8 @@ const HELP = `npm run bench -- [NAME …] [options]
   many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
   classify   what deciding for a statement costs
+  levels     what it costs that sessions see their own writes: CPU time for each query under eventual and session, in turn
+  balance    how even turns are, over 100,000 reads; p99 of reads by each policy while one replica is four times slower
   staleness  sessions of all levels while replicas are late by turns: reads that are older than promised, beside a bare round robin.
              Ends with 1 where there is one
 
@@ -49,6 +53,8 @@ export async function main(args: readonly string[]): Promise<number> {
     many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
     classify: benchClassify,
+    levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
+    balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     staleness: async () => benchStaleness({ seconds: Number(values.seconds) }),
   };
   let wrong = false;
