@@ -64,7 +64,13 @@ async function measure(
     const before = pid === undefined ? 0 : memoryBytes(pid);
     await connect(cluster, port, clients - active - AT_ONCE, idle);
     const after = pid === undefined ? 0 : memoryBytes(pid);
-    const { queriesPerSecond, percentileMs, errors } = await runSysbench(cluster, 'oltp_read_write', port, active, seconds);
+    const { queriesPerSecond, percentileMs, errors } = await runSysbench(
+      cluster,
+      'oltp_read_write',
+      port,
+      active,
+      seconds,
+    );
     const perIdle =
       pid === undefined
         ? ''
