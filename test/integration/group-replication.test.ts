@@ -74,4 +74,18 @@ describe('a replication group', () => {
     expect(primary).not.toBe(2);
     expect(await writeAndRead(20)).toEqual(new Set([primary === 1 ? 3 : 1]));
   });
+
+  test('takes no writes while what is left of it is no majority; when it is one again, sessions go on', async () => {
+    const primary = await ranOn(client, 'FROM grouped.t LIMIT 1 FOR UPDATE');
+    const other = nodeOf(primary === 1 ? 3 : 1);
+    await other.freeze();
+    try {
+      await eventually(() => expect(proxy.proxy.snapshot.problem).toContain('most of the group'));
+      await expect(client.query('INSERT INTO grouped.t VALUES (0)')).rejects.toThrow('most of the group');
+    } finally {
+      await other.thaw();
+    }
+    await untilThereAre(primary, 1);
+    await writeAndRead(5);
+  });
 });
