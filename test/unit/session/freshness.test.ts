@@ -96,6 +96,14 @@ describe('what a read waits for on a replica', () => {
     expect(waits(freshness, two, 'monotonic')).toBe('fits');
   });
 
+  test('has what was being committed where it was read: a read sees that before it counts as executed', () => {
+    const freshness = new Freshness('monotonic', new Commits());
+    const primary = { ...nodeOf('primary', `${A}:1-5`, 100), committed: setOf(`${A}:6`) };
+    freshness.readEnded(positions.of(primary), 'monotonic', true, 50);
+    expect(waits(freshness, one, 'monotonic', snapshotOf(primary, one, two))).toBe(`${A}:1-6`);
+    expect(freshness.tokenWith(primary).toString()).toBe(`${A}:1-6`);
+  });
+
   test('counts reads that were held to less: where they were in two places, neither is known to be the newer', () => {
     const freshness = new Freshness('monotonic', new Commits());
     freshness.readEnded(positions.of(one), 'eventual', false, 100);
