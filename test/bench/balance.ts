@@ -69,12 +69,12 @@ async function readsOf({ nodes, accounts }: Cluster): Promise<number[]> {
     nodes.map(async ({ host, port }) => {
       const root = await createConnection({ host, port, ...accounts.root });
       const [[row]] = await root.query<RowDataPacket[]>(
-        `SELECT SUM(COUNT_STAR) AS reads FROM performance_schema.events_statements_summary_by_user_by_event_name
+        `SELECT SUM(COUNT_STAR) AS n FROM performance_schema.events_statements_summary_by_user_by_event_name
          WHERE USER = ? AND EVENT_NAME IN ('statement/sql/select', 'statement/com/Execute')`,
         [accounts.app.user],
       );
       await root.end();
-      return Number(row?.['reads']);
+      return Number(row?.['n']);
     }),
   );
 }
