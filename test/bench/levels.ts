@@ -14,7 +14,7 @@ const LEVELS = ['eventual', 'session'] as const;
 /** In a transaction all goes to the primary; without one, each read has to see the writes before it. */
 const WORKLOADS = {
   oltp_read_write: [],
-  'oltp_read_write without transactions': ['--skip-trx=on'],
+  'oltp_read_write without transactions': ['--skip-trx=on', '--delete-inserts=0'],
 } as const;
 
 /** What it costs that a session sees its own writes: a proxy for each level, in turn in one run. */
