@@ -18,6 +18,7 @@ export default defineConfig({
           ],
           // One cluster for the whole run, started only when a file of this project is to run.
           globalSetup: ['test/global-setup.ts'],
+          setupFiles: ['test/end-raw-clients.ts'],
           // The servers need the cores that further test files would take.
           fileParallelism: false,
           sequence: { groupOrder: 1 },

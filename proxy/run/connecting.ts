@@ -284,6 +284,7 @@ export class Connecting {
   #connectInTransaction(open: ReplicaTransaction, run: CommandRun): void {
     const { transaction: connection } = this.#kept;
     if (run.route.to === 'transaction' && connection !== undefined) {
+      this.#freshenTransaction(open, run);
       this.#starting.start(connection, 'replica');
     } else if (connection === undefined && open.hasRead) {
       // What it has read would not fit what it reads elsewhere.
@@ -291,6 +292,18 @@ export class Connecting {
       const what = `the connection to ${open.node} with the read-only transaction is gone; begin it again`;
       this.#state.fail(new RwsplitError('transaction-lost', what));
     } else this.connectToPrimary();
+  }
+
+  /** A read that reads of no snapshot yet has to see what has come since the transaction was opened, too. */
+  #freshenTransaction(open: ReplicaTransaction, { classification }: CommandRun): void {
+    const isFixed = open.hasSnapshot && !this.#session.readsCommitted;
+    if (classification.target !== 'replica' || isFixed) return;
+    const found = this.#cluster.snapshot().nodes.find(({ address }) => address.name === open.node);
+    if (found === undefined) return;
+    const state = this.#state;
+    const fitness = this.#fitness(found, levelOf(this.#session, classification));
+    state.position = this.#cluster.positions.of(found);
+    state.waits = fitness.kind === 'waits' ? fitness : undefined;
   }
 
   /** What the next transaction is to be was told to the primary: it goes along to a replica, and the primary is to forget it. */

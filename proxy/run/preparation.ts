@@ -1,7 +1,9 @@
 import { RwsplitError } from '../../src/errors.js';
 import { Command } from '../../src/protocol/commands.js';
+import { levelOf } from '../../src/routing/route.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../../src/runtime/swallowed-reply.js';
+import type { Consistency } from '../../src/session/consistency.js';
 import { restoreState, type SessionState } from '../../src/session/session-state.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
@@ -91,8 +93,10 @@ export class Preparation {
   /** Writes what has to stand right in front of a command, whatever the connection's state. */
   precede(connection: ServerConnection, run: CommandRun): void {
     this.#answerForPrevious(connection, run);
-    if (this.#state.role === 'replica' && run.route.to === 'replica' && run.shape !== 'stream') {
-      this.#awaitFreshness(connection);
+    const { role, waits } = this.#state;
+    const needsFreshness = run.route.to === 'replica' || (run.route.to === 'transaction' && waits !== undefined);
+    if (role === 'replica' && needsFreshness && run.shape !== 'stream') {
+      this.#awaitFreshness(connection, levelOf(this.#session, run.classification));
     }
     this.#tellNextTransaction(connection);
   }
@@ -155,11 +159,11 @@ export class Preparation {
   }
 
   /** Writes what makes a replica wait until it has what the read has to see, unless it is known to have it. */
-  #awaitFreshness(connection: ServerConnection): void {
+  #awaitFreshness(connection: ServerConnection, level: Consistency): void {
     const { position, waits } = this.#state;
     const { waits: counts, consistencyWaitMs } = this.#cluster;
     if (waits === undefined || position === undefined) {
-      counts.none++;
+      counts.didNotWait(level);
       return;
     }
     const { freshness } = this.#session;
@@ -167,11 +171,11 @@ export class Preparation {
     const reply = new SwallowedReply(
       ({ error }) => {
         if (error === undefined) {
-          counts.waited(performance.now() - since);
+          counts.waited(level, performance.now() - since);
           position.proved(waits.for, Date.now());
           freshness.seen(position, waits.own, waits.all);
         } else {
-          counts.timedOut++;
+          counts.timedOut(level);
           position.isLate = true;
           this.#isStale = true;
           this.#relay.dropped = true;

@@ -85,11 +85,12 @@ function opensOnReplica(session: Session, classification: Classification): boole
 }
 
 /** Whether a statement of a read-only transaction can run where that is open; else the transaction goes on at the primary. */
-function staysOnReplica(session: Session, { target, reason, transaction, pins }: Classification): boolean {
+function staysOnReplica(session: Session, classification: Classification): boolean {
+  const { target, reason, transaction, pins } = classification;
   if (session.pins.size > 0 || pins.length > 0) return false;
   switch (target) {
     case 'replica':
-      return !ABOUT_ONE_SERVER.has(session.state.schema);
+      return !ABOUT_ONE_SERVER.has(session.state.schema) && levelOf(session, classification) !== 'primary';
     case 'last':
       // What an INSERT before the transaction left is on the primary.
       return reason !== 'last-insert-id' || !(session.holds.has(reason) || session.lastInsertId !== undefined);

@@ -126,7 +126,7 @@ export class Freshness {
 
   /** The same, with what the primary has been found to have since the last read. */
   tokenWith(primary: Node): GtidSet {
-    return primary.executed.union(this.#mustHave(this.level));
+    return visibleOn(primary).union(this.#mustHave(this.level));
   }
 
   /** The session begins anew. */
@@ -161,9 +161,14 @@ export class Freshness {
 
   #readBound({ primary, nodes }: Snapshot): GtidSet | undefined {
     const isLater = (node: Node): boolean => node.askedAtMs > this.#readEndedAtMs;
-    if (primary !== undefined && isLater(primary)) return primary.executed;
+    if (primary !== undefined && isLater(primary)) return visibleOn(primary);
     const at = this.#readAt;
-    return nodes.find((node) => node.address.name === at?.node && node.serverUuid === at.serverUuid && isLater(node))
-      ?.executed;
+    const known = nodes.find((node) => node.address.name === at?.node && node.serverUuid === at.serverUuid);
+    return known !== undefined && isLater(known) ? visibleOn(known) : undefined;
   }
+}
+
+/** All that a read that had ended when the node was asked may have seen there. */
+function visibleOn({ executed, committed = GtidSet.EMPTY }: Node): GtidSet {
+  return executed.union(committed);
 }

@@ -7,6 +7,8 @@ export type Pin =
   | 'session-tracker'
   /** The server reported a change that no tracker names and no statement explains. */
   | 'unknown-state-change'
+  /** MariaDB's sql_mode has ORACLE: statements are of another language, in which a column may be a sequence. Until it is taken back. */
+  | 'oracle-mode'
   | 'long-data' // COM_STMT_SEND_LONG_DATA, until the statement ran
   | 'cursor' // until it is read to its end or closed
   | 'set-option' // COM_SET_OPTION

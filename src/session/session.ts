@@ -3,7 +3,7 @@ import type { ErrPacket } from '../protocol/packets/err.js';
 import type { OkPacket } from '../protocol/packets/ok.js';
 import { ServerStatus } from '../protocol/server-status.js';
 import { LAST_GTID, STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
-import { lexModeOf } from './lex-mode.js';
+import { isOracleMode, lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
 import { concernsNamed, NamedThings } from './named-things.js';
 import type { Flavour } from '../flavour/flavour.js';
@@ -137,6 +137,7 @@ export class Session {
     this.#flavour = flavourOf(serverVersion);
     this.#status = baseline.get('autocommit') === 'OFF' ? 0 : ServerStatus.AUTOCOMMIT;
     this.lexMode = lexModeOf(this.state, baseline, serverVersion);
+    this.#notePinOfState();
   }
 
   /** From when on reasons that come now hold. */
@@ -166,6 +167,12 @@ export class Session {
   /** Plain reads lock what they read. */
   get serializable(): boolean {
     return this.#characteristic('isolation') === 'SERIALIZABLE';
+  }
+
+  /** Each read of a transaction sees what is there by then: there is no snapshot. */
+  get readsCommitted(): boolean {
+    const isolation = this.#characteristic('isolation');
+    return isolation === 'READ-COMMITTED' || isolation === 'READ-UNCOMMITTED';
   }
 
   /** Its transactions, single statements too, are to be read-only. */
@@ -340,6 +347,7 @@ export class Session {
     this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
+    this.#notePinOfState();
   }
 
   /** Of a replica's flags only those of a transaction say more than is known. */
@@ -416,5 +424,11 @@ export class Session {
     if (state === this.state) return;
     this.state = state;
     this.lexMode = lexModeOf(state, this.#baseline, this.serverVersion);
+    this.#notePinOfState();
+  }
+
+  #notePinOfState(): void {
+    if (isOracleMode(this.state, this.#baseline)) this.pins.add('oracle-mode');
+    else this.pins.delete('oracle-mode');
   }
 }

@@ -64,13 +64,19 @@ async function measure(
     const before = pid === undefined ? 0 : memoryBytes(pid);
     await connect(cluster, port, clients - active - AT_ONCE, idle);
     const after = pid === undefined ? 0 : memoryBytes(pid);
-    const { queriesPerSecond, p95Ms, errors } = await runSysbench(cluster, 'oltp_read_write', port, active, seconds);
+    const { queriesPerSecond, percentileMs, errors } = await runSysbench(
+      cluster,
+      'oltp_read_write',
+      port,
+      active,
+      seconds,
+    );
     const perIdle =
       pid === undefined
         ? ''
         : `, ${((after - before) / (clients - active - AT_ONCE) / 1024).toFixed(1)} kB for each idle client`;
     process.stdout.write(
-      `${name}: ${clients} clients, ${active} of them at work for ${seconds} s: ${queriesPerSecond.toFixed(0)} queries/s, p95 ${p95Ms} ms, ` +
+      `${name}: ${clients} clients, ${active} of them at work for ${seconds} s: ${queriesPerSecond.toFixed(0)} queries/s, p95 ${percentileMs} ms, ` +
         `${errors} errors and reconnects${perIdle}\n`,
     );
   } finally {

@@ -85,7 +85,7 @@ async function compare(
       median(taken.map((it) => it.queriesPerSecond))
         .toFixed(0)
         .padStart(10),
-      median(taken.map((it) => it.p95Ms))
+      median(taken.map((it) => it.percentileMs))
         .toFixed(2)
         .padStart(8),
       String(taken.reduce((sum, it) => sum + it.errors, 0)).padStart(8),

@@ -96,6 +96,53 @@ describe('while no replica applies anything', () => {
     expect(await waits).toBe(PRIMARY_ID);
   });
 
+  test.each([
+    ['under global', async () => choose(other, 'global'), 'START TRANSACTION READ ONLY', async () => {}],
+    [
+      'with a token that it is given then',
+      async () => {},
+      'START TRANSACTION READ ONLY',
+      async () => other.query(`SET @rwsplit_token = '${await tokenOf(client)}'`),
+    ],
+  ])(
+    'the first read of a read-only transaction sees what was written since that began, %s',
+    async (_, before, begin, then) => {
+      await before();
+      await other.query(begin);
+      const read = await write(client);
+      await then();
+      expect(await value(other, read)).toBe(1);
+      expect(await value(other, read)).toBe(1);
+    },
+  );
+
+  test.each([
+    'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+    'SET TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  ])(
+    'under global each read of a read-only transaction that has no snapshot sees what was written before, after %s',
+    async (isolation) => {
+      await choose(other, 'global');
+      await other.query(isolation);
+      await other.query('START TRANSACTION READ ONLY');
+      expect(await ranOn(other)).not.toBe(PRIMARY_ID);
+      const read = await write(client);
+      expect(await value(other, read)).toBe(1);
+    },
+  );
+
+  test('a read-only transaction that has its snapshot keeps it, and its replica', async () => {
+    await choose(other, 'global');
+    await other.query('START TRANSACTION READ ONLY');
+    const replica = await ranOn(other);
+    expect(replica).not.toBe(PRIMARY_ID);
+    expect(await value(other, 'SELECT COUNT(*) FROM t WHERE v < 0')).toBe(0);
+    const read = await write(client);
+    expect(await value(other, read)).toBe(0);
+    expect(await ranOn(other)).toBe(replica);
+    expect(await value(other, `/* rwsplit: consistency=primary */ ${read}`)).toBe(1);
+  });
+
   test('the token of a session under monotonic has what was read, too', async () => {
     await choose(client, 'monotonic');
     const read = await write(other);
@@ -114,6 +161,48 @@ test('under monotonic nothing that was read is gone from a later read, wherever 
     expect(await value(client, `/* rwsplit: primary */ ${read}`)).toBe(1);
     for (let again = 0; again < 4; again++) expect(await value(client, read)).toBe(1);
   }
+});
+
+describe('while a transaction is committed that others see already', () => {
+  // It waits for the word of a replica then, and only after that counts as executed.
+  const VARIABLES = {
+    binlog_order_commits: 'OFF',
+    rpl_semi_sync_source_wait_point: "'AFTER_COMMIT'",
+    rpl_semi_sync_source_timeout: '3600000',
+    rpl_semi_sync_source_enabled: 'ON',
+  };
+  const setAll = async (valueOf: (name: string, value: string) => string): Promise<void> => {
+    const root = await connectDirect(0, clusterInfo().accounts.root);
+    for (const [name, set] of Object.entries(VARIABLES)) await root.query(`SET GLOBAL ${name} = ${valueOf(name, set)}`);
+  };
+  const lockers: Connection[] = [];
+  let written: Promise<string>;
+  beforeEach(async () => {
+    for (const index of [1, 2]) lockers.push(await connectDirect(index, clusterInfo().accounts.root));
+    // The appliers run, and wait: the replicas still get reads.
+    for (const locker of lockers) await locker.query('LOCK TABLES consistency.t READ');
+    await setAll((_, set) => set);
+  });
+  afterEach(async () => {
+    await setAll((name) => (name === 'rpl_semi_sync_source_enabled' ? 'OFF' : 'DEFAULT'));
+    await written;
+    for (const locker of lockers.splice(0)) await locker.query('UNLOCK TABLES');
+  });
+
+  test('under monotonic it is not gone again once it was read, and the token has it', async () => {
+    await choose(client, 'monotonic');
+    const next = count + 1;
+    written = write(other);
+    const read = `SELECT COUNT(*) FROM t WHERE v = ${next}`;
+    await eventually(async () => expect(await value(client, `/* rwsplit: primary */ ${read}`)).toBe(1));
+    const readAtMs = Date.now();
+    await eventually(() => expect(proxy.proxy.snapshot.primary?.askedAtMs).toBeGreaterThan(readAtMs));
+    expect(proxy.proxy.snapshot.replicas).toHaveLength(2);
+    for (let i = 0; i < 4; i++) expect(await value(client, read)).toBe(1);
+    const third = await connect();
+    await third.query(`SET @rwsplit_token = '${await tokenOf(client)}'`);
+    for (let i = 0; i < 4; i++) expect(await value(third, read)).toBe(1);
+  });
 });
 
 test('under monotonic reads come back to the replicas, and stay at one', async () => {
@@ -190,11 +279,16 @@ test("a user's level is the configuration's for that user", async () => {
   expect([await ranOn(session), await ranOn(session)]).toEqual([PRIMARY_ID, PRIMARY_ID]);
 });
 
-test('SHOW RWSPLIT WAITS counts reads by how long they waited, for the monitor alone', async () => {
+test('SHOW RWSPLIT WAITS counts reads by their level and how long they waited, for the monitor alone', async () => {
   await client.query('SELECT 1');
+  await client.query('/* rwsplit: consistency=eventual */ SELECT 1');
   const monitor = await proxy.connect(clusterInfo().accounts.monitor);
   const [rows] = await monitor.query<Row[]>('SHOW RWSPLIT WAITS');
   expect(rows[0]).toMatchObject({ wait: 'none' });
-  expect(Number(rows[0]?.['reads'])).toBeGreaterThan(0);
+  const [reads = 0, ...ofLevels] = ['reads', 'eventual', 'session', 'monotonic', 'global'].map((it) =>
+    Number(rows[0]?.[it]),
+  );
+  expect(Math.min(...ofLevels.slice(0, 2))).toBeGreaterThan(0);
+  expect(ofLevels.reduce((sum, it) => sum + it, 0)).toBe(reads);
   await expect(client.query('SHOW RWSPLIT WAITS')).rejects.toMatchObject({ errno: 1227 });
 });

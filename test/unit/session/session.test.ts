@@ -177,6 +177,16 @@ describe('a session is bound to its primary connection', () => {
     }
   });
 
+  test('by MariaDB being in ORACLE mode, until that is taken back', () => {
+    const session = newSession();
+    const set = (mode: string): void =>
+      ends(session, `SET sql_mode = '${mode}'`, { changes: [variable('sql_mode', mode)] });
+    set('PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ORACLE');
+    expect([...session.pins]).toEqual(['oracle-mode']);
+    set('');
+    expect([...session.pins]).toEqual([]);
+  });
+
   test('not by what the server can carry elsewhere', () => {
     const session = newSession();
     ends(session, "SET time_zone = '+01:00'", { changes: [variable('time_zone', '+01:00'), { kind: 'state-change' }] });
