@@ -26,7 +26,7 @@ export interface StatementEnd {
   readonly insertsId: boolean;
   readonly error: ErrPacket | undefined;
   readonly warnings: number;
-  /** Rows of its last result set, as FOUND_ROWS() counts them; undefined where it leaves that as it is. */
+  /** What FOUND_ROWS() is after it; undefined where it leaves that as it is. */
   readonly rows: number | undefined;
   readonly changes: readonly SessionChange[];
   /** The framed command, of a statement that came as text. */
@@ -292,7 +292,7 @@ export class Session {
     this.#transactionEnded();
   }
 
-  /** COM_RESET_CONNECTION went through: everything but the schema is as after a login. */
+  /** COM_RESET_CONNECTION went through: everything but the schema, and FOUND_ROWS(), is as after a login. */
   reset(status: number): void {
     this.freshness.reset();
     this.pins.clear();
@@ -304,7 +304,6 @@ export class Session {
     this.nextTransaction.clear();
     this.temporaryTables.clear();
     this.#named = undefined;
-    this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
   }
