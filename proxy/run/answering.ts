@@ -1,4 +1,5 @@
 import { interrupted, type RwsplitError } from '../../src/errors.js';
+import { MARIADB } from '../../src/flavour/mariadb.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
@@ -81,7 +82,7 @@ export class Answering implements RelayEnd {
       insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
-      rows: countsRows ? walker.rows : this.#rowsTold(connection, run),
+      rows: countsRows ? walker.rows : prepares ? undefined : this.#rowsTold(connection, run),
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
       prepares,
@@ -101,9 +102,8 @@ export class Answering implements RelayEnd {
     const { kept } = this.#context;
     const { ok, error, rows } = connection.walker;
     const text = textOf(run);
-    if (error !== undefined || text === undefined || run.statement.kind === 'prepare') return undefined;
-    const isNamed = run.classification.reason === 'text-prepared-statement';
-    const counted = ok !== undefined ? rowsCountedBy(text, ok) : isNamed ? rows : undefined;
+    if (error !== undefined || text === undefined) return undefined;
+    const counted = rowsCountedBy(text, { ok, rows, mariadb: connection.flavour === MARIADB });
     // The connection has it as it is, if it had what was before.
     if (counted !== undefined && !kept.hasRows(connection)) kept.noteRows(undefined);
     return counted;

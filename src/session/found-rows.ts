@@ -19,7 +19,6 @@ const QUERY = new RegExp(
 const VERB = new RegExp(String.raw`${BEFORE}(\w+)`);
 const STRINGS = /'[^']*'|"[^"]*"/g;
 const UPDATED = /\bUPDATE\b([^]*?)\bSET\b/i;
-/** Of an UPDATE of several tables no rows are counted. */
 const SEVERAL = /,|\bJOIN\b/i;
 const SELECTS = /\b(?:SELECT|TABLE)\b/i;
 
@@ -31,20 +30,34 @@ export function countsRows(sql: Uint8Array, start: number): boolean {
   return QUERY.test(headOf(sql, start));
 }
 
-/** What FOUND_ROWS() is after a statement that gave none; undefined where that is as before, or cannot be told. */
-export function rowsCountedBy(sql: Uint8Array, { affectedRows, info }: OkPacket): number | undefined {
+/** The end of a statement whose rows, if it gave any, are not counted. */
+export interface UncountedEnd {
+  readonly ok: OkPacket | undefined;
+  readonly rows: number;
+  readonly mariadb: boolean;
+}
+
+/** What FOUND_ROWS() is after it; undefined where that is as before, or cannot be told. */
+export function rowsCountedBy(sql: Uint8Array, { ok, rows, mariadb }: UncountedEnd): number | undefined {
   const head = headOf(sql, 0);
-  switch (VERB.exec(head)?.[1]?.toUpperCase()) {
+  const verb = VERB.exec(head)?.[1]?.toUpperCase();
+  if (ok === undefined) return verb === 'EXECUTE' ? rows : verb === 'EXPLAIN' && mariadb ? 0 : undefined;
+  const { affectedRows, info } = ok;
+  switch (verb) {
     case 'DO':
-      return 1;
+      return mariadb ? undefined : 1;
     case 'SELECT':
     case 'TABLE':
     case 'VALUES':
       // INTO.
       return Number(affectedRows);
     case 'UPDATE':
-    case 'WITH':
-      return SEVERAL.test(UPDATED.exec(head)?.[1] ?? '') ? 0 : firstNumber(info);
+    case 'WITH': {
+      const hasSeveral = SEVERAL.test(UPDATED.exec(head)?.[1] ?? '');
+      // MariaDB reads several tables as a SELECT does, and only these.
+      if (mariadb) return hasSeveral ? firstNumber(info) : undefined;
+      return hasSeveral ? 0 : firstNumber(info);
+    }
     case 'INSERT':
     case 'REPLACE':
       return info.length > 0 && SELECTS.test(head.replaceAll(STRINGS, '')) ? firstNumber(info) : undefined;

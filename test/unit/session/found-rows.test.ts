@@ -43,7 +43,7 @@ describe('FOUND_ROWS() counts the rows', () => {
   });
 });
 
-describe('FOUND_ROWS() after what gave no rows', () => {
+describe('FOUND_ROWS() after what gave no rows that count', () => {
   test.each([
     ['UPDATE t SET v = 1', 'Rows matched: 3  Changed: 1  Warnings: 0', 3],
     ['update t set v = 1', 'Datensätze gefunden: 3  Geändert: 1  Warnungen: 0', 3],
@@ -54,22 +54,33 @@ describe('FOUND_ROWS() after what gave no rows', () => {
     ['INSERT INTO t SELECT * FROM u', 'Records: 4  Duplicates: 0  Warnings: 0', 4],
     ['REPLACE INTO t TABLE u', 'Records: 4  Duplicates: 0  Warnings: 0', 4],
     ['DO 1', '', 1],
-  ])('%s (%s) is %i', (sql, info, found) => {
-    expect(rowsCountedBy(Buffer.from(sql), answer(info))).toBe(found);
+    ["INSERT INTO t VALUES ('select'), ('x')", 'Records: 2  Duplicates: 0  Warnings: 0', undefined],
+    ['INSERT INTO t VALUES (1)', '', undefined],
+    ['DELETE FROM t', '', undefined],
+    ['CREATE TABLE t SELECT 1', 'Records: 1  Duplicates: 0  Warnings: 0', undefined],
+    ['SET @x = 1', '', undefined],
+  ])('of MySQL, %s (%s), is %s', (sql, info, found) => {
+    expect(rowsCountedBy(Buffer.from(sql), { ok: answer(info), rows: 0, mariadb: false })).toBe(found);
   });
 
   test.each([
-    ["INSERT INTO t VALUES ('select'), ('x')", 'Records: 2  Duplicates: 0  Warnings: 0'],
-    ['INSERT INTO t VALUES (1)', ''],
-    ['DELETE FROM t', ''],
-    ['CREATE TABLE t SELECT 1', 'Records: 1  Duplicates: 0  Warnings: 0'],
-    ['SET @x = 1', ''],
-  ])('%s is as before', (sql, info) => {
-    expect(rowsCountedBy(Buffer.from(sql), answer(info))).toBeUndefined();
+    ['UPDATE t SET v = 1', 'Rows matched: 3  Changed: 1  Warnings: 0', undefined],
+    ['UPDATE t, u SET t.v = u.v', 'Rows matched: 3  Changed: 1  Warnings: 0', 3],
+    ['DO 1', '', undefined],
+  ])('of MariaDB, %s (%s), is %s', (sql, info, found) => {
+    expect(rowsCountedBy(Buffer.from(sql), { ok: answer(info), rows: 0, mariadb: true })).toBe(found);
   });
 
-  test('SELECT … INTO is what went into the variables', () => {
-    expect(rowsCountedBy(Buffer.from('SELECT v INTO @x FROM t'), { ...answer(''), affectedRows: 1n })).toBe(1);
+  test('is what SELECT … INTO put into variables', () => {
+    const ok = { ...answer(''), affectedRows: 1n };
+    expect(rowsCountedBy(Buffer.from('SELECT v INTO @x FROM t'), { ok, rows: 0, mariadb: false })).toBe(1);
+  });
+
+  test('is what a text-prepared statement gave; EXPLAIN counts on MariaDB only, and nothing', () => {
+    const gave = { ok: undefined, rows: 2, mariadb: false };
+    expect(rowsCountedBy(Buffer.from('EXECUTE p'), gave)).toBe(2);
+    expect(rowsCountedBy(Buffer.from('EXPLAIN SELECT 1'), gave)).toBeUndefined();
+    expect(rowsCountedBy(Buffer.from('EXPLAIN SELECT 1'), { ...gave, mariadb: true })).toBe(0);
   });
 });
 
