@@ -173,8 +173,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   }
 
   async #take(wanted: SessionState): Promise<ServerConnection | FailedConnection> {
-    if (this.#pool.available === 0 && this.#budget.open >= this.#settings.max) {
-      this.#reclaim();
+    const isFull = this.#pool.available === 0 && this.#budget.open >= this.#settings.max;
+    // Where a connection of another pool lies idle, no session has to give up its own.
+    if (isFull && !this.#budget.hasIdleBeside(this)) {
+      this.reclaim();
       const givenUp = this.acquireReady(wanted);
       if (givenUp !== undefined) return givenUp;
     }
@@ -227,6 +229,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     this.#donated.push(connection);
   }
 
+  get hasIdle(): boolean {
+    return this.#ready.length > 0 || this.#pool.available > this.#pool.pending;
+  }
+
   spare(): boolean {
     const ready = this.#ready.shift();
     if (ready !== undefined) {
@@ -241,7 +247,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       );
       return true;
     }
-    return this.#reclaim();
+    return false;
   }
 
   /** Ends all connections, those in use when they come back. */
@@ -255,7 +261,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     this.#budget.leave(this);
   }
 
-  #reclaim(): boolean {
+  reclaim(): boolean {
     for (const holder of this.#holders) {
       this.#holders.delete(holder);
       if (holder.giveUp(this)) return true;

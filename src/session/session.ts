@@ -37,6 +37,16 @@ export interface StatementEnd {
   readonly text: Buffer | undefined;
 }
 
+/** What a statement has left for the next one to ask for, and that cannot be set anew elsewhere. */
+export interface PreviousLeft {
+  /** ROW_COUNT(), of rows that were changed. */
+  readonly rowCount: boolean;
+  /** Warnings, or an error. */
+  readonly diagnostics: boolean;
+}
+
+const NOTHING_LEFT: PreviousLeft = { rowCount: false, diagnostics: false };
+
 /** The classes whose statements may have left on their connection what no tracker reports. */
 const OPAQUE: ReadonlySet<string> = new Set(['procedure-call', 'stored-function']);
 
@@ -105,8 +115,9 @@ export class Session {
   readonly freshness: Freshness;
   /** LAST_INSERT_ID(), where the connection that had it was given up. */
   lastInsertId: string | undefined;
-  /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
-  previousLost = false;
+  /** What of the previous statement went with the connection that was given up. */
+  previousLost: PreviousLeft = NOTHING_LEFT;
+  #previousLeft: PreviousLeft = NOTHING_LEFT;
   readonly nextTransaction = new NextTransaction();
   readonly temporaryTables = new TemporaryTables();
   /** Few sessions ever have any. */
@@ -191,7 +202,8 @@ export class Session {
   begin(asksPrevious: boolean): void {
     if (asksPrevious) return;
     this.holds.delete('previous-statement');
-    this.previousLost = false;
+    this.previousLost = NOTHING_LEFT;
+    this.#previousLeft = NOTHING_LEFT;
   }
 
   /** Whether others may have the primary connection that is kept: all that would be missed can be set again, or is hardly asked for. */
@@ -219,7 +231,7 @@ export class Session {
     for (const change of changes) {
       if (change.kind === 'system-variable' && change.name === 'last_insert_id') this.lastInsertId = change.value;
     }
-    this.previousLost = this.holds.has('previous-statement');
+    this.previousLost = this.#previousLeft;
     this.holds.clear();
   }
 
@@ -273,8 +285,11 @@ export class Session {
     // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows; a procedure's OK is silent on what it inserted.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
     if (sets || opaque || end.insertsId) this.holds.add('last-insert-id');
-    const counted = (end.ok?.affectedRows ?? 0n) !== 0n;
-    if (counted || end.error !== undefined || end.warnings > 0) this.holds.add('previous-statement');
+    const rowCount = (end.ok?.affectedRows ?? 0n) !== 0n;
+    // SHOW WARNINGS is about what the statement before it left, and leaves that.
+    const diagnostics = this.#previousLeft.diagnostics || end.error !== undefined || end.warnings > 0;
+    this.#previousLeft = rowCount || diagnostics ? { rowCount, diagnostics } : NOTHING_LEFT;
+    if (this.#previousLeft !== NOTHING_LEFT) this.holds.add('previous-statement');
   }
 
   /** Changes that came with no statement of the client: what we asked for to know the session better. */
@@ -298,7 +313,8 @@ export class Session {
     this.pins.clear();
     this.holds.clear();
     this.lastInsertId = undefined;
-    this.previousLost = false;
+    this.previousLost = NOTHING_LEFT;
+    this.#previousLeft = NOTHING_LEFT;
     this.#status = status;
     this.#onReplica = false;
     this.nextTransaction.clear();

@@ -19,6 +19,10 @@ const DIALECTS = [
 let observer: Connection;
 beforeAll(async () => {
   observer = await connectDirect(0, clusterInfo().accounts.root);
+  await observer.query('DROP DATABASE IF EXISTS pools');
+  await observer.query('CREATE DATABASE pools');
+  await observer.query('CREATE TABLE pools.numbers (id INT PRIMARY KEY, v INT)');
+  await observer.query('INSERT INTO pools.numbers VALUES (1, 1), (2, 2)');
 });
 
 /** Connections of `app` to the primary. */
@@ -32,6 +36,13 @@ async function noConnections(): Promise<void> {
 
 async function rawClient(proxy: TestProxy, capabilities: number): Promise<RawClient> {
   return RawClient.logIn({ ...clusterInfo().accounts.app, host: proxy.host, port: proxy.port, capabilities });
+}
+
+/** A client whose connection to the primary is kept: it may ask what its UPDATE did. */
+async function keeperOf(proxy: TestProxy): Promise<Connection> {
+  const keeper = await proxy.connect();
+  await keeper.query('UPDATE pools.numbers SET v = v + 1');
+  return keeper;
 }
 
 describe('the maximum of server connections', () => {
@@ -81,6 +92,32 @@ describe('the maximum of server connections', () => {
     await expect(proxy.connect({ database: 'no_such_schema' })).rejects.toMatchObject({ errno: 1049 });
     await holder.query('COMMIT');
     expect(await value(client, 'SELECT DATABASE()')).toBe('information_schema');
+    await proxy.proxy.stop();
+  });
+
+  test('takes connections that lie idle, of whichever clients, before one that a session keeps for its next question', async () => {
+    const proxy = await startProxy({ poolMax: 2 });
+    const keeper = await keeperOf(proxy);
+    const idle = await rawClient(proxy, Capability.FOUND_ROWS);
+    await idle.query('/* rwsplit: primary */ DO 1');
+    await (await proxy.connect()).query('BEGIN');
+    expect(await value(keeper, 'SELECT ROW_COUNT()')).toBe(2);
+    await proxy.proxy.stop();
+  });
+
+  test('takes one that a session keeps for its next question where there is no other; what is gone with it is an error', async () => {
+    const proxy = await startProxy({ poolMax: 1 });
+    const keeper = await keeperOf(proxy);
+    const other = await proxy.connect();
+    await other.query('/* rwsplit: primary */ DO 1');
+    await expect(keeper.query('SELECT ROW_COUNT()')).rejects.toThrow('what the previous statement left is gone');
+    await keeper.query('UPDATE pools.numbers SET v = v + 1');
+    await other.query('/* rwsplit: primary */ DO 1');
+    // There were none.
+    expect((await keeper.query('SHOW WARNINGS'))[0]).toEqual([]);
+    await keeper.query('INSERT IGNORE INTO pools.numbers VALUES (1, 1)');
+    await other.query('/* rwsplit: primary */ DO 1');
+    await expect(keeper.query('SHOW WARNINGS')).rejects.toThrow('what the previous statement left is gone');
     await proxy.proxy.stop();
   });
 

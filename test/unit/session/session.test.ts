@@ -208,6 +208,22 @@ describe('a session keeps its connection for what may be asked next', () => {
     expect([...session.holds]).toEqual([]);
   });
 
+  test('and knows what is lost with it: the rows that were changed, warnings, errors', () => {
+    const lostAfter = (answer: Partial<StatementEnd>, ...asked: readonly string[]): unknown => {
+      const session = newSession();
+      ends(session, 'UPDATE t SET a = 1', answer);
+      for (const question of asked) ends(session, question, { ok: undefined });
+      session.givenUp([]);
+      return session.previousLost;
+    };
+    expect(lostAfter({ ok: okOf(2n) })).toEqual({ rowCount: true, diagnostics: false });
+    expect(lostAfter({ ok: okOf(0n) })).toEqual({ rowCount: false, diagnostics: false });
+    expect(lostAfter({ ok: okOf(0n), warnings: 1 })).toEqual({ rowCount: false, diagnostics: true });
+    expect(lostAfter(FAILED)).toEqual({ rowCount: false, diagnostics: true });
+    expect(lostAfter(FAILED, 'SHOW WARNINGS')).toEqual({ rowCount: false, diagnostics: true });
+    expect(lostAfter({ ok: okOf(2n) }, 'SHOW WARNINGS')).toEqual({ rowCount: false, diagnostics: false });
+  });
+
   test('also for LAST_INSERT_ID(), and may be asked to give it up', () => {
     const session = newSession();
     ends(session, 'INSERT INTO t (a) VALUES (1)', { ok: okOf(1n), insertsId: true });
