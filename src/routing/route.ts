@@ -78,6 +78,7 @@ function staysOnReplica(session: Session, { target, reason, transaction, pins }:
       return reason !== 'last-insert-id' || !(session.holds.has(reason) || session.lastInsertId !== undefined);
     case 'primary':
       if (transaction === 'opens') return session.readOnly;
+      if (transaction === 'sets-autocommit') return false;
       return reason === 'session-state' || transaction === 'within' || transaction === 'opens-read-only';
   }
 }
