@@ -72,6 +72,8 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   #nowMs = Date.now();
   /** The one that has held its connection the longest comes first. */
   readonly #holders = new Set<Holder>();
+  /** Whoever one is made for may have got another one meanwhile. */
+  #creating = 0;
   #ended = false;
 
   /**
@@ -174,8 +176,8 @@ export class ServerPool implements ConnectionPool, BudgetUser {
 
   async #take(wanted: SessionState): Promise<ServerConnection | FailedConnection> {
     const isFull = this.#pool.available === 0 && this.#budget.open >= this.#settings.max;
-    // Where a connection of another pool lies idle, no session has to give up its own.
-    if (isFull && !this.#budget.hasIdleBeside(this)) {
+    // Where a connection lies idle in another pool, or will here in a moment, no session has to give up its own.
+    if (isFull && this.#creating <= this.#pool.pending && !this.#budget.hasIdleBeside(this)) {
       this.reclaim();
       const givenUp = this.acquireReady(wanted);
       if (givenUp !== undefined) return givenUp;
@@ -271,7 +273,9 @@ export class ServerPool implements ConnectionPool, BudgetUser {
 
   async #create(): Promise<ServerConnection | FailedConnection> {
     await this.#budget.take(this);
+    this.#creating++;
     const made = this.#ended ? this.#tooLate() : await this.#open();
+    this.#creating--;
     if (made instanceof FailedConnection) {
       this.#budget.free();
       return made;

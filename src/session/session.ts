@@ -89,6 +89,18 @@ function refusedUnread(end: StatementEnd): boolean {
   );
 }
 
+const PARENTHESIS = 0x28;
+
+/** SET, which leaves nothing but what it names. */
+function assignsPlainly({ pins, reason }: Classification): boolean {
+  return reason === 'session-state' && pins.includes('user-variable');
+}
+
+/** No function of whose doings nobody knows is called without a parenthesis. */
+function leavesVariablesOnly({ classification, text }: StatementEnd): boolean {
+  return assignsPlainly(classification) && text !== undefined && !text.includes(PARENTHESIS);
+}
+
 function isCarried(change: SessionChange): boolean {
   return change.kind !== 'system-variable' || !NOT_CARRIED.has(change.name);
 }
@@ -190,12 +202,7 @@ export class Session {
 
   /** Whether something would be lost with the primary connection that the client was promised. */
   get boundToPrimary(): boolean {
-    return (
-      this.#inPrimaryTransaction ||
-      this.pins.size > 0 ||
-      this.holds.has('last-insert-id') ||
-      this.holds.has('temporary-table')
-    );
+    return this.#inPrimaryTransaction || this.pins.size > 0 || this.holds.has('last-insert-id') || this.#holdsOwn;
   }
 
   /** A statement is about to run. @param asksPrevious it belongs to the statement before */
@@ -213,11 +220,17 @@ export class Session {
 
   /** Whether something is on the primary connection that nobody can set again, although no pin says so. */
   get leavesMore(): boolean {
-    return this.holds.has('procedure-call') || this.holds.has('temporary-table');
+    return this.holds.has('procedure-call') || this.#holdsOwn;
+  }
+
+  /** What is known to be on the primary connection, and to matter to statements alone that name it. */
+  get #holdsOwn(): boolean {
+    return this.holds.has('temporary-table') || this.holds.has('user-variable');
   }
 
   /** Whether {@link end} is to be told the text of a statement: where what is known by name may come, go or change its name. */
   wantsText(classification: Classification): boolean {
+    if (assignsPlainly(classification)) return true;
     return this.#isOfTables(classification) || concernsNamed(classification, this.pins);
   }
 
@@ -268,7 +281,10 @@ export class Session {
     }
     if (!refusedUnread(end)) {
       const known = this.#noteTemporaryTables(end);
-      for (const pin of end.classification.pins) if (pin !== 'temporary-table' || !known) this.pins.add(pin);
+      for (const pin of end.classification.pins) {
+        if (pin === 'user-variable' && leavesVariablesOnly(end)) this.holds.add(pin);
+        else if (pin !== 'temporary-table' || !known) this.pins.add(pin);
+      }
       if (asksNext) {
         const said = end.error === undefined ? end.command : undefined;
         this.nextTransaction.add(end.classification.transaction, said);

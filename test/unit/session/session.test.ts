@@ -50,7 +50,9 @@ describe('a session is bound to its primary connection', () => {
     ['FLUSH TABLES WITH READ LOCK', 'table-lock', 'UNLOCK TABLES'],
     ['LOCK INSTANCE FOR BACKUP', 'instance-lock', 'UNLOCK INSTANCE'],
     ["SELECT GET_LOCK('x', 1)", 'named-lock', 'SELECT RELEASE_ALL_LOCKS()'],
-    ['SET @x = 1', 'user-variable', ''],
+    ['SELECT 1 INTO @x', 'user-variable', ''],
+    ['SET @x = changes_more()', 'user-variable', ''],
+    ['SET @x = 1; SELECT 1', 'user-variable', ''],
     ["PREPARE p FROM 'SELECT 1'", 'text-prepared-statement', ''],
     ['HANDLER t OPEN', 'handler', ''],
     ["XA START 'x'", 'xa', "XA COMMIT 'x'"],
@@ -232,6 +234,18 @@ describe('a session keeps its connection for what may be asked next', () => {
     expect(session.mayGiveUpPrimary).toBe(true);
     session.givenUp([variable('last_insert_id', '42')]);
     expect([session.lastInsertId, session.keepsPrimary]).toEqual(['42', false]);
+  });
+
+  test('for a variable that SET gave a value, and gives it up for nobody', () => {
+    const session = newSession();
+    ends(session, 'SET @x = 1, @y = @x + @@sql_mode, time_zone = "+01:00"');
+    session.begin(false);
+    expect([[...session.pins], [...session.holds]]).toEqual([[], ['user-variable']]);
+    expect(session.keepsPrimary && session.boundToPrimary && session.leavesMore && !session.mayGiveUpPrimary).toBe(
+      true,
+    );
+    session.reset(AUTOCOMMIT);
+    expect(session.keepsPrimary).toBe(false);
   });
 
   test('and after a procedure gives nothing up: it may have left locks', () => {
