@@ -1,11 +1,13 @@
 import { DEFAULTS } from '../../src/defaults.js';
 import { interrupted, RwsplitError } from '../../src/errors.js';
+import { MARIADB } from '../../src/flavour/mariadb.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import { rowsCountedBy } from '../../src/session/found-rows.js';
 import { freshState } from '../../src/session/session-state.js';
-import { onlyReads, opensReplicaTransaction, showsDiagnostics, textOf, type CommandRun } from '../command-run.js';
+import { givesCountedRows, onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
 import type { Connecting } from './connecting.js';
 import type { Finishing } from './finishing.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
@@ -62,7 +64,7 @@ export class Answering implements RelayEnd {
     const { changes } = relay;
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
-    const countsRows = gaveRows && !showsDiagnostics(run);
+    const countsRows = gaveRows && givesCountedRows(run);
     if (countsRows) kept.noteRows(connection);
     if (gaveRows || walker.rows > 0) this.#noteRead(connection, run);
     if (
@@ -85,7 +87,7 @@ export class Answering implements RelayEnd {
       insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
-      rows: countsRows ? walker.rows : undefined,
+      rows: countsRows ? walker.rows : prepares ? undefined : this.#rowsTold(connection, run),
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
       prepares,
@@ -98,6 +100,18 @@ export class Answering implements RelayEnd {
     const question = asks ? unsettled(run, connection, session, changes) : undefined;
     if (question === undefined) this.#finishing.finish(connection);
     else this.#settle(connection, run, question);
+  }
+
+  /** What FOUND_ROWS() is after a statement whose rows, if it gave any, do not count; undefined where that is as before. */
+  #rowsTold(connection: ServerConnection, run: CommandRun): number | undefined {
+    const { kept } = this.#context;
+    const { ok, error, rows } = connection.walker;
+    const text = textOf(run);
+    if (error !== undefined || text === undefined) return undefined;
+    const counted = rowsCountedBy(text, { ok, rows, mariadb: connection.flavour === MARIADB });
+    // The connection has it as it is, if it had what was before.
+    if (counted !== undefined && !kept.hasRows(connection)) kept.noteRows(undefined);
+    return counted;
   }
 
   /** What the session reads next may have to be as new. */

@@ -5,7 +5,7 @@ import { levelOf, maxLagOf, type Diversion } from '../../src/routing/route.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { FITS, type Fitness } from '../../src/session/freshness.js';
 import type { KnownPosition } from '../../src/session/known-positions.js';
-import type { Session } from '../../src/session/session.js';
+import type { PreviousLeft, Session } from '../../src/session/session.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { BinlogSource } from '../binlog-source.js';
@@ -53,7 +53,7 @@ export class Connecting {
       this.#client.end();
       return;
     }
-    if (this.#session.previousLost && asksLost(run)) {
+    if (asksLost(run, this.#session.previousLost)) {
       const what =
         'its connection was needed by another client, or its server is being drained; ' +
         "ask right after the statement, or raise the pool's maximum";
@@ -375,7 +375,10 @@ function asksInsertId(run: CommandRun): boolean {
   return /last_insert_id|@@[^,;]{0,20}identity/i.test(textOf(run)?.toString('latin1') ?? '');
 }
 
-/** Asks for what only the previous statement's connection has. */
-function asksLost({ classification: { reason, target } }: CommandRun): boolean {
-  return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
+/** Asks for what only the previous statement's connection had. */
+function asksLost({ classification: { reason, target } }: CommandRun, lost: PreviousLeft): boolean {
+  if (target !== 'last') return false;
+  // One statement may ask for both.
+  if (reason === 'row-count') return lost.rowCount || lost.diagnostics;
+  return reason === 'diagnostics' && lost.diagnostics;
 }

@@ -79,7 +79,7 @@ function opensOnReplica(session: Session, classification: Classification): boole
   if (transaction !== 'opens-read-only' && transaction !== 'opens') return false;
   if (session.inTransaction || session.serializable || levelOf(session, classification) === 'primary') return false;
   const { nextTransaction, pins, temporaryTables } = session;
-  if (!temporaryTables.isEmpty) return false;
+  if (!temporaryTables.isEmpty || session.holds.has('user-variable')) return false;
   if (pins.size > (pins.has('next-transaction') && nextTransaction.certain ? 1 : 0)) return false;
   return transaction === 'opens-read-only' || (nextTransaction.readOnly ?? session.readOnly);
 }
@@ -96,6 +96,7 @@ function staysOnReplica(session: Session, classification: Classification): boole
       return reason !== 'last-insert-id' || !(session.holds.has(reason) || session.lastInsertId !== undefined);
     case 'primary':
       if (transaction === 'opens') return session.readOnly;
+      if (transaction === 'sets-autocommit') return false;
       return reason === 'session-state' || transaction === 'within' || transaction === 'opens-read-only';
   }
 }

@@ -72,6 +72,8 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   #nowMs = Date.now();
   /** Since when each has held its connection; the one that has the longest comes first. */
   readonly #holders = new Map<Holder, number>();
+  /** Whoever one is made for may have got another one meanwhile. */
+  #creating = 0;
   #ended = false;
 
   /**
@@ -173,8 +175,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   }
 
   async #take(wanted: SessionState): Promise<ServerConnection | FailedConnection> {
-    if (this.#pool.available === 0 && this.#budget.open >= this.#settings.max) {
-      this.#reclaim();
+    const isFull = this.#pool.available === 0 && this.#budget.open >= this.#settings.max;
+    // Where a connection lies idle in another pool, or will here in a moment, no session has to give up its own.
+    if (isFull && this.#creating <= this.#pool.pending && !this.#budget.hasIdleBeside(this)) {
+      this.reclaim();
       const givenUp = this.acquireReady(wanted);
       if (givenUp !== undefined) return givenUp;
     }
@@ -227,6 +231,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     this.#donated.push(connection);
   }
 
+  get hasIdle(): boolean {
+    return this.#ready.length > 0 || this.#pool.available > this.#pool.pending;
+  }
+
   spare(): boolean {
     const ready = this.#ready.shift();
     if (ready !== undefined) {
@@ -241,7 +249,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       );
       return true;
     }
-    return this.#reclaim();
+    return false;
   }
 
   /** Ends all connections, those in use when they come back. */
@@ -273,7 +281,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     }
   }
 
-  #reclaim(): boolean {
+  reclaim(): boolean {
     for (const holder of this.#holders.keys()) {
       this.#holders.delete(holder);
       if (holder.giveUp(this)) return true;
@@ -283,7 +291,9 @@ export class ServerPool implements ConnectionPool, BudgetUser {
 
   async #create(): Promise<ServerConnection | FailedConnection> {
     await this.#budget.take(this);
+    this.#creating++;
     const made = this.#ended ? this.#tooLate() : await this.#open();
+    this.#creating--;
     if (made instanceof FailedConnection) {
       this.#budget.free();
       return made;

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
+import { startRelay } from '../relay.js';
 import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 import { Ledger } from './ledger.js';
-import { TcpRelay } from './tcp-relay.js';
 
 let cluster: Cluster;
 let proxy: TestProxy;
@@ -219,7 +219,7 @@ test('a switchover waits for transactions, and leaves everything as it was where
 test('a primary that only the proxy cannot reach stays the primary', async () => {
   await allBack();
   const before = primaryIndex();
-  const relay = await TcpRelay.before(cluster.nodes[before]?.port ?? 0);
+  const relay = await startRelay(cluster.nodes[before] ?? cluster.nodes[0]);
   const others = cluster.nodes.filter((_, index) => index !== before);
   const cutOff = await startProxy({
     nodes: [{ host: '127.0.0.1', port: relay.port }, ...others],
@@ -249,5 +249,4 @@ test('a primary that only the proxy cannot reach stays the primary', async () =>
     await value(other, "SELECT COUNT(*) FROM ledger WHERE id IN ('after the cut', 'meanwhile', 'in the end')"),
   ).toBe(3);
   await cutOff.proxy.stop();
-  await relay.close();
 });

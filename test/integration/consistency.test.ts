@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ProxyOptions } from '../../proxy/options.js';
-import { clusterInfo, freshSchema, untilReplicated } from '../cluster.js';
+import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { eventually, ranOn, startProxy, value, PRIMARY_ID, type Row, type TestProxy } from '../proxy.js';
 import { delayReplicas, onReplicas } from '../replicas.js';
 
