@@ -29,17 +29,17 @@ export async function benchLevels({ rounds, seconds }: LevelsOptions): Promise<v
     const { app, root } = cluster.accounts;
     const config = join(folder, 'levels.yaml');
     await writeFile(config, `users: [{ name: ${root.user}, consistency: eventual }]\n`);
-    const { pid, port, stop } = await startRwsplit(cluster, ['--server-tls', 'off', '--config', config]);
+    const rwsplit = await startRwsplit(cluster, ['--server-tls', 'off', '--config', config]);
     try {
       for (const [name, flags] of Object.entries(WORKLOADS)) {
         const micros = async ({ user, password }: Account, time: number): Promise<number> => {
-          const before = cpuSeconds(pid);
+          const before = cpuSeconds(rwsplit.pid);
           const account = [`--mysql-user=${user}`, `--mysql-password=${password}`];
-          const { queries } = await runSysbench(cluster, 'oltp_read_write', port, CLIENTS, time, [
+          const { queries } = await runSysbench(cluster, 'oltp_read_write', rwsplit.port, CLIENTS, time, [
             ...flags,
             ...account,
           ]);
-          return ((cpuSeconds(pid) - before) * 1e6) / queries;
+          return ((cpuSeconds(rwsplit.pid) - before) * 1e6) / queries;
         };
         for (const account of [root, app]) await micros(account, WARM_UP_SECONDS);
         const all: { readonly eventual: number; readonly session: number }[] = [];
@@ -57,7 +57,7 @@ export async function benchLevels({ rounds, seconds }: LevelsOptions): Promise<v
         );
       }
     } finally {
-      await stop();
+      await rwsplit.stop();
     }
   } finally {
     await rm(folder, { recursive: true });
