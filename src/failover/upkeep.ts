@@ -61,7 +61,8 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   const { promoting } = memory;
   if (primary.readOnly && promoting === undefined) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
-    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, others, memory)));
+    const sound = others.filter((it) => ownOf(it, primary)?.isEmpty !== false);
+    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, sound, memory)));
     return { tasks, errant };
   }
   for (const node of others) {
