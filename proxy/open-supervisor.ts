@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { DEFAULTS } from '../src/defaults.js';
 import { MYSQL_FAILOVER } from '../src/flavour/mysql-failover.js';
-import { Alone } from '../src/runtime/coordinator/alone.js';
+import { coordinatorOf } from '../src/runtime/coordinator/coordinator-of.js';
 import { Supervisor, type SupervisedCluster } from '../src/runtime/failover/supervisor.js';
 import type { Log } from '../src/runtime/log.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
@@ -10,15 +10,17 @@ import type { ProxyOptions } from './options.js';
 
 /** @returns undefined where somebody else promotes */
 export function openSupervisor(
-  { failover, monitor }: ProxyOptions,
+  { coordinator, failover = {}, monitor, nodes }: ProxyOptions,
   tls: ServerTls,
   cluster: SupervisedCluster,
   log: Log,
 ): Supervisor | undefined {
-  if (failover === undefined || failover.coordinator.kind === 'follow') return undefined;
+  if (coordinator === undefined || coordinator.kind === 'follow') return undefined;
   const account = failover.account ?? monitor;
+  const login = new MonitorLogin(account, tls);
   return new Supervisor(
     {
+      cluster: 'cluster' in coordinator ? coordinator.cluster : 'default',
       policy: failover.policy ?? 'lossless',
       drainTimeoutMs: failover.drainTimeoutMs ?? DEFAULTS.failoverDrainMs,
       pauseMs: failover.pauseMs ?? DEFAULTS.failoverPauseMs,
@@ -27,8 +29,8 @@ export function openSupervisor(
       preferences: failover.preferences ?? new Map(),
     },
     account,
-    new MonitorLogin(account, tls),
-    (lastEpoch) => new Alone(`${hostname()}:${process.pid}`, lastEpoch),
+    login,
+    (lastEpoch) => coordinatorOf(coordinator, { name: `${hostname()}:${process.pid}`, nodes, login, lastEpoch }),
     MYSQL_FAILOVER,
     cluster,
     log,

@@ -3,7 +3,7 @@ import type { Preference } from '../src/failover/view.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { TlsMode, TlsVersion } from '../src/protocol/tls-mode.js';
 import type { Rule } from '../src/routing/rules.js';
-import type { CoordinatorOptions } from '../src/runtime/coordinator/coordinator.js';
+import type { CoordinatorSettings } from '../src/runtime/coordinator/coordinator-of.js';
 import type { MonitorAccount } from '../src/runtime/monitor-login.js';
 import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
@@ -24,6 +24,8 @@ export interface ProxyOptions {
   readonly listen: readonly ListenAddress[];
   readonly nodes: readonly NodeAddress[];
   readonly monitor: MonitorAccount;
+  /** Between two looks at a node; see `defaults.ts` for what counts when absent. */
+  readonly monitorIntervalMs?: number | undefined;
   /** Servers that the named ones tell of are used, too; so when absent. */
   readonly discovery?: boolean | undefined;
   /** A replica that is later gets no new reads. */
@@ -43,7 +45,8 @@ export interface ProxyOptions {
   readonly clients?: ClientOptions | undefined;
   readonly servers?: ServerOptions | undefined;
   readonly limits?: LimitOptions | undefined;
-  /** Nobody is promoted by us when absent: who is the primary is followed. */
+  /** Who may promote. Nobody here when absent: who is the primary is followed. */
+  readonly coordinator?: CoordinatorSettings | undefined;
   readonly failover?: FailoverOptions | undefined;
   readonly hold?: HoldOptions | undefined;
   /** None need be named. */
@@ -108,7 +111,6 @@ export interface LimitOptions {
 
 /** How a dead primary is replaced; see `defaults.ts` for what counts when absent. */
 export interface FailoverOptions {
-  readonly coordinator: CoordinatorOptions;
   /** Who does it on the servers; the monitor's account when absent. */
   readonly account?: MonitorAccount | undefined;
   /** `lossless` when absent. */

@@ -12,6 +12,7 @@ import { PrimaryReads } from '../src/runtime/primary-reads.js';
 import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
+import type { Route } from '../src/routing/route.js';
 import { Rules } from '../src/routing/rules.js';
 import { ReadBalance } from '../src/topology/read-balance.js';
 import { Commits } from '../src/session/commits.js';
@@ -94,6 +95,8 @@ export class Proxy {
       nodes: options.nodes,
       discovery: options.discovery ?? true,
       maxLagMs: options.maxLagMs ?? DEFAULTS.maxLagMs,
+      intervalMs: options.monitorIntervalMs ?? DEFAULTS.probeIntervalMs,
+      drain: (node: string) => this.#backends.drain(node),
     };
     this.#monitor = new Monitor(monitored, login, (snapshot, before) => this.#topologyChanged(snapshot, before));
     this.#writes = new WriteHold(
@@ -110,7 +113,9 @@ export class Proxy {
       {
         snapshot: () => this.#monitor.snapshot,
         appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
-        leftAlone: () => new Set(),
+        leftAlone: () => nodesByCommand(this.#monitor.snapshot),
+        hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
+        release: () => this.#writes.open(),
       },
       log,
     );
@@ -178,7 +183,7 @@ export class Proxy {
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
-        ran: (node, run) => this.#ran(node, run),
+        ran: (node, run, route) => this.#ran(node, run, route),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
       backends: this.#backends,
@@ -193,6 +198,8 @@ export class Proxy {
         sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
         pools: () => this.#backends.pools,
         snapshot: () => this.#monitor.snapshot,
+        command: (node, event) => this.#monitor.command(node, event),
+        promoter: this.#supervisor,
         waits: this.#waits,
       }),
       entrance: {
@@ -292,13 +299,13 @@ export class Proxy {
     for (const client of this.#clients) client.endIfIdle(this.#times.nowMs);
   }
 
-  #ran(node: string, run: CommandRun): void {
+  #ran(node: string, run: CommandRun, route: Route): void {
     if (this.#functions.known.size > 0 && mayChangeFunctions(run)) this.#functions.forget();
-    this.#count(node, run);
+    run.digest?.ran(node, route.to, route.reason);
+    this.#count(node, route);
   }
 
-  #count(node: string, { route, digest }: CommandRun): void {
-    digest?.ran(node, route.to, route.reason);
+  #count(node: string, route: Route): void {
     const reasons = this.#counts.get(node);
     const count = reasons?.get(route.reason);
     if (count !== undefined) count.statements++;
@@ -324,7 +331,20 @@ export class Proxy {
   async #appoint(serverUuid: string, left: string | undefined): Promise<void> {
     await this.#monitor.appoint(serverUuid);
     this.#writes.look();
-    if (left !== undefined && left !== this.snapshot.primary?.address.name) this.#backends.drop(left);
+    if (left !== undefined && left !== this.snapshot.primary?.address.name) this.#backends.drop(left, true);
+  }
+
+  /** Nothing new begins on the primary. @returns how many sessions have not come to an end there in time */
+  async #holdWrites(node: string, waitMs: number): Promise<number> {
+    this.#writes.close();
+    const untilMs = performance.now() + waitMs;
+    for (;;) {
+      this.#backends.reclaim(node);
+      let running = 0;
+      for (const client of this.#clients) if (client.isAtWork) running++;
+      if (running === 0 || performance.now() >= untilMs) return running;
+      await new Promise((resolve) => setTimeout(resolve, HOLD_LOOK_MS));
+    }
   }
 
   #topologyChanged(snapshot: Snapshot, before: Snapshot): void {
@@ -341,11 +361,22 @@ export class Proxy {
       const known = before.nodes.find((it) => it.address.name === name);
       if (known?.health === health) continue;
       // Reads that have had no answer run elsewhere. What runs on the primary may have been executed.
-      if (health === 'down' && known?.role === 'replica') this.#backends.drop(name);
+      if (health === 'down') this.#backends.giveUpDials(name);
+      const isOver = health === 'down' || health === 'maintenance';
+      if (isOver && known !== undefined && known.role !== 'primary') this.#backends.drop(name, health === 'down');
       const level = health === 'up' ? 'info' : 'warn';
       this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
     }
   }
+}
+
+/** How often it is looked whether all has come to an end on the primary. */
+const HOLD_LOOK_MS = 2;
+
+/** Out of service by an operator's word: nothing is done there. */
+function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
+  const commanded = nodes.filter(({ health }) => health === 'draining' || health === 'maintenance');
+  return new Set(commanded.map(({ address }) => address.name));
 }
 
 const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;

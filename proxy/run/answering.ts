@@ -1,10 +1,13 @@
+import { DEFAULTS } from '../../src/defaults.js';
 import { interrupted, RwsplitError } from '../../src/errors.js';
+import { MARIADB } from '../../src/flavour/mariadb.js';
 import { levelOf } from '../../src/routing/route.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import { rowsCountedBy } from '../../src/session/found-rows.js';
 import { freshState } from '../../src/session/session-state.js';
-import { onlyReads, opensReplicaTransaction, showsDiagnostics, textOf, type CommandRun } from '../command-run.js';
+import { givesCountedRows, onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
 import type { Connecting } from './connecting.js';
 import type { Finishing } from './finishing.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
@@ -61,7 +64,7 @@ export class Answering implements RelayEnd {
     const { changes } = relay;
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
-    const countsRows = gaveRows && !showsDiagnostics(run);
+    const countsRows = gaveRows && givesCountedRows(run);
     if (countsRows) kept.noteRows(connection);
     if (gaveRows || walker.rows > 0) this.#noteRead(connection, run);
     if (
@@ -84,7 +87,7 @@ export class Answering implements RelayEnd {
       insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
-      rows: countsRows ? walker.rows : undefined,
+      rows: countsRows ? walker.rows : prepares ? undefined : this.#rowsTold(connection, run),
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
       prepares,
@@ -97,6 +100,18 @@ export class Answering implements RelayEnd {
     const question = asks ? unsettled(run, connection, session, changes) : undefined;
     if (question === undefined) this.#finishing.finish(connection);
     else this.#settle(connection, run, question);
+  }
+
+  /** What FOUND_ROWS() is after a statement whose rows, if it gave any, do not count; undefined where that is as before. */
+  #rowsTold(connection: ServerConnection, run: CommandRun): number | undefined {
+    const { kept } = this.#context;
+    const { ok, error, rows } = connection.walker;
+    const text = textOf(run);
+    if (error !== undefined || text === undefined) return undefined;
+    const counted = rowsCountedBy(text, { ok, rows, mariadb: connection.flavour === MARIADB });
+    // The connection has it as it is, if it had what was before.
+    if (counted !== undefined && !kept.hasRows(connection)) kept.noteRows(undefined);
+    return counted;
   }
 
   /** What the session reads next may have to be as new. */
@@ -130,12 +145,15 @@ export class Answering implements RelayEnd {
     if (!isInterrupted) cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
+    const { name } = connection.node;
     const isReplication = session.pins.has('replication');
     const lost = isKept ? session.primaryLost() : 'nothing';
     const isUnknown = state.wasSent && !certainlyUncommitted(run);
-    if (!isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state)) {
+    const mayRepeat = !isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state);
+    // Where many connections have died unnoticed, several in a row may be lost. A read that ends servers is to end itself.
+    if (mayRepeat && ++state.losses <= DEFAULTS.lossesPerRead) {
       // What only reads and has had no answer may be asked again, elsewhere; and what was never sent.
-      state.failed.add(connection.node.name);
+      state.failed.add(name);
       this.#connecting.connect(run);
       return;
     }
@@ -164,6 +182,7 @@ export class Answering implements RelayEnd {
     const isInterrupted = state.stage === 'interrupted';
     if (refusedAsWrite !== undefined && !isInterrupted) {
       state.run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, session, cluster);
+      state.route = state.run.route;
     }
     state.connection = undefined;
     if (connection !== kept.transaction) {
@@ -171,7 +190,8 @@ export class Answering implements RelayEnd {
       kept.release(connection);
     }
     if (isInterrupted) state.fail(interrupted());
-    else this.#connecting.connectToPrimary();
+    else if (refusedAsWrite !== undefined) this.#connecting.connectToPrimary();
+    else this.#connecting.readOnPrimary('consistency');
   }
 
   /**

@@ -1,11 +1,11 @@
 import { LoginRefused, RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
-import { levelOf } from '../../src/routing/route.js';
+import { levelOf, maxLagOf, type Diversion } from '../../src/routing/route.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { FITS, type Fitness } from '../../src/session/freshness.js';
 import type { KnownPosition } from '../../src/session/known-positions.js';
-import type { Session } from '../../src/session/session.js';
+import type { PreviousLeft, Session } from '../../src/session/session.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { BinlogSource } from '../binlog-source.js';
@@ -16,6 +16,9 @@ import type { ReplicaTransaction } from './replica-transaction.js';
 import { sessionLost, transactionLost, type RunState } from './run-state.js';
 import type { Cluster, RunnerClient, RunnerContext } from './runner-context.js';
 import type { Starting } from './starting.js';
+
+/** Where a read goes: a replica; the primary in its turn, or by name; the primary as no replica can take it. */
+type Place = Node | 'primary' | Diversion;
 
 /** Finds the connection that a command runs on: one that is kept, or one of a pool; then it is started there. */
 export class Connecting {
@@ -50,9 +53,10 @@ export class Connecting {
       this.#client.end();
       return;
     }
-    if (this.#session.previousLost && asksLost(run)) {
+    if (asksLost(run, this.#session.previousLost)) {
       const what =
-        "its connection was needed by another client; ask right after the statement, or raise the pool's maximum";
+        'its connection was needed by another client, or its server is being drained; ' +
+        "ask right after the statement, or raise the pool's maximum";
       this.#state.fail(new RwsplitError('previous-lost', `what the previous statement left is gone: ${what}`));
       return;
     }
@@ -82,23 +86,34 @@ export class Connecting {
       return;
     }
     this.#kept.releasePrevious();
-    const node = run.route.to === 'replica' ? this.#replicaFor(run) : undefined;
-    if (node !== undefined) this.#acquire(node, 'replica');
-    else if (run.route.to === 'replica' && this.#lacksReplicas)
-      this.#state.readOnPrimary(() => this.connectToPrimary());
+    if (run.route.to === 'replica') this.#connectToReplica(run);
     else this.connectToPrimary();
   }
 
-  /** No replica is there for the command. */
-  get #lacksReplicas(): boolean {
-    return this.#state.failed.size > 0 || this.#cluster.snapshot().replicas.length === 0;
+  #connectToReplica(run: CommandRun): void {
+    this.#state.route = run.route;
+    const place = this.#placeFor(run);
+    if (typeof place === 'object') this.#acquire(place, 'replica');
+    else if (place === 'primary') this.connectToPrimary();
+    else this.readOnPrimary(place);
+  }
+
+  /** The primary answers what no replica can, as far as there is room for that. */
+  readOnPrimary(reason: Diversion): void {
+    const state = this.#state;
+    state.route = { to: 'primary', reason };
+    // Who keeps a connection there takes no more room than before; and others may wait for that one.
+    if (this.#kept.primary !== undefined) this.connectToPrimary();
+    else state.readOnPrimary(() => this.connectToPrimary());
   }
 
   /** Nothing is sent to what is no primary any more. */
   connectToPrimary(): void {
     const { primary, problem } = this.#cluster.snapshot();
-    if (primary === undefined) {
-      this.#hold(new RwsplitError('no-primary', problem ?? 'no primary is known'));
+    if (primary === undefined || this.#state.failed.has(primary.address.name)) {
+      const what =
+        primary === undefined ? (problem ?? 'no primary is known') : `${primary.address.name} does not answer`;
+      this.#hold(new RwsplitError('no-primary', what));
       return;
     }
     const kept = this.#kept.primary;
@@ -168,40 +183,49 @@ export class Connecting {
     this.#hold(new LoginRefused(error));
   }
 
-  /** Leaves the primary for a read. @returns undefined where the primary is to answer it after all */
-  #replicaFor(run: CommandRun): Node | undefined {
+  /** Leaves the primary for a read. */
+  #placeFor(run: CommandRun): Place {
     this.#carryNextTransaction();
     if (!this.#session.keepsPrimary) this.#kept.releasePrimary();
     const { primary, replicas } = this.#cluster.snapshot();
     const { node } = run.classification;
-    if (node !== undefined && node === primary?.address.name) return undefined;
+    if (node !== undefined && node === primary?.address.name && !this.#state.failed.has(node)) return 'primary';
     // A node that is named and cannot be had is no reason to refuse a read.
     const named = replicas.find((it) => it.address.name === node && this.#mayServe(it, run));
     return this.#freshOf(run, named);
   }
 
   /** It has not failed, and is not later than the read allows. */
-  #mayServe({ address, lagMs }: Node, { classification: { maxLagMs = Infinity } }: CommandRun): boolean {
-    return !this.#state.failed.has(address.name) && lagMs <= maxLagMs;
+  #mayServe({ address, lagMs }: Node, { classification }: CommandRun): boolean {
+    const maxLagMs = maxLagOf(this.#session, classification);
+    return !this.#state.failed.has(address.name) && (maxLagMs === undefined || lagMs <= maxLagMs);
   }
 
   /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
-  #freshOf(run: CommandRun, named: Node | undefined): Node | undefined {
+  #freshOf(run: CommandRun, named: Node | undefined): Place {
     const { freshness } = this.#session;
     const level = levelOf(this.#session, run.classification);
-    if (named !== undefined) return this.#take(named, this.#fitness(named, level)) ? named : undefined;
+    if (named !== undefined) return this.#take(named, this.#fitness(named, level));
     const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt, run) : undefined;
-    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, run.classification.maxLagMs);
-    if (first === undefined) return undefined;
+    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, maxLagOf(this.#session, run.classification));
+    if (first === undefined) return this.#whyNone(run);
     const fitness = this.#fitness(first, level);
     // A wait is short where nothing is wrong: the turn stays even.
     const waits = fitness.kind === 'waits' && !this.#cluster.positions.of(first).isLate;
-    if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness) ? first : undefined;
+    if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness);
     const fits = this.#cluster
       .snapshot()
       .replicas.find((node) => this.#mayServe(node, run) && this.#fitness(node, level).kind === 'fits');
-    if (fits !== undefined) return this.#take(fits, FITS) ? fits : undefined;
-    return this.#take(first, fitness) ? first : undefined;
+    return fits === undefined ? this.#take(first, fitness) : this.#take(fits, FITS);
+  }
+
+  /** None of the replicas is to have the read. */
+  #whyNone(run: CommandRun): 'primary' | Diversion {
+    const { failed } = this.#state;
+    const { nodes, replicas } = this.#cluster.snapshot();
+    if (replicas.some((it) => this.#mayServe(it, run))) return 'primary';
+    const isLate = nodes.some((it) => it.health === 'lagging') || replicas.some((it) => !failed.has(it.address.name));
+    return isLate ? 'replica-lag' : 'no-replica';
   }
 
   #fitness(node: Node, level: Consistency): Fitness {
@@ -209,12 +233,12 @@ export class Connecting {
     return this.#session.freshness.fitness(positions.of(node), level, this.#cluster.snapshot());
   }
 
-  /** @returns whether the node is to serve the read */
-  #take(node: Node, fitness: Fitness): boolean {
+  /** Notes what the node has, and is to have before it serves the read. */
+  #take(node: Node, fitness: Fitness): Node | 'consistency' {
     const state = this.#state;
     state.position = this.#cluster.positions.of(node);
     state.waits = fitness.kind === 'waits' ? fitness : undefined;
-    return fitness.kind !== 'unfit';
+    return fitness.kind === 'unfit' ? 'consistency' : node;
   }
 
   /** Where the session is to stay, if that still is the replica that it was. */
@@ -232,7 +256,8 @@ export class Connecting {
     const named = replicas.find(({ address }) => address.name === node);
     const source = node === undefined ? this.#cluster.nextReplica(state.failed) : named;
     const fromPrimary = (): void => {
-      state.run = { ...run, source: undefined, route: { to: 'primary', reason: run.classification.reason } };
+      state.route = { to: 'primary', reason: run.classification.reason };
+      state.run = { ...run, source: undefined, route: state.route };
       this.connectToPrimary();
     };
     if (source === undefined) {
@@ -259,6 +284,7 @@ export class Connecting {
   #connectInTransaction(open: ReplicaTransaction, run: CommandRun): void {
     const { transaction: connection } = this.#kept;
     if (run.route.to === 'transaction' && connection !== undefined) {
+      this.#freshenTransaction(open, run);
       this.#starting.start(connection, 'replica');
     } else if (connection === undefined && open.hasRead) {
       // What it has read would not fit what it reads elsewhere.
@@ -266,6 +292,18 @@ export class Connecting {
       const what = `the connection to ${open.node} with the read-only transaction is gone; begin it again`;
       this.#state.fail(new RwsplitError('transaction-lost', what));
     } else this.connectToPrimary();
+  }
+
+  /** A read that reads of no snapshot yet has to see what has come since the transaction was opened, too. */
+  #freshenTransaction(open: ReplicaTransaction, { classification }: CommandRun): void {
+    const isFixed = open.hasSnapshot && !this.#session.readsCommitted;
+    if (classification.target !== 'replica' || isFixed) return;
+    const found = this.#cluster.snapshot().nodes.find(({ address }) => address.name === open.node);
+    if (found === undefined) return;
+    const state = this.#state;
+    const fitness = this.#fitness(found, levelOf(this.#session, classification));
+    state.position = this.#cluster.positions.of(found);
+    state.waits = fitness.kind === 'waits' ? fitness : undefined;
   }
 
   /** What the next transaction is to be was told to the primary: it goes along to a replica, and the primary is to forget it. */
@@ -296,10 +334,11 @@ export class Connecting {
   }
 
   #notAcquired(node: Node, role: Role, error: unknown): void {
-    const { life, run, failed } = this.#state;
+    const { life, run, route, failed } = this.#state;
     if (life !== 'open' || run === undefined) return;
     failed.add(node.address.name);
-    if (role === 'replica') this.connect(run);
+    // What the primary was to answer as any other node may have another one. What only it can waits until it is back, or another one is.
+    if (role === 'replica' || route.to === 'replica') this.connect(run);
     else if (isAway(error)) this.#hold(error);
     else this.#state.fail(error);
   }
@@ -336,7 +375,10 @@ function asksInsertId(run: CommandRun): boolean {
   return /last_insert_id|@@[^,;]{0,20}identity/i.test(textOf(run)?.toString('latin1') ?? '');
 }
 
-/** Asks for what only the previous statement's connection has. */
-function asksLost({ classification: { reason, target } }: CommandRun): boolean {
-  return target === 'last' && (reason === 'diagnostics' || reason === 'row-count');
+/** Asks for what only the previous statement's connection had. */
+function asksLost({ classification: { reason, target } }: CommandRun, lost: PreviousLeft): boolean {
+  if (target !== 'last') return false;
+  // One statement may ask for both.
+  if (reason === 'row-count') return lost.rowCount || lost.diagnostics;
+  return reason === 'diagnostics' && lost.diagnostics;
 }

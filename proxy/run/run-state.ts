@@ -1,5 +1,6 @@
 import { errPacketOf, RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { Route } from '../../src/routing/route.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
@@ -39,6 +40,8 @@ export class RunState {
   /** Where it runs, and as what; there is none while there is no command. */
   connection: ServerConnection | undefined;
   role: Role = 'primary';
+  /** Where that really goes, and why: not to a replica where none can take it. */
+  route: Route = { to: 'primary', reason: 'write' };
   /** What the replica that was found for the read is known to have. */
   position: KnownPosition | undefined;
   /** What that replica is to have before it answers. */
@@ -49,6 +52,8 @@ export class RunState {
   heldSinceMs: number | undefined;
   /** The node with which an open transaction was lost, between two commands: the next one is told. */
   transactionLostOn: string | undefined;
+  /** How often it has lost its server. */
+  losses = 0;
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
@@ -66,11 +71,13 @@ export class RunState {
 
   begin(run: CommandRun): void {
     this.run = run;
+    this.route = run.route;
     this.stage = 'running';
     this.wasSent = false;
     this.heldSinceMs = undefined;
     this.position = undefined;
     this.waits = undefined;
+    this.losses = 0;
     if (this.failed.size > 0) this.failed.clear();
   }
 

@@ -1,4 +1,5 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { Route } from '../../src/routing/route.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { WriteHold } from '../../src/runtime/write-hold.js';
@@ -43,8 +44,8 @@ export interface Cluster {
   lost(node: string, why: string): void;
   /** What the primary has now, by a question that begins after the call; undefined where it does not answer. */
   askPrimary(): Promise<Node | undefined>;
-  /** A statement was sent. */
-  ran(node: string, run: CommandRun): void;
+  /** A statement was sent. @param route that it took in the end */
+  ran(node: string, run: CommandRun, route: Route): void;
   /** A replica refused a statement as a write. @param ofStatement it would refuse it from any session */
   refused(node: string, run: CommandRun, error: ErrPacket, ofStatement: boolean): void;
 }

@@ -116,7 +116,7 @@ export class Starting {
     connection.uncork();
     if (run.shape === 'stream') client.wantStream();
     state.sent(connection.node.name);
-    cluster.ran(connection.node.name, run);
+    cluster.ran(connection.node.name, run, state.route);
   }
 
   /** @param then what to do first when all has gone through */

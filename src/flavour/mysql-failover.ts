@@ -6,9 +6,10 @@ export const JOURNAL = 'rwsplit.journal';
 
 const MAKE_JOURNAL: readonly string[] = [
   'CREATE DATABASE IF NOT EXISTS rwsplit',
+  // A leader, whose epoch it is, may change the primary more than once.
   `CREATE TABLE IF NOT EXISTS ${JOURNAL} (
-     epoch BIGINT UNSIGNED NOT NULL PRIMARY KEY, server_uuid CHAR(36) NOT NULL, node VARCHAR(300) NOT NULL,
-     at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))`,
+     epoch BIGINT UNSIGNED NOT NULL, change_no INT UNSIGNED NOT NULL, server_uuid CHAR(36) NOT NULL, node VARCHAR(300) NOT NULL,
+     at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (epoch, change_no))`,
 ];
 
 /** MySQL from 8.0.26 on. Source: its manual, "Replication Statements" and "Semisynchronous Replication". */
@@ -83,7 +84,9 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
       const { epoch, serverUuid, node } = command;
       return [
         {
-          sql: `INSERT INTO ${JOURNAL} (epoch, server_uuid, node) VALUES (${epoch}, ${quoted(serverUuid)}, ${quoted(node)})`,
+          sql:
+            `INSERT INTO ${JOURNAL} (epoch, change_no, server_uuid, node) SELECT ${epoch}, COALESCE(MAX(change_no), 0) + 1, ` +
+            `${quoted(serverUuid)}, ${quoted(node)} FROM ${JOURNAL} WHERE epoch = ${epoch}`,
         },
       ];
     }
@@ -94,6 +97,9 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
 const READ_POSITION =
   'SELECT @@global.gtid_executed AS executed, (SELECT GROUP_CONCAT(RECEIVED_TRANSACTION_SET) ' +
   "FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = '') AS received";
+
+/** A replica tries again each second, for a day; its source shows five times a second that it is there. */
+const PATIENCE = 'SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2';
 
 /** In a transaction, or at work on a statement. What replicates, and what looks after all this, is not among them. */
 const CLIENTS_AT_WORK =
@@ -113,7 +119,8 @@ function follow(
   if (!anew) {
     return [
       { sql: 'STOP REPLICA IO_THREAD' },
-      { sql: `CHANGE REPLICATION SOURCE TO ${where}` },
+      // Where it is not named the heartbeat goes back to half of replica_net_timeout, and a frozen source is noticed in a minute.
+      { sql: `CHANGE REPLICATION SOURCE TO ${where}, ${PATIENCE}` },
       { sql: 'START REPLICA IO_THREAD' },
     ];
   }
@@ -129,7 +136,7 @@ function follow(
     {
       sql:
         `CHANGE REPLICATION SOURCE TO ${where}, SOURCE_USER = ${quoted(account.user)}, SOURCE_PASSWORD = ${quoted(account.password)}, ` +
-        `SOURCE_AUTO_POSITION = 1, ${secure}, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2`,
+        `SOURCE_AUTO_POSITION = 1, ${secure}, ${PATIENCE}`,
     },
     { sql: 'START REPLICA' },
   ];

@@ -40,8 +40,8 @@ export class WriteHold {
   readonly #waiting: Waiting[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Why new statements wait although there is a primary. */
-  #closed: string | undefined;
+  /** New statements wait although there is a primary. */
+  #isClosed = false;
 
   constructor(settings: WriteHoldSettings, snapshot: () => Snapshot) {
     this.#settings = settings;
@@ -54,15 +54,15 @@ export class WriteHold {
 
   /** The primary is to be changed: nothing new may begin there. */
   get isClosed(): boolean {
-    return this.#closed !== undefined;
+    return this.#isClosed;
   }
 
-  close(why: string): void {
-    this.#closed = why;
+  close(): void {
+    this.#isClosed = true;
   }
 
   open(): void {
-    this.#closed = undefined;
+    this.#isClosed = false;
     this.look();
   }
 

@@ -1,9 +1,11 @@
+import { connect } from 'node:net';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
-import { eventually, startProxy, value, type TestProxy } from '../proxy.js';
+import { startRelay } from '../relay.js';
+import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 import { Ledger } from './ledger.js';
 
 let cluster: Cluster;
@@ -16,8 +18,8 @@ beforeAll(async () => {
     nodes: cluster.nodes,
     accounts: cluster.accounts,
     options: {
+      coordinator: { kind: 'alone' },
       failover: {
-        coordinator: { kind: 'alone', name: 'test' },
         account: cluster.accounts.failover,
         pauseMs: 0,
         rebuilds: true,
@@ -60,14 +62,8 @@ async function expectKept(ledger: Ledger): Promise<void> {
 /** Starts what is down, until all nodes serve: an old primary with transactions of its own gets its data anew, for which its server ends once more. */
 async function allBack(): Promise<void> {
   for (const [index, node] of cluster.nodes.entries()) {
-    for (let starts = 0; healthOf(index) !== 'up';) {
-      const isUp = await direct(index).then(
-        (connection) => {
-          connection.destroy();
-          return true;
-        },
-        () => false,
-      );
+    for (let starts = 0; !serves(index);) {
+      const isUp = await listens(node.port);
       if (isUp) await new Promise((resolve) => setTimeout(resolve, 100));
       else {
         expect(starts++).toBeLessThan(4);
@@ -77,9 +73,18 @@ async function allBack(): Promise<void> {
   }
 }
 
-function healthOf(node: number): string | undefined {
+async function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+function serves(node: number): boolean {
   const { nodes } = proxy.proxy.snapshot;
-  return nodes.find(({ address }) => address.port === cluster.nodes[node]?.port)?.health;
+  const found = nodes.find(({ address }) => address.port === cluster.nodes[node]?.port);
+  return found?.health === 'up' && found.role !== 'unknown';
 }
 
 test('a primary that is killed is replaced, and nothing that was acknowledged is lost', async () => {
@@ -123,6 +128,26 @@ test('an old primary comes back as a replica, whatever it has that nobody was to
   await eventually(async () => expect(new Set(await counts()).size).toBe(1));
 });
 
+test('a primary that is frozen is replaced, and is none any more when it wakes up', async () => {
+  const before = primaryIndex();
+  const ledger = writers();
+  ledger.start(8);
+  await eventually(() => expect(ledger.acknowledgedSince(0)).toBeGreaterThan(50));
+  const atMs = ledger.nowMs;
+  await cluster.nodes[before]?.freeze();
+  await eventually(() => expect(ledger.acknowledgedSince(atMs + 100)).toBeGreaterThan(50));
+  await cluster.nodes[before]?.thaw();
+  const thawnAtMs = ledger.nowMs;
+  await eventually(() => expect(ledger.acknowledgedSince(thawnAtMs)).toBeGreaterThan(50));
+  await ledger.stop();
+
+  expect(primaryIndex()).not.toBe(before);
+  await expectKept(ledger);
+  await allBack();
+  await expectKept(ledger);
+  expect(primaryIndex()).not.toBe(before);
+});
+
 test('a session lives through it, and its transaction is told to begin again', async () => {
   const client = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
   await client.query("SET SESSION sql_mode = 'ANSI_QUOTES'");
@@ -147,4 +172,81 @@ test('a session lives through it, and its transaction is told to begin again', a
   expect(await value(idle, "SELECT COUNT(*) FROM ledger WHERE id IN ('in transaction', 'prepared', 'later')")).toBe(2);
   await expect(pinned.query('SELECT * FROM tmp')).rejects.toMatchObject({ errno: 2013 });
   expect(primaryIndex()).not.toBe(before);
+});
+
+test('a planned switchover under load is not noticed by any client', async () => {
+  await allBack();
+  const admin = await proxy.connect(cluster.accounts.monitor);
+  const before = primaryIndex();
+  const ledger = writers();
+  ledger.start(8);
+  await eventually(() => expect(ledger.acknowledgedSince(0)).toBeGreaterThan(100));
+  for (const to of [(before + 1) % 3, (before + 2) % 3, before]) {
+    const name = `127.0.0.1:${cluster.nodes[to]?.port}`;
+    const [plan] = await admin.query<Row[]>(`RWSPLIT SWITCHOVER TO '${name}' DRY RUN`);
+    expect(plan.map((it) => it['step'])).toEqual(expect.arrayContaining(['hold', 'close', 'drain', 'open', 'release']));
+    await admin.query(`RWSPLIT SWITCHOVER TO '${name}'`);
+    expect(primaryIndex()).toBe(to);
+    const atMs = ledger.nowMs;
+    await eventually(() => expect(ledger.acknowledgedSince(atMs)).toBeGreaterThan(100));
+    await allBack();
+  }
+  await ledger.stop();
+  expect(ledger.entries.filter(({ fate }) => fate !== 'acknowledged')).toEqual([]);
+  await expectKept(ledger);
+  for (const node of [0, 1, 2])
+    await eventually(async () => expect(await ledger.lostOn(await direct(node))).toEqual([]));
+});
+
+test('a switchover waits for transactions, and leaves everything as it was where they do not end', async () => {
+  await allBack();
+  const admin = await proxy.connect(cluster.accounts.monitor);
+  const before = primaryIndex();
+  const name = `127.0.0.1:${cluster.nodes[(before + 1) % 3]?.port}`;
+  const client = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
+  await client.beginTransaction();
+  await client.query("INSERT INTO ledger VALUES ('begun before')");
+  await expect(admin.query(`RWSPLIT SWITCHOVER TO '${name}'`)).rejects.toThrow(
+    /1 transactions on .* do not end; everything is as it was/,
+  );
+  await client.query("INSERT INTO ledger VALUES ('goes on')");
+  await client.commit();
+  expect(primaryIndex()).toBe(before);
+  await expect(admin.query(`RWSPLIT SWITCHOVER TO '127.0.0.1:1'`)).rejects.toThrow(/no node/);
+  await expect(client.query(`RWSPLIT SWITCHOVER TO '${name}'`)).rejects.toMatchObject({ errno: 1227 });
+});
+
+test('a primary that only the proxy cannot reach stays the primary', async () => {
+  await allBack();
+  const before = primaryIndex();
+  const relay = await startRelay(cluster.nodes[before] ?? cluster.nodes[0]);
+  const others = cluster.nodes.filter((_, index) => index !== before);
+  const cutOff = await startProxy({
+    nodes: [{ host: '127.0.0.1', port: relay.port }, ...others],
+    accounts: cluster.accounts,
+    options: {
+      coordinator: { kind: 'alone' },
+      failover: { account: cluster.accounts.failover, pauseMs: 0 },
+    },
+  });
+  const client = await cutOff.connect({ ...cluster.accounts.app, database: 'faults' });
+  await client.query("INSERT INTO ledger VALUES ('before the cut')");
+  relay.cut();
+  const held = client.query("INSERT INTO ledger VALUES ('after the cut')");
+  const relayed = (): string | undefined =>
+    cutOff.proxy.snapshot.nodes.find(({ address }) => address.port === relay.port)?.health;
+  await eventually(() => expect(relayed()).toBe('down'));
+  // Reads go on, and everybody else still writes to the same server.
+  const reader = await cutOff.connect({ ...cluster.accounts.app, database: 'faults' });
+  expect(await value(reader, "SELECT COUNT(*) FROM ledger WHERE id = 'before the cut'")).toBe(1);
+  const other = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
+  await other.query("INSERT INTO ledger VALUES ('meanwhile')");
+  relay.mend();
+  await held;
+  expect(primaryIndex()).toBe(before);
+  await eventually(async () => expect(await client.query("INSERT INTO ledger VALUES ('in the end')")).toBeTruthy());
+  expect(
+    await value(other, "SELECT COUNT(*) FROM ledger WHERE id IN ('after the cut', 'meanwhile', 'in the end')"),
+  ).toBe(3);
+  await cutOff.proxy.stop();
 });

@@ -26,6 +26,8 @@ export class Ledger {
   readonly #options: ConnectionOptions;
   readonly #writers: Promise<void>[] = [];
   readonly #beganAtMs = performance.now();
+  /** No two ledgers write the same rows. */
+  readonly #name = Math.random().toString(36).slice(2, 8);
   #stopped = false;
 
   /** @param options a schema with the table `ledger (id VARCHAR(40) PRIMARY KEY)` is named in there */
@@ -38,7 +40,7 @@ export class Ledger {
   }
 
   start(writers: number): void {
-    for (let i = 0; i < writers; i++) this.#writers.push(this.#write(`w${i}`));
+    for (let i = 0; i < writers; i++) this.#writers.push(this.#write(`${this.#name}-${i}`));
   }
 
   /** Resolves when each statement has had its answer. */
@@ -79,6 +81,8 @@ export class Ledger {
         this.entries.push({ id, fate, sentMs, answeredMs: this.nowMs, error: String(error) });
         client?.destroy();
         client = undefined;
+        // As an application does that has to connect anew.
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
     client?.destroy();

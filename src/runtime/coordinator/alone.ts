@@ -1,4 +1,5 @@
 import type { Coordinator, Leadership, PrimaryRecord } from './coordinator.js';
+import { Term } from './term.js';
 
 /** There is no other proxy: this one leads always. */
 export class Alone implements Coordinator {
@@ -6,7 +7,7 @@ export class Alone implements Coordinator {
   readonly leader: string;
   readonly problem = undefined;
   readonly #lastEpoch: () => number;
-  #leadership: Leadership | undefined;
+  #leadership: Term | undefined;
   #record: PrimaryRecord | undefined;
   #onChange: () => void = () => {};
 
@@ -26,6 +27,7 @@ export class Alone implements Coordinator {
     // A server that was down at the start may tell of a larger epoch than all others.
     const lastEpoch = this.#lastEpoch();
     if (this.#leadership !== undefined && this.#leadership.epoch < lastEpoch) {
+      this.#leadership.end();
       this.#leadership = leadershipAfter(lastEpoch);
     }
     return this.#leadership;
@@ -46,11 +48,12 @@ export class Alone implements Coordinator {
   }
 
   stop(): Promise<void> {
+    this.#leadership?.end();
     this.#leadership = undefined;
     return Promise.resolve();
   }
 }
 
-function leadershipAfter(epoch: number): Leadership {
-  return { epoch: epoch + 1, remainingMs: () => Infinity };
+function leadershipAfter(epoch: number): Term {
+  return new Term(epoch + 1, Infinity, 0, () => 0);
 }

@@ -49,6 +49,13 @@ export interface EtcdOptions {
   readonly password?: string | undefined;
   /** PEM; by default the authorities that Node.js knows. */
   readonly caPath?: string | undefined;
+  /** Of this proxy, where etcd asks for one; PEM, and its key. */
+  readonly certPath?: string | undefined;
+  readonly keyPath?: string | undefined;
+  /** Below which all keys are; `rwsplit` when absent. */
+  readonly keyPrefix?: string | undefined;
+  /** So long a leadership lasts when its holder falls silent; from 2 s on, in whole seconds, as etcd has it. */
+  readonly leaseMs?: number | undefined;
   /** What all proxies of one cluster call it. */
   readonly cluster: string;
   /** What this proxy calls itself, for people to read: nothing depends on it. */
@@ -57,11 +64,9 @@ export interface EtcdOptions {
 
 export interface MysqlLocksOptions {
   readonly kind: 'mysql-locks';
-  /** All servers of the cluster, whether they can be reached or not, and the same ones in the same order for all proxies. */
+  /** All servers of the cluster, whether they can be reached or not, and the same ones for all proxies. */
   readonly nodes: readonly NodeAddress[];
+  readonly leaseMs?: number | undefined;
   readonly cluster: string;
   readonly name: string;
 }
-
-export type CoordinatorOptions =
-  { readonly kind: 'alone'; readonly name: string } | { readonly kind: 'follow' } | EtcdOptions | MysqlLocksOptions;

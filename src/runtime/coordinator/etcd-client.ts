@@ -1,5 +1,5 @@
 import { DEFAULTS } from '../../defaults.js';
-import { EtcdHttp, type EtcdAnswer } from './etcd-http.js';
+import { EtcdHttp, type EtcdAnswer, type EtcdTls } from './etcd-http.js';
 import {
   base64,
   eventOf,
@@ -7,6 +7,7 @@ import {
   keysOf,
   listOf,
   numberOf,
+  raftTermOf,
   rangeOf,
   revisionOf,
   textOf,
@@ -14,11 +15,10 @@ import {
   type EtcdKeys,
 } from './etcd-messages.js';
 
-export interface EtcdAccess {
+export interface EtcdAccess extends EtcdTls {
   readonly endpoints: readonly string[];
   readonly user?: string | undefined;
   readonly password?: string | undefined;
-  readonly caPath?: string | undefined;
 }
 
 /** What has to be so for a transaction's puts to happen. A revision of 0: there is no such key. */
@@ -47,11 +47,11 @@ export class EtcdClient {
   #endpoint = 0;
   #token: string | undefined;
 
-  /** @throws where the authority's file cannot be read */
+  /** @throws where a file of the certificates cannot be read */
   constructor(access: EtcdAccess) {
     this.#access = access;
     this.#endpoints = access.endpoints.map((endpoint) => endpoint.replace(/\/+$/, ''));
-    this.#http = new EtcdHttp(access.caPath);
+    this.#http = new EtcdHttp(access);
   }
 
   async grantLease(ttlS: number): Promise<{ readonly id: string; readonly ttlS: number }> {
@@ -60,8 +60,9 @@ export class EtcdClient {
   }
 
   /** @returns how long it lasts from now on; 0 when there is no such lease any more */
-  async keepLease(id: string): Promise<number> {
-    return numberOf(fieldOf(await this.#call('lease/keepalive', { ID: id }), 'result'), 'TTL');
+  async keepLease(id: string): Promise<{ readonly ttlS: number; readonly raftTerm: number }> {
+    const kept = fieldOf(await this.#call('lease/keepalive', { ID: id }), 'result');
+    return { ttlS: numberOf(kept, 'TTL'), raftTerm: raftTermOf(kept) };
   }
 
   async revokeLease(id: string): Promise<void> {
@@ -70,7 +71,7 @@ export class EtcdClient {
 
   async range(prefix: string): Promise<EtcdKeys> {
     const found = await this.#call('kv/range', rangeOf(prefix));
-    return { revision: revisionOf(found), keys: keysOf(found) };
+    return { revision: revisionOf(found), raftTerm: raftTermOf(found), keys: keysOf(found) };
   }
 
   /** @returns whether it was put, and what there is with `prefix` after that */
@@ -91,7 +92,12 @@ export class EtcdClient {
       failure: [look],
     });
     const found = fieldOf(listOf(answer, 'responses').at(-1), 'response_range');
-    return { put: fieldOf(answer, 'succeeded') === true, revision: revisionOf(answer), keys: keysOf(found) };
+    return {
+      put: fieldOf(answer, 'succeeded') === true,
+      revision: revisionOf(answer),
+      raftTerm: raftTermOf(answer),
+      keys: keysOf(found),
+    };
   }
 
   /** Resolves or rejects when the watch has ended, for whatever reason. */

@@ -5,6 +5,14 @@ import { DEFAULTS } from '../../defaults.js';
 
 const KEEP_ALIVE_MS = 1_000;
 
+/** Files in PEM. */
+export interface EtcdTls {
+  /** By default the authorities that Node.js knows. */
+  readonly caPath?: string | undefined;
+  readonly certPath?: string | undefined;
+  readonly keyPath?: string | undefined;
+}
+
 /**
  * Posts JSON, and reads JSON a line. Not by `fetch`, which neither takes an authority of its own, as etcd mostly has one, nor leaves a
  * watch alone that is silent for five minutes.
@@ -13,10 +21,15 @@ export class EtcdHttp {
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS });
   readonly #https: HttpsAgent;
 
-  /** @throws where the file cannot be read */
-  constructor(caPath: string | undefined) {
-    const ca = caPath === undefined ? {} : { ca: readFileSync(caPath) };
-    this.#https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, ...ca });
+  /** @throws where a file cannot be read */
+  constructor({ caPath, certPath, keyPath }: EtcdTls) {
+    this.#https = new HttpsAgent({
+      keepAlive: true,
+      keepAliveMsecs: KEEP_ALIVE_MS,
+      ...(caPath === undefined ? {} : { ca: readFileSync(caPath) }),
+      ...(certPath === undefined ? {} : { cert: readFileSync(certPath) }),
+      ...(keyPath === undefined ? {} : { key: readFileSync(keyPath) }),
+    });
   }
 
   /** The answer's lines as they come. Ends with the answer, or throws by `signal`. */

@@ -16,6 +16,8 @@ export interface EtcdKeyValue {
 export interface EtcdKeys {
   /** As of which revision. */
   readonly revision: number;
+  /** Of etcd's own leader. */
+  readonly raftTerm: number;
   readonly keys: readonly EtcdKeyValue[];
 }
 
@@ -59,6 +61,10 @@ export function listOf(message: unknown, name: string): readonly unknown[] {
 /** @param message with a header, of a range or of a watch */
 export function revisionOf(message: unknown): number {
   return numberOf(fieldOf(message, 'header'), 'revision');
+}
+
+export function raftTermOf(message: unknown): number {
+  return numberOf(fieldOf(message, 'header'), 'raft_term');
 }
 
 export function keysOf(range: unknown): EtcdKeyValue[] {

@@ -15,34 +15,51 @@ export class EtcdView {
   readonly prefix: string;
   readonly leaderKey: string;
   readonly recordKey: string;
+  readonly baseKey: string;
   /** As of which revision all keys are known: from the next one on, a watch misses nothing. */
   revision = 0;
-  #leader = UNKNOWN;
-  #record = UNKNOWN;
-  #accepted: PrimaryRecord | undefined;
+  readonly #known = new Map<string, Known>();
+  #record: PrimaryRecord | undefined;
   /** Why the record that is stored is not taken. */
   misfit: string | undefined;
 
-  constructor(cluster: string) {
+  constructor(keyPrefix: string, cluster: string) {
     // Encoded, so that no cluster's keys are below another one's.
-    this.prefix = `rwsplit/${encodeURIComponent(cluster)}/`;
+    this.prefix = `${keyPrefix.replace(/\/+$/, '')}/${encodeURIComponent(cluster)}/`;
     this.leaderKey = `${this.prefix}leader`;
     this.recordKey = `${this.prefix}record`;
+    this.baseKey = `${this.prefix}base`;
+    this.#forget();
   }
 
-  /** Its creation's revision is the epoch. */
   get leader(): EtcdKeyValue | undefined {
-    return this.#leader.seen;
+    return this.#stored(this.leaderKey);
+  }
+
+  /** Of who has the leader's key; undefined where nobody has it. */
+  get epoch(): number | undefined {
+    const { leader } = this;
+    return leader === undefined ? undefined : this.base + leader.createRevision;
+  }
+
+  /** What is added to etcd's revisions so that epochs grow on from what they were before this etcd. It stands still while anybody leads. */
+  get base(): number {
+    const base = Number(this.storedBase?.value ?? 0);
+    return Number.isSafeInteger(base) ? base : 0;
+  }
+
+  get storedBase(): EtcdKeyValue | undefined {
+    return this.#stored(this.baseKey);
   }
 
   /** The last one that was taken: epochs only grow. */
   get record(): PrimaryRecord | undefined {
-    return this.#accepted;
+    return this.#record;
   }
 
   /** As it is stored, whether it was taken or not. */
   get storedRecord(): EtcdKeyValue | undefined {
-    return this.#record.seen;
+    return this.#stored(this.recordKey);
   }
 
   /**
@@ -52,7 +69,7 @@ export class EtcdView {
   takeAll({ revision, keys }: EtcdKeys, asked: number): boolean {
     if (revision < asked) this.#forget();
     this.revision = Math.max(this.revision, revision);
-    const all = [this.leaderKey, this.recordKey].map((name) =>
+    const all = [...this.#known.keys()].map((name) =>
       this.#take(name, { asOf: revision, seen: keys.find(({ key }) => key === name) }),
     );
     return all.includes(true);
@@ -63,15 +80,18 @@ export class EtcdView {
     this.#take(keyValue.key, { asOf: keyValue.modRevision, seen });
   }
 
+  #stored(key: string): EtcdKeyValue | undefined {
+    return this.#known.get(key)?.seen;
+  }
+
   #take(key: string, now: Known): boolean {
-    const before = key === this.leaderKey ? this.#leader : this.#record;
-    if ((key !== this.leaderKey && key !== this.recordKey) || now.asOf <= before.asOf) return false;
-    if (key === this.leaderKey) this.#leader = now;
-    else {
-      this.#record = now;
-      this.#accept(now.seen);
-    }
-    return now.seen?.modRevision !== before.seen?.modRevision;
+    const before = this.#known.get(key);
+    if (before === undefined || now.asOf <= before.asOf) return false;
+    this.#known.set(key, now);
+    const isNew = now.seen?.modRevision !== before.seen?.modRevision;
+    // The same one, read again, would be another object to who compares.
+    if (isNew && key === this.recordKey) this.#accept(now.seen);
+    return isNew;
   }
 
   #accept(stored: EtcdKeyValue | undefined): void {
@@ -79,14 +99,14 @@ export class EtcdView {
     if (stored === undefined) return;
     const record = parsePrimaryRecord(stored.value);
     if (record === undefined) this.misfit = `${stored.key} is no record of a primary`;
-    else if (record.epoch < (this.#accepted?.epoch ?? 0)) {
-      this.misfit = `${stored.key} went back from epoch ${this.#accepted?.epoch} to ${record.epoch}`;
-    } else this.#accepted = record;
+    else if (record.epoch < (this.#record?.epoch ?? 0)) {
+      this.misfit = `${stored.key} went back from epoch ${this.#record?.epoch} to ${record.epoch}`;
+    } else this.#record = record;
   }
 
   #forget(): void {
     this.revision = 0;
-    this.#leader = UNKNOWN;
-    this.#record = UNKNOWN;
+    for (const key of [this.leaderKey, this.recordKey, this.baseKey]) this.#known.set(key, UNKNOWN);
+    this.misfit = undefined;
   }
 }

@@ -15,8 +15,10 @@ export class Rounds {
 
   /** Resolves after the first round. */
   async start(): Promise<void> {
-    await this.#round();
-    this.#running = this.#run();
+    const first = this.#round();
+    // Who stops it meanwhile waits for this round, too.
+    this.#running = first.then(() => this.#run());
+    await first;
   }
 
   /** The next round begins at once, or when the one that is under way has ended. */

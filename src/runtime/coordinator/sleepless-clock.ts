@@ -1,3 +1,21 @@
+import { performance } from 'node:perf_hooks';
+
+/** Both monotonic. */
+export interface Clocks {
+  /** For what ends: never late, whatever the machine does. */
+  readonly endingMs: () => number;
+  /** For what has to be waited for: never early. */
+  readonly waitingMs: () => number;
+}
+
+export function systemClocks(): Clocks {
+  return { endingMs: sleeplessClock(steadyMs, () => Date.now()), waitingMs: steadyMs };
+}
+
+function steadyMs(): number {
+  return performance.now();
+}
+
 /** Below this, the clocks differ because one of them is being corrected. */
 const SMALLEST_SLEEP_MS = 250;
 

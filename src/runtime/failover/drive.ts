@@ -19,7 +19,7 @@ export interface Drive<State, Event, Action> {
  */
 export async function drive<State extends { readonly phase: string }, Event, Action>(
   first: MachineStep<State, Action>,
-  { step, perform, lateAfterMs, late }: Drive<State, Event, Action>,
+  machine: Drive<State, Event, Action>,
 ): Promise<State> {
   let { state } = first;
   const underWay = new Set<Promise<void>>();
@@ -27,14 +27,14 @@ export async function drive<State extends { readonly phase: string }, Event, Act
     let timer: NodeJS.Timeout | undefined;
     const take = (event: Event): void => {
       const before = state.phase;
-      const next = step(state, event);
+      const next = machine.step(state, event);
       ({ state } = next);
       begin(next.actions);
       if (state.phase !== before) limit();
     };
     const begin = (actions: readonly Action[]): void => {
       for (const action of actions) {
-        const done = perform(action).then((event) => {
+        const done = machine.perform(action).then((event) => {
           underWay.delete(done);
           if (event !== undefined && state.phase !== 'ended') take(event);
           endIfOver();
@@ -44,7 +44,7 @@ export async function drive<State extends { readonly phase: string }, Event, Act
     };
     const limit = (): void => {
       clearTimeout(timer);
-      if (state.phase !== 'ended') timer = setTimeout(() => take(late()), lateAfterMs(state));
+      if (state.phase !== 'ended') timer = setTimeout(() => take(machine.late()), machine.lateAfterMs(state));
     };
     const endIfOver = (): void => {
       if (state.phase !== 'ended' || underWay.size > 0) return;

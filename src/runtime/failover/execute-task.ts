@@ -7,6 +7,8 @@ import { isServersWord, type HaSession } from './ha-session.js';
 
 /** A server's answer, and the way there and back, to what waits for nothing. */
 const STATEMENT_MS = 1_000;
+/** A receiver that is connecting to a frozen source stops when it has given that up: after replica_net_timeout. */
+const STOP_MS = 15_000;
 /** For all data of a server to be copied. */
 const CLONE_MS = 24 * 3_600_000;
 
@@ -80,6 +82,9 @@ async function endAll(clients: readonly RowDataPacket[], session: HaSession): Pr
 function timeoutOf(command: Command): number {
   if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
   if (command.kind === 'close-for-writes') return command.waitS * 1_000 + STATEMENT_MS;
+  // A source that stops waiting takes a second at times.
+  if (command.kind === 'semi-sync-source') return 5 * STATEMENT_MS;
+  if (command.kind === 'stop-receiving' || command.kind === 'stop-replica') return STOP_MS;
   return command.kind === 'clone' ? CLONE_MS : STATEMENT_MS;
 }
 

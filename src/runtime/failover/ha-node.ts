@@ -1,5 +1,6 @@
 import type { NodeState, Preference, Reach } from '../../failover/view.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
+import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { MonitorLogin } from '../monitor-login.js';
 import { isAlive, isRefusal } from '../probe-failure.js';
 import { HaSession } from './ha-session.js';
@@ -37,13 +38,14 @@ export class HaNode {
     login: MonitorLogin,
     nowMs: () => number,
     onLooked: (node: HaNode) => void,
+    identity: () => LeaderIdentity | undefined,
   ) {
     this.address = address;
     this.preference = preference;
     this.#nowMs = nowMs;
     this.#onLooked = onLooked;
     this.#looks = new HaSession(address, login, () => this.hurry());
-    this.tasks = new HaSession(address, login, () => {});
+    this.tasks = new HaSession(address, login, () => {}, identity);
     this.#look = new NodeLook(this.#looks, nowMs);
   }
 

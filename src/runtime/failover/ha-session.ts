@@ -1,5 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { NodeAddress } from '../../topology/snapshot.js';
+import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { MonitorLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
 
@@ -8,11 +9,23 @@ export class HaSession {
   readonly address: NodeAddress;
   readonly #login: MonitorLogin;
   readonly #onClosed: () => void;
+  readonly #identity: () => LeaderIdentity | undefined;
   #connection: Connection | undefined;
+  /** As whom it was opened. */
+  #epoch: number | undefined;
   #closed = false;
 
-  /** @param onClosed the server, or the network, ended a session that was open */
-  constructor(address: NodeAddress, login: MonitorLogin, onClosed: () => void) {
+  /**
+   * @param onClosed the server, or the network, ended a session that was open
+   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's
+   */
+  constructor(
+    address: NodeAddress,
+    login: MonitorLogin,
+    onClosed: () => void,
+    identity: () => LeaderIdentity | undefined = () => undefined,
+  ) {
+    this.#identity = identity;
     this.address = address;
     this.#login = login;
     this.#onClosed = onClosed;
@@ -37,6 +50,11 @@ export class HaSession {
     }
   }
 
+  /** So that it is there when it is needed. */
+  async open(timeoutMs: number): Promise<void> {
+    await this.#connect(timeoutMs);
+  }
+
   close(): void {
     this.#closed = true;
     const connection = this.#connection;
@@ -45,8 +63,18 @@ export class HaSession {
   }
 
   async #connect(timeoutMs: number): Promise<Connection> {
-    if (this.#connection !== undefined) return this.#connection;
-    const { session } = await this.#login.connect(this.address, timeoutMs);
+    const identity = this.#identity();
+    if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
+    if (this.#connection !== undefined) this.#drop(this.#connection);
+    const attributes = identity === undefined ? undefined : leaderAttributes(identity);
+    const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
+    try {
+      if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs);
+    } catch (error) {
+      session.destroy();
+      throw error;
+    }
+    this.#epoch = identity?.epoch;
     // Backslashes in our literals are to mean what we mean, whatever the server's own mode.
     await session.query({ sql: "SET SESSION sql_mode = ''", timeout: timeoutMs });
     if (this.#closed) {

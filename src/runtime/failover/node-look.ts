@@ -7,7 +7,10 @@ import type { HaSession } from './ha-session.js';
 
 /** A primary that a node knows of. */
 export interface JournalEntry {
+  /** Of the leader that made it the primary. */
   readonly epoch: number;
+  /** Which of that leader's changes it was. */
+  readonly change: number;
   readonly serverUuid: string;
   readonly node: string;
 }
@@ -39,7 +42,7 @@ const RECEIVER =
   'QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), NOW(6)) / 1000 AS quietMs, HEARTBEAT_INTERVAL * 1000 AS heartbeatMs ' +
   'FROM performance_schema.replication_connection_status JOIN performance_schema.replication_connection_configuration ' +
   "USING (CHANNEL_NAME) WHERE CHANNEL_NAME = ''";
-const PRIMARIES = `SELECT epoch, server_uuid AS uuid, node FROM ${JOURNAL} ORDER BY epoch DESC LIMIT 100`;
+const PRIMARIES = `SELECT epoch, change_no, server_uuid AS uuid, node FROM ${JOURNAL} ORDER BY epoch DESC, change_no DESC LIMIT 100`;
 
 const ER_UNKNOWN_SYSTEM_VARIABLE = 1193;
 /** No such schema, or table; or the account may not see it. */
@@ -134,6 +137,7 @@ export class NodeLook {
       const rows = await ask(PRIMARIES);
       return rows.map((it) => ({
         epoch: Number(it['epoch']),
+        change: Number(it['change_no']),
         serverUuid: String(it['uuid']),
         node: String(it['node']),
       }));

@@ -4,6 +4,8 @@ import type { MonitorAccount } from '../monitor-login.js';
 
 /** How failovers are done. */
 export interface FailoverSettings {
+  /** What all proxies of these servers call them. */
+  readonly cluster: string;
   readonly policy: Policy;
   /** For a candidate to apply what it has received. */
   readonly drainTimeoutMs: number;

@@ -1,24 +1,29 @@
+import { randomUUID } from 'node:crypto';
 import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
-import { beginFailover, stepFailover, type FailoverAction, type FailoverEvent } from '../../failover/failover.js';
-import type { Task, TaskEnd } from '../../failover/task.js';
+import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js';
+import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import { askAnewTask, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
 import type { FailoverStatements } from '../../flavour/failover-statements.js';
+import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
+import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { Log } from '../log.js';
 import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
-import { drive } from './drive.js';
-import { executeTask } from './execute-task.js';
+import { Conductor } from './conductor.js';
 import { HaNode } from './ha-node.js';
+import { loggable } from './loggable.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 
+const OPEN_MS = 2_000;
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
-const STATEMENT_MS = 1_000;
 /** A diagnosis that lasts for less is not worth a line in the log. */
 const WORTH_TELLING_MS = 1_000;
 const RETRY_MS = 1_000;
+const BUSY = 'the cluster is being changed already; say it again in a moment';
+const SWITCHOVER = { maxLagTransactions: 10_000, catchUpTimeoutMs: 30_000, holdTimeoutMs: 3_000 } as const;
 const UPKEEP_MS = 1_000;
 
 /** The proxy's view of the cluster, which follows what a failover decides. */
@@ -31,18 +36,28 @@ export interface SupervisedCluster {
   appoint(serverUuid: string, left: string | undefined): Promise<void>;
   /** By command nothing is done with these. */
   leftAlone(): ReadonlySet<string>;
+  /** New statements for the primary wait. @returns how many sessions have not come to an end there in the time they had */
+  hold(node: string, waitMs: number): Promise<number>;
+  /** What waits goes on. */
+  release(): void;
 }
+
+/** How a change of the primary ended, for whoever asked for it. */
+export type PromotionEnd =
+  | { readonly kind: 'switched'; readonly node: string; readonly left: readonly string[] }
+  | { readonly kind: 'failed'; readonly why: string };
 
 /** Looks after the primary: promotes a replica when it is dead, and takes it back when it returns. */
 export class Supervisor {
   readonly #settings: FailoverSettings;
-  readonly #own: MonitorAccount;
   readonly #login: MonitorLogin;
   readonly #coordinator: Coordinator;
-  readonly #statements: FailoverStatements;
+  readonly #conductor: Conductor;
   readonly #cluster: SupervisedCluster;
   readonly #log: Log;
   readonly #nowMs: () => number;
+  /** This process, to servers. */
+  readonly #id = randomUUID();
   readonly #nodes = new Map<string, HaNode>();
   readonly #accounts: ReplicationAccounts;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
@@ -52,7 +67,6 @@ export class Supervisor {
   #ackers: readonly NodeState[] = [];
   #acknowledgements = 0;
   readonly #formerPrimaries = new Set<string>();
-  readonly #frozen = new Set<string>();
   /** What is being copied takes as long as it takes. */
   readonly #rebuilding = new Set<string>();
   /** Errant nodes that have been told of, with what they have. */
@@ -79,14 +93,20 @@ export class Supervisor {
     nowMs: () => number,
   ) {
     this.#settings = settings;
-    this.#own = account;
     this.#login = login;
     this.#coordinator = coordinator(() => this.#epoch);
-    this.#statements = statements;
     this.#cluster = cluster;
     this.#log = log;
     this.#nowMs = nowMs;
     this.#accounts = new ReplicationAccounts(settings.replication);
+    const stage = {
+      node: (name: string) => this.#nodes.get(name),
+      accounts: () => ({ own: account, replication: this.#accounts.account }),
+      appoint: async (serverUuid: string, left: string | undefined) => this.#appoint(serverUuid, left),
+      hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
+      release: () => cluster.release(),
+    };
+    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log);
   }
 
   /** Looks at all nodes once before it resolves. */
@@ -95,7 +115,8 @@ export class Supervisor {
     await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
     const journals = [...this.#nodes.values()].flatMap(({ journal }) => journal);
     this.#noteJournal();
-    const [last] = journals.toSorted((a, b) => b.epoch - a.epoch);
+    // Each begins with its last one.
+    const [last] = journals.toSorted((a, b) => b.epoch - a.epoch || b.change - a.change);
     const isThere = (uuid: string): boolean => this.#stateOf(uuid) !== undefined;
     if (last !== undefined && isThere(last.serverUuid)) await this.#appoint(last.serverUuid);
     await this.#coordinator.start(() => this.#coordinated());
@@ -106,6 +127,7 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#conductor.stop();
     clearInterval(this.#upkeepTimer);
     for (const node of this.#nodes.values()) node.stop();
     await this.#coordinator.stop();
@@ -133,15 +155,35 @@ export class Supervisor {
 
   #add(address: NodeAddress): HaNode {
     const preference = this.#settings.preferences.get(address.name) ?? 'neutral';
-    const node = new HaNode(address, preference, this.#login, this.#nowMs, (it) => this.#looked(it));
+    const node = new HaNode(
+      address,
+      preference,
+      this.#login,
+      this.#nowMs,
+      (it) => this.#looked(it),
+      () => this.#identity,
+    );
     this.#nodes.set(address.name, node);
     return node;
   }
 
+  /** Alone there is no other leader; else servers are to tell ours from an earlier one. */
+  get #identity(): LeaderIdentity | undefined {
+    const { kind, leadership } = this.#coordinator;
+    if (kind === 'alone' || leadership === undefined) return undefined;
+    return { cluster: this.#settings.cluster, epoch: leadership.epoch, id: this.#id };
+  }
+
   #coordinated(): void {
-    const { record } = this.#coordinator;
+    const { record, leadership } = this.#coordinator;
+    if (leadership !== undefined) this.#openSessions();
     if (record === undefined || this.#busy || record.serverUuid === this.#primaryUuid) return;
     void this.#appoint(record.serverUuid);
+  }
+
+  /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
+  #openSessions(): void {
+    for (const { tasks } of this.#nodes.values()) tasks.open(OPEN_MS).catch(() => {});
   }
 
   async #appoint(serverUuid: string, left?: string): Promise<void> {
@@ -235,6 +277,7 @@ export class Supervisor {
       return this.#coordinator.problem ?? `this proxy does not lead (coordinator: ${this.#coordinator.kind})`;
     }
     if (this.#wroteAtMs === undefined) return `${primary.name} was never seen to take writes by this proxy`;
+    if (!this.#isJournaled) return `the journal of primaries on ${primary.name} does not name it yet`;
     if (this.#cluster.leftAlone().has(primary.name)) return `${primary.name} is in maintenance`;
     const sinceMs = this.#nowMs() - this.#lastFailoverMs;
     if (sinceMs < this.#settings.pauseMs) {
@@ -253,49 +296,130 @@ export class Supervisor {
       this.#failed(`no failover from ${primary.name} (${why}): ${objection}`);
       return;
     }
+    await this.#failOverNow(view, primary, why, leadership);
+  }
+
+  /** By an operator's word, whatever was before: only that the primary does not answer is still asked for. */
+  async failOverByHand(): Promise<PromotionEnd> {
+    const { leadership } = this.#coordinator;
+    if (leadership === undefined) return { kind: 'failed', why: this.#whyNotLeading };
+    if (this.#busy) return { kind: 'failed', why: BUSY };
+    const view = this.#view;
+    const { primary } = view;
+    if (primary === undefined) return { kind: 'failed', why: 'no primary is known that could be replaced' };
+    if (primary.reach === 'answers') {
+      return { kind: 'failed', why: `${primary.name} answers: say RWSPLIT SWITCHOVER TO 'NODE', which loses nothing` };
+    }
+    return this.#failOverNow(view, primary, `asked for by hand; ${diagnose(view).why}`, leadership);
+  }
+
+  async #failOverNow(
+    view: ClusterView,
+    primary: NodeState,
+    why: string,
+    leadership: Leadership,
+  ): Promise<PromotionEnd> {
     this.#busy = true;
     const beganAtMs = this.#nowMs();
     this.#log.warn({ view: loggable(view) }, `failover: ${why}`);
-    const epoch = Math.max(this.#epoch + 1, leadership.epoch);
-    const { policy, drainTimeoutMs } = this.#settings;
+    const { epoch } = leadership;
     try {
-      const { outcome } = await drive<ReturnType<typeof beginFailover>['state'], FailoverEvent, FailoverAction>(
-        beginFailover(view, this.#ackers, { policy, epoch, drainTimeoutMs }),
-        {
-          step: stepFailover,
-          perform: async (action) => this.#perform(action, leadership, beganAtMs),
-          lateAfterMs: ({ phase }) => (phase === 'draining' ? drainTimeoutMs + STATEMENT_MS : 3 * STATEMENT_MS),
-          late: () => ({ kind: 'late' }),
-        },
-      );
+      const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
+      const ms = Math.round(this.#nowMs() - beganAtMs);
       switch (outcome?.kind) {
         case 'promoted': {
           this.#lastFailoverMs = this.#nowMs();
-          this.#frozen.clear();
-          const lost = outcome.lost.isEmpty ? undefined : outcome.lost.toString();
           const what = `failover: ${outcome.node} is the primary of epoch ${epoch}`;
-          if (lost === undefined) this.#log.warn({ epoch }, what);
-          else
-            this.#log.error({ epoch, lost }, `${what}; transactions that only ${primary.name} had are lost: ${lost}`);
-          break;
+          if (outcome.lost.isEmpty) this.#log.warn({ epoch, ms }, what);
+          else {
+            const lost = outcome.lost.toString();
+            this.#log.error(
+              { epoch, ms, lost },
+              `${what}; transactions that only ${primary.name} had are lost: ${lost}`,
+            );
+          }
+          return { kind: 'switched', node: outcome.node, left: [] };
         }
         case 'stuck':
-          this.#log.error(
-            { epoch },
-            `failover: it is not known whether ${outcome.node} takes writes (${outcome.why}): until it answers, nobody is the primary`,
-          );
-          await this.#appoint(this.#nodes.get(outcome.node)?.state?.serverUuid ?? '');
-          break;
+          await this.#stuck(outcome.node, outcome.why);
+          return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
         case 'given-up':
           this.#failed(`failover given up: ${outcome.why}`);
-          break;
-        case 'deposed':
-        case undefined:
+          return { kind: 'failed', why: outcome.why };
+        default:
           this.#failed('failover ended: another proxy leads now');
+          return { kind: 'failed', why: 'another proxy leads now' };
       }
     } finally {
       this.#busy = false;
     }
+  }
+
+  get #whyNotLeading(): string {
+    const { problem, leader } = this.#coordinator;
+    return problem ?? `another proxy leads${leader === undefined ? '' : `: ${leader}`}; say it there`;
+  }
+
+  /** Nobody else may be the primary until it has answered. */
+  async #stuck(name: string, why: string): Promise<void> {
+    this.#log.error(`it is not known whether ${name} takes writes (${why}): until it answers, nobody is the primary`);
+    const serverUuid = this.#nodes.get(name)?.state?.serverUuid;
+    if (serverUuid !== undefined) await this.#appoint(serverUuid);
+  }
+
+  /** What a failover would do now, as if the primary were dead. */
+  planFailover(): Plan {
+    const { policy, drainTimeoutMs } = this.#settings;
+    return planFailover(this.#view, this.#ackers, { policy, drainTimeoutMs, epoch: this.#epoch + 1 });
+  }
+
+  planSwitchover(to: string, force: boolean): Plan {
+    return planSwitchover(this.#view, to, this.#switchoverSettings(this.#epoch + 1, force));
+  }
+
+  /** Makes another node the primary, without an error for any client; or leaves everything as it was. @param force ends transactions that do not end by themselves */
+  async switchOver(to: string, force: boolean): Promise<PromotionEnd> {
+    const { leadership } = this.#coordinator;
+    if (leadership === undefined) {
+      return { kind: 'failed', why: this.#whyNotLeading };
+    }
+    if (this.#busy) return { kind: 'failed', why: BUSY };
+    this.#busy = true;
+    try {
+      await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
+      const settings = this.#switchoverSettings(leadership.epoch, force);
+      const view = this.#view;
+      this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
+      const state = await this.#conductor.switchOver(view, to, settings, leadership);
+      if ('refusals' in state) return { kind: 'failed', why: state.refusals.join('; ') };
+      const { outcome } = state;
+      switch (outcome?.kind) {
+        case 'switched':
+          this.#log.info({ epoch: settings.epoch, left: outcome.left }, `switchover: ${outcome.node} is the primary`);
+          return { kind: 'switched', node: outcome.node, left: outcome.left };
+        case 'stuck':
+          await this.#stuck(outcome.node, outcome.why);
+          return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
+        case 'given-up':
+          this.#log.warn(`switchover given up, everything is as it was: ${outcome.why}`);
+          return { kind: 'failed', why: `${outcome.why}; everything is as it was` };
+        default:
+          return { kind: 'failed', why: 'another proxy leads now' };
+      }
+    } finally {
+      this.#busy = false;
+      for (const node of this.#nodes.values()) node.hurry();
+    }
+  }
+
+  #switchoverSettings(epoch: number, force: boolean): SwitchoverSettings {
+    return {
+      policy: this.#settings.policy,
+      epoch,
+      ...SWITCHOVER,
+      drainTimeoutMs: this.#settings.drainTimeoutMs,
+      stragglers: force ? 'kill' : 'abort',
+    };
   }
 
   #failed(why: string): void {
@@ -305,67 +429,17 @@ export class Supervisor {
     this.#log.error(why);
   }
 
-  async #perform(
-    action: FailoverAction,
-    leadership: Leadership,
-    beganAtMs: number,
-  ): Promise<FailoverEvent | undefined> {
-    switch (action.kind) {
-      case 'task':
-        return this.#run(action.task, leadership);
-      case 'claim': {
-        const { node, phase, gtids } = action;
-        const record = {
-          epoch: leadership.epoch,
-          phase,
-          serverUuid: node.serverUuid,
-          node: node.name,
-          gtid: gtids.toString(),
-        };
-        const ok = await this.#coordinator.write(record).catch(() => false);
-        return { kind: 'claimed', ok };
-      }
-      case 'announce':
-        await this.#appoint(action.node.serverUuid, this.#primaryNode()?.address.name);
-        this.#log.info({ ms: Math.round(this.#nowMs() - beganAtMs) }, `${action.node.name} takes writes`);
-        return undefined;
-    }
-  }
-
-  async #run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
-    const node = this.#nodes.get(task.node);
-    const mayGoOn = (): boolean => leadership.remainingMs() >= Math.min(task.budgetMs, STATEMENT_MS) && !this.#stopped;
-    if (!mayGoOn()) return { kind: 'deposed' };
-    if (node === undefined) {
-      const command = task.commands[0]?.kind ?? 'read-position';
-      return { kind: 'failed', task: task.name, node: task.node, command, why: 'it is gone', unknown: false };
-    }
-    if (task.name === 'freeze') this.#frozen.add(task.node);
-    const end = await executeTask(task, {
-      session: node.tasks,
-      statements: this.#statements,
-      accounts: { own: this.#own, replication: this.#accounts.account },
-      mayGoOn,
-    });
-    if (task.name === 'unfreeze' && end.kind === 'done') this.#frozen.delete(task.node);
-    if (end.kind === 'failed') {
-      this.#log.warn(
-        { node: task.node, task: task.name, command: end.command },
-        `${task.name} of ${task.node} failed: ${end.why}`,
-      );
-    } else this.#log.info({ node: task.node }, `${task.name}: ${task.node}: ${task.why}`);
-    return mayGoOn() ? end : { kind: 'deposed' };
-  }
-
   /** Once for each time that the primary goes down. */
   async #askAnew({ primary, others }: ClusterView): Promise<void> {
     const { leadership } = this.#coordinator;
     if (primary === undefined || leadership === undefined || this.#askedAnew || this.#busy) return;
     this.#askedAnew = true;
+    this.#busy = true;
     const replicas = others.filter(
       (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
     );
-    await Promise.all(replicas.map(async (it) => this.#run(askAnewTask(it), leadership)));
+    await Promise.all(replicas.map(async (it) => this.#conductor.run(askAnewTask(it), leadership)));
+    this.#busy = false;
     for (const node of this.#nodes.values()) node.hurry();
   }
 
@@ -383,7 +457,8 @@ export class Supervisor {
       if (!primary.readOnly) await this.#keepJournal(node, primary, leadership);
       const { tasks, errant } = upkeepOf(this.#view, {
         formerPrimaries: new Set([...this.#formerPrimaries].filter((uuid) => uuid !== primary.serverUuid)),
-        frozen: this.#frozen,
+        frozen: this.#conductor.frozen,
+        promoting: this.#promoting(primary),
         acknowledgements: this.#acknowledgements,
         primaryRestarted: this.#hasRestarted(node),
         leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#rebuilding]),
@@ -392,11 +467,26 @@ export class Supervisor {
         this.#tellErrant(name, set.toString(), primary.name);
         if (this.#settings.rebuilds) void this.#rebuild(name, primary, leadership);
       }
-      await Promise.all(tasks.map(async (task) => this.#run(task, leadership)));
+      await Promise.all(
+        tasks.map(async (task) => {
+          const end = await this.#conductor.run(task, leadership);
+          const isSettled = task.name === 'open' && end.kind === 'done' && task.node === primary.name;
+          if (isSettled) await this.#conductor.settled(primary, leadership);
+        }),
+      );
       if (tasks.length > 0) for (const it of this.#nodes.values()) it.hurry();
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** The record says that it is to be opened: who wrote that may not have come to do it. */
+  #promoting(primary: NodeState): { readonly gtids: GtidSet; readonly epoch: number } | undefined {
+    const { record, leadership } = this.#coordinator;
+    if (record?.phase !== 'promoting' || record.serverUuid !== primary.serverUuid || leadership === undefined) {
+      return undefined;
+    }
+    return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: leadership.epoch };
   }
 
   #hasRestarted({ uptimeS, state }: HaNode): boolean {
@@ -404,12 +494,16 @@ export class Supervisor {
     return state.seenAtMs - uptimeS * 1_000 > this.#wroteAtMs;
   }
 
+  get #isJournaled(): boolean {
+    return this.#primaryUuid !== undefined && this.#primaryNode()?.journal[0]?.serverUuid === this.#primaryUuid;
+  }
+
   /** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
   async #keepJournal(node: HaNode, primary: NodeState, leadership: Leadership): Promise<void> {
-    if (node.journal[0]?.serverUuid === primary.serverUuid) return;
-    const epoch = Math.max(this.#epoch + 1, leadership.epoch);
-    await this.#run(journalTask(primary, epoch), leadership);
-    node.hurry();
+    if (this.#isJournaled) return;
+    const { epoch } = leadership;
+    await this.#conductor.run(journalTask(primary, epoch), leadership);
+    await node.lookNow();
   }
 
   async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
@@ -417,7 +511,7 @@ export class Supervisor {
     if (state === undefined || this.#rebuilding.size > 0) return;
     this.#rebuilding.add(name);
     // It ends without an answer: the server starts anew, or says that nobody is there to start it.
-    await this.#run(rebuildTask(state, primary), leadership);
+    await this.#conductor.run(rebuildTask(state, primary), leadership);
     this.#rebuilding.delete(name);
   }
 
@@ -430,18 +524,4 @@ export class Supervisor {
         'save from them what is needed, then make it anew (CLONE INSTANCE, or a backup)',
     );
   }
-}
-
-function loggable({ primary, others }: ClusterView): object {
-  const of = ({ name, reach, why, executed, readOnly, replica }: NodeState): object => ({
-    name,
-    reach,
-    why,
-    readOnly,
-    executed: executed.toString(),
-    received: replica?.received.toString(),
-    receiver: replica?.receiver,
-    quietForMs: replica === undefined ? undefined : Math.round(replica.quietForMs),
-  });
-  return { primary: primary === undefined ? undefined : of(primary), others: others.map(of) };
 }
