@@ -24,7 +24,7 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
     ...REAL,
     rechecksLease: false,
     // That would keep it from the worst.
-    environment: { ...REAL.environment, endsOlderSessions: false },
+    environment: { ...REAL.environment, endsSessions: 'none' },
   },
   'too few of those that acknowledge are asked': {
     ...REAL,
@@ -50,7 +50,8 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
   },
   'replicas that a leader stopped are not started by the next': { ...REAL, askAnewOf: () => [] },
   'replicas start by themselves (skip_replica_start)': inEnvironment({ skipsReplicaStart: false }),
-  'commands of older sessions are still carried out': inEnvironment({ endsOlderSessions: false }),
+  'commands of its own older sessions are still carried out': inEnvironment({ endsSessions: 'others' }),
+  'commands of older sessions are still carried out': inEnvironment({ endsSessions: 'none' }),
 };
 
 function withTasks(taskOf: UnderTest['taskOf']): UnderTest {
