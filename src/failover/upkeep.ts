@@ -76,7 +76,9 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
     // Of those that have yet to be compared, one is hoped for: more than there turn out to be would hold up all writes.
     const stopped = tasks.filter(({ name }) => name === 'freeze');
     const isUnsure = ({ name }: NodeState): boolean => errant.has(name) || stopped.some(({ node }) => node === name);
-    const sure = others.filter((it) => !isUnsure(it));
+    const isSure = (it: NodeState): boolean =>
+      it.reach === 'answers' && !isUnsure(it) && (follows(it, primary) || ownOf(it, primary)?.isEmpty === true);
+    const sure = others.filter((it) => isSure(it));
     const acknowledgements = countFor(primary, sure, memory) || Math.min(memory.acknowledgements, stopped.length, 1);
     tasks.push(openFirstTask(primary, { ...promoting, acknowledgements }));
     return { tasks, errant };
