@@ -91,11 +91,15 @@ export function beginFailover(
   const replicas = others.filter((it) => it.reach === 'answers' && follows(it, primary));
   const freezing = new Map(replicas.map((node) => [node.name, { node, position: undefined }]));
   const pending = new Set(freezing.keys());
+  // One that is away may connect to the primary again, and acknowledge, while we are none the wiser.
+  const away = others.filter(
+    (it) => it.semiSync !== undefined && follows(it, primary) && !ackers.some(({ name }) => name === it.name),
+  );
   const state: FailoverState = {
     phase: 'freezing',
     settings,
     primary,
-    ackers,
+    ackers: [...ackers, ...away],
     freezing,
     pending,
     choice: undefined,

@@ -17,6 +17,13 @@ export interface SwitchoverSettings {
   readonly stragglers: 'abort' | 'kill';
 }
 
+/** The other replicas that are to follow the new primary. One with transactions of its own would do so without a word, and differ. */
+export function siblingsOf(candidate: NodeState, primary: NodeState, others: readonly NodeState[]): NodeState[] {
+  return others.filter(
+    (it) => it !== candidate && it.reach === 'answers' && follows(it, primary) && errantOf(it, primary, others).isEmpty,
+  );
+}
+
 /** Why a switchover would not end well; all of it, for a human to read. Empty for no reason. */
 export function refusalsOf(view: ClusterView, to: string, settings: SwitchoverSettings): string[] {
   const { primary, others } = view;
@@ -70,7 +77,7 @@ function ofAcknowledgements(
   if (semiSync?.sourceEnabled !== true) return [];
   if (candidate.semiSync === undefined) return [`${candidate.name} has no semi-synchronous replication`];
   if (policy !== 'lossless') return [];
-  const left = others.filter((it) => it !== candidate && it.reach === 'answers' && follows(it, primary));
+  const left = siblingsOf(candidate, primary, others);
   const count = acknowledgementsFor(primary, [...left, primary]);
   if (count >= semiSync.acknowledgements) return [];
   return [

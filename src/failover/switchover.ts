@@ -1,7 +1,6 @@
 import type { GtidSet } from '../topology/gtid-set.js';
-import { errantOf } from './candidate.js';
 import { acknowledgementsFor } from './durability.js';
-import { refusalsOf, type SwitchoverSettings } from './switchover-check.js';
+import { refusalsOf, siblingsOf, type SwitchoverSettings } from './switchover-check.js';
 import type { Task, TaskEnd } from './task.js';
 import {
   catchUpTask,
@@ -15,7 +14,7 @@ import {
   repointTask,
   restoreTask,
 } from './tasks.js';
-import { follows, type ClusterView, type NodeState } from './view.js';
+import type { ClusterView, NodeState } from './view.js';
 
 /**
  * A planned change of the primary:
@@ -118,10 +117,7 @@ export function beginSwitchover(
   const { primary, others } = view;
   const candidate = others.find(({ name }) => name === to);
   if (refusals.length > 0 || primary === undefined || candidate === undefined) return { refusals };
-  // One with transactions of its own stays where it is: it would follow the new primary without a word, and differ.
-  const siblings = others.filter(
-    (it) => it !== candidate && it.reach === 'answers' && follows(it, primary) && errantOf(it, primary, others).isEmpty,
-  );
+  const siblings = siblingsOf(candidate, primary, others);
   const task = catchUpTask(candidate, primary.executed, settings.catchUpTimeoutMs);
   const state: SwitchoverState = {
     phase: 'catching-up',

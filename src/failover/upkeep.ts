@@ -61,7 +61,8 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   const { promoting } = memory;
   if (primary.readOnly && promoting === undefined) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
-    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, others, memory)));
+    const sound = others.filter((it) => ownOf(it, primary)?.isEmpty !== false);
+    if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, sound, memory)));
     return { tasks, errant };
   }
   for (const node of others) {
@@ -75,7 +76,9 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
     // Of those that have yet to be compared, one is hoped for: more than there turn out to be would hold up all writes.
     const stopped = tasks.filter(({ name }) => name === 'freeze');
     const isUnsure = ({ name }: NodeState): boolean => errant.has(name) || stopped.some(({ node }) => node === name);
-    const sure = others.filter((it) => !isUnsure(it));
+    const isSure = (it: NodeState): boolean =>
+      it.reach === 'answers' && !isUnsure(it) && (follows(it, primary) || ownOf(it, primary)?.isEmpty === true);
+    const sure = others.filter((it) => isSure(it));
     const acknowledgements = countFor(primary, sure, memory) || Math.min(memory.acknowledgements, stopped.length, 1);
     tasks.push(openFirstTask(primary, { ...promoting, acknowledgements }));
     return { tasks, errant };

@@ -29,9 +29,12 @@ async function logIn(identity: LeaderIdentity): Promise<Connection> {
 }
 
 /** As a leader does it. */
-async function begin(identity: LeaderIdentity): Promise<{ readonly session: Connection; readonly ended: number }> {
+async function begin(
+  identity: LeaderIdentity,
+  own?: 'ended',
+): Promise<{ readonly session: Connection; readonly ended: number }> {
   const session = await logIn(identity);
-  return { session, ended: await endOlderSessions(session, identity, TIMEOUT_MS) };
+  return { session, ended: await endOlderSessions(session, identity, TIMEOUT_MS, own) };
 }
 
 let clusters = 0;
@@ -68,6 +71,16 @@ describe('on a server', () => {
     const second = await begin(leader(5, 'a'));
     expect([before.ended, first.ended, second.ended]).toEqual([0, 1, 0]);
     expect(await value(first.session, 'SELECT 1')).toBe(1);
+  });
+
+  test('a leader ends, where it asks for that, what it has given up waiting for itself', async () => {
+    const leader = leaders();
+    const given = await begin(leader(5, 'a'));
+    const running = given.session.query('SELECT SLEEP(600)').catch((error: unknown) => error);
+    const { session, ended } = await begin(leader(5, 'a'), 'ended');
+    expect(ended).toBe(1);
+    expect(await running).toBeInstanceOf(Error);
+    expect(await value(session, 'SELECT 1')).toBe(1);
   });
 
   test('of many that begin at once none but the last leads on, whatever order they come in', async () => {

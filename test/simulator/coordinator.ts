@@ -36,6 +36,8 @@ interface Seen {
   reach: Reach;
   failingSinceMs: number | undefined;
   lookedFromMs: number;
+  /** When something was last done there. */
+  touchedAtMs: number;
 }
 
 /** A proxy as its supervisor: what `src/runtime/failover/` does, around the same pure parts. */
@@ -65,6 +67,8 @@ export class SimCoordinator {
   #askedAnew = false;
   /** Why there is no primary, or nothing is done about it. */
   reason = '';
+  /** So many nodes are told of as having transactions of their own. */
+  differing = 0;
   /** Called with each thing that it does, for faults to come at that moment. */
   onStep: (what: string, node: string | undefined) => void = () => {};
   readonly counts = { failovers: 0, switchovers: 0, givenUp: 0, stuck: 0, deposed: 0 };
@@ -93,6 +97,7 @@ export class SimCoordinator {
       reach: 'silent',
       failingSinceMs: undefined,
       lookedFromMs: -1,
+      touchedAtMs: -1,
     }));
     this.#sessions = world.servers.map(({ id }) => new SimSession(world, this.id, id, (run) => this.#now(run)));
     this.#term = undefined;
@@ -203,7 +208,10 @@ export class SimCoordinator {
     }
     const { failingSinceMs } = primary;
     if (failingSinceMs !== undefined) {
-      for (const it of this.#seen) if (it !== primary && it.lookedFromMs < failingSinceMs) return;
+      for (const it of this.#seen) {
+        // Nor does what a node said before something was done there.
+        if (it !== primary && it.lookedFromMs < Math.max(failingSinceMs, it.touchedAtMs)) return;
+      }
     }
     const view = this.#view;
     if (failingSinceMs === undefined) this.#noteHealthy(view);
@@ -283,6 +291,8 @@ export class SimCoordinator {
         () =>
           `${this.id}: ${task.name} ${task.node}: ${end.kind}${end.kind === 'failed' ? ` at ${end.command}: ${end.why}` : ''}`,
       );
+      const touched = this.#seen[this.#world.idOf(task.node)];
+      if (touched !== undefined) touched.touchedAtMs = this.#world.clock.nowMs;
       if (STARTS.has(task.name) && end.kind === 'done') this.#frozen.delete(task.node);
       const { primary } = this;
       const node = primary === undefined ? undefined : this.#seen[primary]?.looked?.state;
@@ -327,6 +337,7 @@ export class SimCoordinator {
       leftAlone: new Set(),
       promoting: this.#promoting(leading),
     });
+    this.differing = upkeep.errant.size;
     for (const [name, set] of upkeep.errant) this.reason = `${name} has transactions of its own: ${set.toString()}`;
     this.#runAll([...tasks, ...upkeep.tasks], leading);
   }

@@ -24,7 +24,7 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
     ...REAL,
     rechecksLease: false,
     // That would keep it from the worst.
-    environment: { ...REAL.environment, endsOlderSessions: false },
+    environment: { ...REAL.environment, endsSessions: 'none' },
   },
   'too few of those that acknowledge are asked': {
     ...REAL,
@@ -44,17 +44,14 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
     if (task.name === 'drain') return { ...task, commands: [] };
     return task.name === 'open' ? without(task, 'assert-executed') : task;
   }),
-  'the new primary takes writes without waiting for acknowledgements': withTasks((task) =>
-    task.name === 'open' ? without(task, 'semi-sync-source') : task,
-  ),
   'nobody takes up what a leader left half done': {
     ...REAL,
     upkeepOf: (view, { promoting: _promoting, ...memory }) => REAL.upkeepOf(view, memory),
   },
   'replicas that a leader stopped are not started by the next': { ...REAL, askAnewOf: () => [] },
-  'a relay log is lost at a restart (relay_log_recovery)': inEnvironment({ keepsRelayLog: false }),
   'replicas start by themselves (skip_replica_start)': inEnvironment({ skipsReplicaStart: false }),
-  'commands of older sessions are still carried out': inEnvironment({ endsOlderSessions: false }),
+  'commands of its own older sessions are still carried out': inEnvironment({ endsSessions: 'others' }),
+  'commands of older sessions are still carried out': inEnvironment({ endsSessions: 'none' }),
 };
 
 function withTasks(taskOf: UnderTest['taskOf']): UnderTest {

@@ -107,9 +107,10 @@ export class SimSession {
     const arrive = (): void => {
       if (!server.up || server.incarnation !== incarnation) return reply('connection lost', true, undefined);
       server.whenRunning(() => {
-        if (world.environment.endsOlderSessions) {
+        const { endsSessions } = world.environment;
+        if (endsSessions !== 'none') {
           if (session < server.oldestSession) return reply('this session was ended', true, undefined);
-          server.oldestSession = session;
+          server.oldestSession = endsSessions === 'all' ? session : epoch * SESSIONS_PER_EPOCH;
         }
         world.note(() => `  db${server.id + 1} by ${this.#coordinator}: ${command.kind}`);
         execute(

@@ -11,11 +11,11 @@ export interface Environment {
   readonly keepsRelayLog: boolean;
   /** skip_replica_start is ON. */
   readonly skipsReplicaStart: boolean;
-  /** The first statement of a leader's session ends the sessions of all leaders before it, its own among them. */
-  readonly endsOlderSessions: boolean;
+  /** Which sessions a leader's first statement ends: those of earlier leaders and its own earlier ones, the first alone, or none. */
+  readonly endsSessions: 'all' | 'others' | 'none';
 }
 
-export const ENVIRONMENT: Environment = { keepsRelayLog: true, skipsReplicaStart: true, endsOlderSessions: true };
+export const ENVIRONMENT: Environment = { keepsRelayLog: true, skipsReplicaStart: true, endsSessions: 'all' };
 
 /** Servers, network, and what clients were told: what coordinators act on. */
 export class SimWorld {

@@ -56,6 +56,7 @@ export function leaderAttributes({ cluster, epoch, id }: LeaderIdentity): Readon
  *
  * Needs SELECT on performance_schema, and CONNECTION_ADMIN where the proxies of a cluster log in as different users.
  * @param session logged in with {@link leaderAttributes}; of no use after a throw
+ * @param own whether sessions of this same leader end, too: what it has given up waiting for may yet be carried out there
  * @returns how many sessions were ended
  * @throws LaterLeader; Error where the server does not tell of sessions, or one does not end in time
  */
@@ -63,11 +64,12 @@ export async function endOlderSessions(
   session: Connection,
   identity: LeaderIdentity,
   timeoutMs: number,
+  own: 'kept' | 'ended' = 'kept',
 ): Promise<number> {
   const untilMs = performance.now() + timeoutMs;
   const ended = new Set<number>();
   for (;;) {
-    const older = await olderSessions(session, identity, timeoutMs);
+    const older = await olderSessions(session, identity, timeoutMs, own);
     if (older.length === 0) return ended.size;
     if (performance.now() > untilMs) throw new Error(`sessions of an earlier leader do not end: ${older.join(', ')}`);
     for (const id of older) {
@@ -82,6 +84,7 @@ async function olderSessions(
   session: Connection,
   { cluster, epoch, id }: LeaderIdentity,
   timeout: number,
+  ownToo: 'kept' | 'ended',
 ): Promise<number[]> {
   const [all] = await session.query<LeaderSession[]>({ sql: LEADER_SESSIONS, values: [cluster], timeout });
   const own = all.find((it) => it.own === 1);
@@ -93,7 +96,8 @@ async function olderSessions(
   const others = all.filter((it) => it.id !== id);
   const later = others.find((it) => it.epoch === null || Number(it.epoch) >= epoch);
   if (later !== undefined) throw new LaterLeader(`epoch ${later.epoch ?? '?'} has begun, and this is ${epoch}`);
-  return all.filter((it) => Number(it.epoch) < epoch).map((it) => it.session);
+  const isOlder = (it: LeaderSession): boolean => Number(it.epoch) < epoch || (ownToo === 'ended' && it !== own);
+  return all.filter((it) => isOlder(it)).map((it) => it.session);
 }
 
 async function kill(session: Connection, id: number, timeout: number): Promise<void> {

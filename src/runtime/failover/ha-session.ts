@@ -69,7 +69,7 @@ export class HaSession {
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
     const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
     try {
-      if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs);
+      if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
     } catch (error) {
       session.destroy();
       throw error;
