@@ -37,10 +37,10 @@ export async function showFailover(
   const old = primaryOf(cluster, snapshot());
   const acknowledged = new Map<string, number>();
   const errors: string[] = [];
-  let stopped = false;
+  const run = { stopped: false };
   const write = async (name: string): Promise<void> => {
     let writer = await open();
-    for (let i = 0; !stopped; i++) {
+    for (let i = 0; !run.stopped; i++) {
       const id = `${name}-${i}`;
       try {
         await writer.query(`INSERT INTO ${SCHEMA}.ledger VALUES (?)`, [id]);
@@ -65,7 +65,7 @@ export async function showFailover(
   });
   const promoted = primaryOf(cluster, snapshot(), old);
   await backAgain(old, snapshot);
-  stopped = true;
+  run.stopped = true;
   await Promise.all(writers);
   const lost = await lostOf(cluster, new Set(acknowledged.keys()));
   await client.query(`DROP DATABASE ${SCHEMA}`);

@@ -9,8 +9,6 @@ import { isServersWord, type HaSession } from './ha-session.js';
 const STATEMENT_MS = 1_000;
 /** A receiver that is connecting to a frozen source stops when it has given that up: after replica_net_timeout. */
 const STOP_MS = 15_000;
-/** For all data of a server to be copied. */
-const CLONE_MS = 24 * 3_600_000;
 
 export interface Execution {
   readonly session: HaSession;
@@ -79,13 +77,14 @@ async function endAll(clients: readonly RowDataPacket[], session: HaSession): Pr
   }
 }
 
-function timeoutOf(command: Command): number {
+function timeoutOf(command: Command): number | undefined {
   if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
   if (command.kind === 'close-for-writes') return command.waitS * 1_000 + STATEMENT_MS;
   // A source that stops waiting takes a second at times.
   if (command.kind === 'semi-sync-source') return 5 * STATEMENT_MS;
   if (command.kind === 'stop-receiving' || command.kind === 'stop-replica') return STOP_MS;
-  return command.kind === 'clone' ? CLONE_MS : STATEMENT_MS;
+  // All data of a server take as long as they take.
+  return command.kind === 'clone' ? undefined : STATEMENT_MS;
 }
 
 const WHY_NOT: Readonly<Partial<Record<Command['kind'], string>>> = {

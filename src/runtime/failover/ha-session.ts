@@ -4,6 +4,8 @@ import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coor
 import type { MonitorLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
 
+const CONNECT_MS = 2_000;
+
 /** A session to one node for the sake of failovers: kept, so that nothing has to be dialled when every millisecond counts. */
 export class HaSession {
   readonly address: NodeAddress;
@@ -37,12 +39,15 @@ export class HaSession {
 
   /**
    * Rows of a statement.
+   * @param timeoutMs none when absent
    * @throws what the server says; or why it cannot be known what it did, and then the session is over
    */
-  async query(sql: string, timeoutMs: number): Promise<RowDataPacket[]> {
-    const connection = await this.#connect(timeoutMs);
+  async query(sql: string, timeoutMs?: number): Promise<RowDataPacket[]> {
+    const connection = await this.#connect(timeoutMs ?? CONNECT_MS);
     try {
-      const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: timeoutMs });
+      const [rows] = await connection.query<RowDataPacket[]>(
+        timeoutMs === undefined ? { sql } : { sql, timeout: timeoutMs },
+      );
       return Array.isArray(rows) ? rows : [];
     } catch (error) {
       if (!isServersWord(error)) this.#drop(connection);
