@@ -271,3 +271,22 @@ test('when all replicas are out at once, the primary answers', async () => {
   await Promise.all(replicas.map(async (node) => node.restart()));
   for (const node of replicas) await comesBack(node);
 });
+
+test('a primary that is gone fails no read, although it has a part of them', async () => {
+  const [primary] = cluster.nodes;
+  const balance = { primaryShare: 0.5 };
+  const own = await startProxy({ nodes: cluster.nodes, accounts: cluster.accounts, options: { balance } });
+  const client = await own.connect(cluster.accounts.app);
+  const answers = async (): Promise<unknown[]> => {
+    const ids: unknown[] = [];
+    for (let i = 0; i < 10; i++) ids.push(await value(client, 'SELECT @@server_id'));
+    return ids;
+  };
+  expect((await answers()).filter((id) => id === PRIMARY_ID)).toHaveLength(5);
+  await primary.kill();
+  expect(await answers()).not.toContain(PRIMARY_ID);
+  await eventually(() => expect(own.proxy.snapshot.primary).toBeUndefined());
+  expect(await answers()).not.toContain(PRIMARY_ID);
+  await primary.restart();
+  await eventually(async () => expect(await answers()).toContain(PRIMARY_ID));
+});
