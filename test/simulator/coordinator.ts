@@ -362,6 +362,12 @@ export class SimCoordinator {
       this.reason = `${view.primary?.name ?? ''} was never seen to take writes, or is not in its journal yet`;
       return;
     }
+    // It may acknowledge, for all that is known.
+    const stranger = this.#seen.findIndex(({ looked }) => looked === undefined);
+    if (stranger >= 0 && this.#policy === 'lossless') {
+      this.reason = `${nodeName(stranger)} has never answered; the policy is lossless`;
+      return;
+    }
     this.#busy = true;
     this.#world.note(() => `coordinator ${this.id} begins a failover from ${view.primary?.name ?? ''}`);
     this.onStep('failover', view.primary?.name);

@@ -30,7 +30,8 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
     ...REAL,
     beginFailover: ({ nowMs, primary, others }, ackers, settings) => {
       const semiSync = primary?.semiSync && { ...primary.semiSync, clients: primary.semiSync.acknowledgements };
-      const view = { nowMs, primary: primary && { ...primary, semiSync }, others };
+      const answering = others.filter(({ reach }) => reach === 'answers');
+      const view = { nowMs, primary: primary && { ...primary, semiSync }, others: answering };
       return REAL.beginFailover(view, ackers.slice(0, semiSync?.acknowledgements ?? 0), settings);
     },
   },

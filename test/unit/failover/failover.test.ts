@@ -89,6 +89,16 @@ describe('a failover', () => {
     expect(named(step.actions)).toEqual(['unfreeze db2', 'unfreeze db3']);
   });
 
+  it('is given up where a replica that is away could acknowledge the old primary when it is back', () => {
+    const away = replicaOf(4, '1-5', '1-5', { reach: 'silent' }, { receiver: 'connecting' });
+    const view = viewOf(primaryOf('1-5', DEAD), ...TWO, away);
+    const first = beginFailover(view, TWO, { policy: 'lossless', epoch: 7, drainTimeoutMs: 1_000 });
+    expect(run(first, frozen('db2', '1-5'), frozen('db3', '1-5')).state.outcome).toMatchObject({
+      kind: 'given-up',
+      why: expect.stringContaining('2 of 3 replicas'),
+    });
+  });
+
   it('tells exactly what is lost where the policy is availability', () => {
     const asynchronous = primaryOf('1-9', DEAD, { sourceEnabled: false, sourceActive: false });
     expect(run(begin(asynchronous, TWO), frozen('db2', '1-6'), frozen('db3', '1-6')).state.outcome?.kind).toBe(
