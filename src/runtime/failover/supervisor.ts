@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
 import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js';
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
-import { askAnewTask, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
+import { askAnewOf, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
 import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
@@ -106,7 +106,7 @@ export class Supervisor {
       hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
       release: () => cluster.release(),
     };
-    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log);
+    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
   }
 
   /** Looks at all nodes once before it resolves. */
@@ -209,6 +209,7 @@ export class Supervisor {
 
   #looked(node: HaNode): void {
     this.#noteJournal();
+    if (node.hasRestarted) this.#conductor.frozen.add(node.address.name);
     if (!this.#busy) this.#consider(node);
     const isPrimary = node.state?.serverUuid === this.#primaryUuid;
     const primary = this.#primaryNode();
@@ -233,14 +234,17 @@ export class Supervisor {
       this.#noteHealthy();
     } else {
       if (looked === primary) for (const node of this.#nodes.values()) if (node !== primary) node.hurry();
-      // What the others said before says nothing of this.
-      const haveAll = [...this.#nodes.values()].every((it) => it === primary || it.lookedFromMs >= failingSinceMs);
+      // What the others said before says nothing of this; nor what they said before they were told something.
+      const haveAll = [...this.#nodes.values()].every(
+        (it) =>
+          it === primary || it.lookedFromMs >= Math.max(failingSinceMs, this.#conductor.doneAtMs(it.address.name)),
+      );
       if (!haveAll) return;
     }
     const view = this.#view;
     const diagnosis = diagnose(view);
     this.#note(diagnosis);
-    if (diagnosis.kind === 'refuses-here') void this.#askAnew(view);
+    if (diagnosis.kind === 'refuses-here' || diagnosis.kind === 'suspect') void this.#askAnew(view, diagnosis.kind);
     else if (diagnosis.kind === 'dead') void this.#failOver(view, diagnosis);
   }
 
@@ -257,6 +261,8 @@ export class Supervisor {
         it.replica?.receiver === 'on' &&
         it.semiSync?.replicaEnabled === true,
     );
+    // Who stops one from now on wants it stopped.
+    for (const { name, replica } of others) if (replica?.receiver === 'on') this.#conductor.frozen.delete(name);
     if (primary.semiSync?.sourceEnabled === true) this.#acknowledgements = primary.semiSync.acknowledgements;
   }
 
@@ -277,6 +283,12 @@ export class Supervisor {
       return this.#coordinator.problem ?? `this proxy does not lead (coordinator: ${this.#coordinator.kind})`;
     }
     if (this.#wroteAtMs === undefined) return `${primary.name} was never seen to take writes by this proxy`;
+    const unseen = [...this.#nodes.values()]
+      .filter(({ state }) => state === undefined)
+      .map(({ address }) => address.name);
+    if (unseen.length > 0 && this.#settings.policy === 'lossless') {
+      return `${unseen.join(' and ')} never answered, and may have what was acknowledged; RWSPLIT FAILOVER goes on without`;
+    }
     if (!this.#isJournaled) return `the journal of primaries on ${primary.name} does not name it yet`;
     if (this.#cluster.leftAlone().has(primary.name)) return `${primary.name} is in maintenance`;
     const sinceMs = this.#nowMs() - this.#lastFailoverMs;
@@ -429,17 +441,17 @@ export class Supervisor {
     this.#log.error(why);
   }
 
-  /** Once for each time that the primary goes down. */
-  async #askAnew({ primary, others }: ClusterView): Promise<void> {
+  /** Replicas are asked for a better answer: to connect anew, once for each time that the primary goes down; or to start, where they stand still. */
+  async #askAnew(view: ClusterView, diagnosis: DiagnosisKind): Promise<void> {
     const { leadership } = this.#coordinator;
-    if (primary === undefined || leadership === undefined || this.#askedAnew || this.#busy) return;
+    if (leadership === undefined || this.#busy || (diagnosis === 'refuses-here' && this.#askedAnew)) return;
+    const tasks = askAnewOf(view, diagnosis);
+    if (tasks.length === 0 || this.#nowMs() < this.#notBeforeMs) return;
     this.#askedAnew = true;
     this.#busy = true;
-    const replicas = others.filter(
-      (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
-    );
-    await Promise.all(replicas.map(async (it) => this.#conductor.run(askAnewTask(it), leadership)));
+    await Promise.all(tasks.map(async (task) => this.#conductor.run(task, leadership)));
     this.#busy = false;
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, diagnosis === 'suspect' ? this.#nowMs() + RETRY_MS : 0);
     for (const node of this.#nodes.values()) node.hurry();
   }
 
@@ -454,13 +466,15 @@ export class Supervisor {
       const replica = others.find((it) => it.reach === 'answers' && follows(it, primary));
       const replicaNode = replica === undefined ? undefined : this.#nodes.get(replica.name);
       if (replicaNode !== undefined) await this.#accounts.ask(replicaNode);
-      if (!primary.readOnly) await this.#keepJournal(node, primary, leadership);
+      // A row more would wait with those that wait.
+      const waits = (primary.semiSync?.waiting ?? 0) > 0;
+      if (!primary.readOnly && !waits) await this.#keepJournal(node, primary, leadership);
       const { tasks, errant } = upkeepOf(this.#view, {
         formerPrimaries: new Set([...this.#formerPrimaries].filter((uuid) => uuid !== primary.serverUuid)),
         frozen: this.#conductor.frozen,
         promoting: this.#promoting(primary),
         acknowledgements: this.#acknowledgements,
-        primaryRestarted: this.#hasRestarted(node),
+        primaryRestarted: node.isAsStarted,
         leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#rebuilding]),
       });
       for (const [name, set] of errant) {
@@ -487,11 +501,6 @@ export class Supervisor {
       return undefined;
     }
     return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: leadership.epoch };
-  }
-
-  #hasRestarted({ uptimeS, state }: HaNode): boolean {
-    if (state === undefined || this.#wroteAtMs === undefined) return false;
-    return state.seenAtMs - uptimeS * 1_000 > this.#wroteAtMs;
   }
 
   get #isJournaled(): boolean {
