@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
 import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js';
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
-import { askAnewOf, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
+import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
 import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
@@ -16,6 +16,7 @@ import { HaNode } from './ha-node.js';
 import { loggable } from './loggable.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
+import { Upkeeper } from './upkeeper.js';
 
 const OPEN_MS = 2_000;
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
@@ -59,7 +60,7 @@ export class Supervisor {
   /** This process, to servers. */
   readonly #id = randomUUID();
   readonly #nodes = new Map<string, HaNode>();
-  readonly #accounts: ReplicationAccounts;
+  readonly #upkeeper: Upkeeper;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
   #primaryUuid: string | undefined;
   /** The largest epoch of any journal. */
@@ -67,10 +68,6 @@ export class Supervisor {
   #ackers: readonly NodeState[] = [];
   #acknowledgements = 0;
   readonly #formerPrimaries = new Set<string>();
-  /** What is being copied takes as long as it takes. */
-  readonly #rebuilding = new Set<string>();
-  /** Errant nodes that have been told of, with what they have. */
-  readonly #told = new Map<string, string>();
   #diagnosis: { readonly kind: DiagnosisKind; readonly sinceMs: number; told: boolean } | undefined;
   /** When the primary was seen to take writes last. */
   #wroteAtMs: number | undefined;
@@ -98,15 +95,16 @@ export class Supervisor {
     this.#cluster = cluster;
     this.#log = log;
     this.#nowMs = nowMs;
-    this.#accounts = new ReplicationAccounts(settings.replication);
+    const accounts = new ReplicationAccounts(settings.replication);
     const stage = {
       node: (name: string) => this.#nodes.get(name),
-      accounts: () => ({ own: account, replication: this.#accounts.account }),
+      accounts: () => ({ own: account, replication: accounts.account }),
       appoint: async (serverUuid: string, left: string | undefined) => this.#appoint(serverUuid, left),
       hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
       release: () => cluster.release(),
     };
     this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
+    this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, log);
   }
 
   /** Looks at all nodes once before it resolves. */
@@ -459,36 +457,26 @@ export class Supervisor {
     const { leadership } = this.#coordinator;
     const node = this.#primaryNode();
     if (leadership === undefined || this.#busy || this.#stopped || node?.failingSinceMs !== undefined) return;
-    const { primary, others } = this.#view;
+    const view = this.#view;
+    const { primary } = view;
     if (primary === undefined || node === undefined) return;
     this.#busy = true;
     try {
-      const replica = others.find((it) => it.reach === 'answers' && follows(it, primary));
-      const replicaNode = replica === undefined ? undefined : this.#nodes.get(replica.name);
-      if (replicaNode !== undefined) await this.#accounts.ask(replicaNode);
       // A row more would wait with those that wait.
       const waits = (primary.semiSync?.waiting ?? 0) > 0;
-      if (!primary.readOnly && !waits) await this.#keepJournal(node, primary, leadership);
-      const { tasks, errant } = upkeepOf(this.#view, {
+      if (!primary.readOnly && !waits && !this.#isJournaled) {
+        // So that a proxy that starts after a failover knows who is the primary, however many take writes by then.
+        await this.#conductor.run(journalTask(primary, leadership.epoch), leadership);
+        await node.lookNow();
+      }
+      const isChanged = await this.#upkeeper.keepUp(this.#view, leadership, {
         formerPrimaries: new Set([...this.#formerPrimaries].filter((uuid) => uuid !== primary.serverUuid)),
-        frozen: this.#conductor.frozen,
         promoting: this.#promoting(primary),
         acknowledgements: this.#acknowledgements,
         primaryRestarted: node.isAsStarted,
-        leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#rebuilding]),
+        leftAlone: this.#cluster.leftAlone(),
       });
-      for (const [name, set] of errant) {
-        this.#tellErrant(name, set.toString(), primary.name);
-        if (this.#settings.rebuilds) void this.#rebuild(name, primary, leadership);
-      }
-      await Promise.all(
-        tasks.map(async (task) => {
-          const end = await this.#conductor.run(task, leadership);
-          const isSettled = task.name === 'open' && end.kind === 'done' && task.node === primary.name;
-          if (isSettled) await this.#conductor.settled(primary, leadership);
-        }),
-      );
-      if (tasks.length > 0) for (const it of this.#nodes.values()) it.hurry();
+      if (isChanged) for (const it of this.#nodes.values()) it.hurry();
     } finally {
       this.#busy = false;
     }
@@ -505,32 +493,5 @@ export class Supervisor {
 
   get #isJournaled(): boolean {
     return this.#primaryUuid !== undefined && this.#primaryNode()?.journal[0]?.serverUuid === this.#primaryUuid;
-  }
-
-  /** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
-  async #keepJournal(node: HaNode, primary: NodeState, leadership: Leadership): Promise<void> {
-    if (this.#isJournaled) return;
-    const { epoch } = leadership;
-    await this.#conductor.run(journalTask(primary, epoch), leadership);
-    await node.lookNow();
-  }
-
-  async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
-    const state = this.#nodes.get(name)?.state;
-    if (state === undefined || this.#rebuilding.size > 0) return;
-    this.#rebuilding.add(name);
-    // It ends without an answer: the server starts anew, or says that nobody is there to start it.
-    await this.#conductor.run(rebuildTask(state, primary), leadership);
-    this.#rebuilding.delete(name);
-  }
-
-  #tellErrant(name: string, set: string, primary: string): void {
-    if (this.#told.get(name) === set) return;
-    this.#told.set(name, set);
-    this.#log.error(
-      { node: name, errant: set },
-      `${name} has transactions that ${primary} does not have (${set}): it does not replicate, as its data would differ; ` +
-        'save from them what is needed, then make it anew (CLONE INSTANCE, or a backup)',
-    );
   }
 }
