@@ -31,8 +31,13 @@ export class MonitorLogin {
     this.#tls = tls;
   }
 
-  async connect({ host, port }: NodeAddress, connectTimeout: number): Promise<MonitorConnection> {
-    const connectAttributes = { program_name: 'rwsplit-monitor' };
+  /** @param attributes that the server tells of the session */
+  async connect(
+    { host, port }: NodeAddress,
+    connectTimeout: number,
+    attributes: Readonly<Record<string, string>> = {},
+  ): Promise<MonitorConnection> {
+    const connectAttributes = { program_name: 'rwsplit-monitor', ...attributes };
     const options: ConnectionOptions = { host, port, ...this.#account, connectTimeout, connectAttributes };
     if (this.#tls.mode === 'off') return connect(options);
     try {

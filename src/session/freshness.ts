@@ -35,6 +35,8 @@ interface Seen {
  * A read's bound is a set that was asked after it ended, of the primary or of the node where it ran: all that it saw is in there.
  */
 export class Freshness {
+  /** Replicas that are later serve no read of the session; undefined where only the bound of all counts. */
+  readonly maxLagMs: number | undefined;
   readonly #ofUser: Consistency;
   #chosen: Consistency | undefined;
   readonly #committed: Commits;
@@ -47,9 +49,10 @@ export class Freshness {
   #readEndedAtMs = 0;
 
   /** @param committed by all sessions, this one too */
-  constructor(ofUser: Consistency, committed: Commits) {
+  constructor(ofUser: Consistency, committed: Commits, maxLagMs?: number) {
     this.#ofUser = ofUser;
     this.#committed = committed;
+    this.maxLagMs = maxLagMs;
   }
 
   get level(): Consistency {

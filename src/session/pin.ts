@@ -21,6 +21,8 @@ export type Hold =
   | 'last-insert-id'
   /** Temporary tables whose names are known: what names none of them may run elsewhere. */
   | 'temporary-table'
+  /** Variables that SET gave values: what reads none of them may run elsewhere. */
+  | 'user-variable'
   /** A procedure or stored function may have left locks that no tracker reports. */
   | 'procedure-call'
   /** ROW_COUNT(), SHOW WARNINGS: until the next statement. */

@@ -17,19 +17,26 @@ export interface Roles {
  * | writable | replicates | role |
  * |---|---|---|
  * | yes | from nobody; or in a ring whose other members are read-only | candidate for the primary |
- * | yes | else | replica that somebody can write to by mistake |
+ * | yes | else | replica that somebody can write to by mistake: beside a primary it is not used |
  * | no | yes | replica, of whatever depth |
  * | no | no | unknown: an old primary, or not of this cluster |
  *
  * A sole candidate is the primary. Of several, the only one that others replicate from; else nobody is trusted with writes. In a
  * replication group the members themselves say who is what.
+ *
+ * Where a primary was appointed, nobody else is a candidate, whoever takes writes: unless the appointed one is closed, and replicates
+ * from the other by now.
  * @param before the last primary: while it is gone, no server of another cluster is to take its place
+ * @param appointed the server id of the one that a failover has made the primary
  */
-export function rolesOf(observations: readonly Observation[], before?: NodeReport): Roles {
+export function rolesOf(observations: readonly Observation[], before?: NodeReport, appointed?: string): Roles {
   const misfits = new Map<string, string>();
   const reports = distinct(observations, misfits);
   const above = sourcesOf(reports);
-  const candidates = reports.filter((it) => isCandidate(it, above) && mayFollow(it, before));
+  const candidates =
+    appointed === undefined
+      ? reports.filter((it) => isCandidate(it, above) && mayFollow(it, before))
+      : appointedOf(reports, appointed, above);
   const primary = choosePrimary(candidates, reports, above);
   const roles = new Map<string, Role>();
   for (const report of reports) {
@@ -47,6 +54,18 @@ export function rolesOf(observations: readonly Observation[], before?: NodeRepor
     primary,
     problem: primary === undefined ? problemOf(observations, candidates) : undefined,
   };
+}
+
+function appointedOf(
+  reports: readonly NodeReport[],
+  appointed: string,
+  above: ReadonlyMap<NodeReport, NodeReport>,
+): NodeReport[] {
+  const report = reports.find(({ serverUuid }) => serverUuid === appointed);
+  if (report === undefined) return [];
+  if (!report.readOnly) return [report];
+  const source = above.get(report);
+  return source === undefined || source.readOnly ? [] : [source];
 }
 
 /** Each server once, however many names it has. */
@@ -139,11 +158,13 @@ function misfitOf(
     report.executed.isEmpty || primary.executed.isEmpty || report.executed.sharesSourceWith(primary.executed);
   if (!isRelated)
     return `it is of another cluster than ${name}: no transaction has ever been on both; name one cluster only`;
-  if (candidates.includes(report)) {
-    return (
-      `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
-      '(SET GLOBAL super_read_only=ON), and let it replicate or remove it'
-    );
+  if (!report.readOnly) {
+    // What we took for a read, and is none, a read-only server refuses. And whoever else writes there writes to nobody but its readers.
+    const isReplica = report.source !== undefined && !candidates.includes(report);
+    return isReplica
+      ? 'it takes writes although it replicates: make it read-only (SET GLOBAL super_read_only=ON)'
+      : `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
+          '(SET GLOBAL super_read_only=ON), and let it replicate or remove it';
   }
   const passed = new Set<NodeReport>();
   for (let at = above.get(report); at !== undefined && at !== primary && !passed.has(at); at = above.get(at)) {

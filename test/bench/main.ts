@@ -6,6 +6,7 @@ import { benchLevels } from './levels.js';
 import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
 import { benchPinned } from './pinned.js';
+import { benchProbes } from './probes.js';
 import { benchStaleness } from './staleness.js';
 
 const HELP = `npm run bench -- [NAME …] [options]
@@ -14,6 +15,7 @@ const HELP = `npm run bench -- [NAME …] [options]
   pinned     the same statements of sessions that share connections, and of sessions that keep theirs: CPU time for each query
   many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
+  probes     what looking at three nodes four times a second costs the proxy: idle, and beside oltp_point_select
   classify   what deciding for a statement costs
   levels     what it costs that sessions see their own writes: CPU time for each query under eventual and session, in turn
   balance    how even turns are, over 100,000 reads; p99 of reads by each policy while one replica is four times slower
@@ -52,6 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
     pinned: async () => benchPinned({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
+    probes: async () => benchProbes({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     classify: benchClassify,
     levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),

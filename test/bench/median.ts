@@ -1,3 +1,4 @@
+/** Of an even number of values, the middle of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

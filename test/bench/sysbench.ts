@@ -12,9 +12,13 @@ export interface SysbenchReport {
   readonly percentileMs: number;
   /** Errors that it went on after, and connections that it had to make again. */
   readonly errors: number;
+  /** The former, as far as they were told, by MySQL's numbers. */
+  readonly errorsByNumber: ReadonlyMap<number, number>;
 }
 
 const SCHEMA = 'sbtest';
+/** Makes sysbench tell each error that it goes on after. */
+export const TELL_ERRORS = '--verbosity=5';
 
 /** @param workload one of sysbench's own, or the path of a script */
 export async function runSysbench(
@@ -32,7 +36,18 @@ export async function runSysbench(
     queriesPerSecond: queries / numberIn(report, /total time:\s+([\d.]+)s/),
     percentileMs: numberIn(report, /\d+th percentile:\s+([\d.]+)/),
     errors: numberIn(report, /ignored errors:\s+(\d+)/) + numberIn(report, /reconnects:\s+(\d+)/),
+    errorsByNumber: errorsTold(report),
   };
+}
+
+/** Of a message that comes again, sysbench tells how often. */
+function errorsTold(report: string): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  const told = /Ignoring error (\d+)[^\n]*\n(?:\(last message repeated (\d+) times\))?/g;
+  for (const [, number, repeated] of report.matchAll(told)) {
+    counts.set(Number(number), (counts.get(Number(number)) ?? 0) + 1 + Number(repeated ?? 0));
+  }
+  return counts;
 }
 
 async function sysbench(

@@ -4,6 +4,7 @@ import type { ProxyOptions } from '../../proxy/options.js';
 import { GtidSet } from '../../src/topology/gtid-set.js';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { eventually, ranOn, startProxy, value, PRIMARY_ID, type Row, type TestProxy } from '../proxy.js';
+import { delayReplicas, onReplicas } from '../replicas.js';
 
 let proxy: TestProxy;
 let client: Connection;
@@ -27,14 +28,6 @@ afterEach(async () => {
 
 async function connect(): Promise<Connection> {
   return proxy.connect({ database: 'consistency' });
-}
-
-/** Runs a statement on some replicas, past the proxy. */
-async function onReplicas(sql: string, indices: readonly number[] = [1, 2]): Promise<void> {
-  for (const index of indices) {
-    const connection = await connectDirect(index, clusterInfo().accounts.root);
-    await connection.query(sql);
-  }
 }
 
 /** Writes a value that nobody has written. @returns a read that tells whether it is seen */
@@ -77,6 +70,31 @@ describe('while no replica applies anything', () => {
     expect(token).toMatch(/^[0-9a-f-]{36}:\d+/);
     await other.query(`SET @rwsplit_token = '${token}'`);
     expect(await value(other, read)).toBe(1);
+  });
+
+  test('what the primary answers instead has the reason, and is bounded', async () => {
+    const options = { balance: { primaryReadsMax: 1 }, consistencyWaitMs: 1 };
+    const own = await startProxy({ options });
+    const reason = (): unknown =>
+      own.proxy.counts().find(({ target, reason: it }) => target === 'primary' && it !== 'write')?.reason;
+    const [slow, next] = [await own.connect(), await own.connect()];
+    await eventually(() => expect(own.proxy.snapshot.replicas).toEqual([]));
+    const sleeps = slow.query('SELECT SLEEP(600)');
+    await eventually(() => expect(reason()).toBe('replica-lag'));
+    const monitor = await own.connect(clusterInfo().accounts.monitor);
+    const waits = ranOn(next);
+    await eventually(async () => {
+      const [sessions] = await monitor.query<Row[]>('SHOW RWSPLIT SESSIONS');
+      expect(sessions).toContainEqual(
+        expect.objectContaining({ id: next.threadId, phase: 'waiting', reason: 'replica-lag' }),
+      );
+    });
+    // A write needs no such room.
+    const writer = await own.connect({ database: 'consistency' });
+    await write(writer);
+    await (await own.connect()).query(`KILL QUERY ${slow.threadId}`);
+    await sleeps;
+    expect(await waits).toBe(PRIMARY_ID);
   });
 
   test.each([
@@ -184,15 +202,12 @@ test('under monotonic reads come back to the replicas, and stay at one', async (
   for (let i = 0; i < 5; i++) expect(await ranOn(client)).toBe(replica);
 });
 
-test('max_lag_ms keeps a query from replicas that are later than that, and no other query', async () => {
+test('max_lag_ms keeps a query, or those of a user, from replicas that are later than that, and no other query', async () => {
   const own = await startProxy({ options: { maxLagMs: 3_600_000 } });
-  const session = await own.connect();
-  const delay = async (seconds: number): Promise<void> => {
-    await onReplicas('STOP REPLICA SQL_THREAD');
-    await onReplicas(`CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ${seconds}`);
-    await onReplicas('START REPLICA SQL_THREAD');
-  };
-  await delay(3_600);
+  const users: ProxyOptions['users'] = [{ name: clusterInfo().accounts.app.user, maxLagMs: 50 }];
+  const ofUser = await startProxy({ options: { maxLagMs: 3_600_000, users } });
+  const [session, bound] = [await own.connect(), await ofUser.connect()];
+  await delayReplicas(3_600);
   try {
     await write(other);
     await eventually(async () => {
@@ -200,11 +215,21 @@ test('max_lag_ms keeps a query from replicas that are later than that, and no ot
     });
     const replica = own.proxy.snapshot.replicas[0]?.address.name;
     const bounds = ['max_lag_ms=50', 'replica, max_lag_ms=50', `node=${replica}, max_lag_ms=50`];
-    for (const bound of bounds) expect(await ranOn(session, `/* rwsplit: ${bound} */`), bound).toBe(PRIMARY_ID);
+    for (const hint of bounds) expect(await ranOn(session, `/* rwsplit: ${hint} */`), hint).toBe(PRIMARY_ID);
+    expect(own.proxy.counts()).toContainEqual(expect.objectContaining({ target: 'primary', reason: 'replica-lag' }));
     expect(await ranOn(session)).not.toBe(PRIMARY_ID);
     expect(await ranOn(session, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
+    const writer = await own.connect({ database: 'consistency' });
+    expect(await value(writer, await write(writer))).toBe(1);
+    expect(own.proxy.counts()).toContainEqual(expect.objectContaining({ target: 'primary', reason: 'consistency' }));
+    // A user's own bound counts where the query has none.
+    await eventually(async () => expect(await ranOn(bound)).toBe(PRIMARY_ID));
+    await bound.query('START TRANSACTION READ ONLY');
+    expect(await ranOn(bound)).toBe(PRIMARY_ID);
+    await bound.query('COMMIT');
+    expect(await ranOn(bound, '/* rwsplit: max_lag_ms=3600000 */')).not.toBe(PRIMARY_ID);
   } finally {
-    await delay(0);
+    await delayReplicas(0);
   }
 });
 

@@ -76,9 +76,11 @@ describe('what a node is for', () => {
     expect(roles(primary('a'), replica('b'), replica('c', 'b'))).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
   });
 
-  test('is a replica where somebody may write to it by mistake, also while its source is gone', () => {
+  test('is nothing where it replicates and takes writes, and no primary while its source is gone', () => {
     const writable = answered('b', { readOnly: false, from: 'a' });
-    expect(roles(primary('a'), writable)).toEqual({ a: 'primary', b: 'replica' });
+    expect(roles(primary('a'), writable)).toEqual({ a: 'primary', b: 'unknown' });
+    expect(rolesOf([primary('a'), writable]).misfits.get('b')).toMatch(/^it takes writes although it replicates/);
+    expect(roles(silent('a'), writable)).toEqual({ b: 'replica' });
     expect(rolesOf([silent('a'), writable]).primary).toBeUndefined();
     expect(rolesOf([writable]).primary).toBeUndefined();
   });

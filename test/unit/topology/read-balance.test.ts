@@ -27,7 +27,7 @@ function replica(name: string, address: Partial<NodeAddress> = {}, said: Partial
 
 function snapshotOf(...replicas: readonly Node[]): Snapshot {
   const rest = { serverVersion: '9.7.4', capabilities: 0, problem: undefined };
-  return { version: 1, nodes: replicas, primary: undefined, replicas, ...rest };
+  return { version: 1, nodes: replicas, primary: replica('p', {}, { role: 'primary' }), replicas, ...rest };
 }
 
 const ANY: ReadWish = { except: new Set(), maxLagMs: undefined };
@@ -78,6 +78,13 @@ describe('a read', () => {
   test('goes to the primary for the part that the primary is to get', () => {
     const counts = spread(balanceOf({ ...IN_TURN, primaryShare: 0.25 }), three, 400);
     expect(counts).toEqual({ primary: 100, a: 100, b: 100, c: 100 });
+  });
+
+  test('goes to no primary that is not there, or has failed it', () => {
+    const balance = balanceOf({ ...IN_TURN, primaryShare: 1 });
+    expect(spread(balance, three, 3)).toEqual({ primary: 3 });
+    expect(spread(balance, { ...three, primary: undefined }, 3)).toEqual({ a: 1, b: 1, c: 1 });
+    expect(spread(balance, three, 3, { ...ANY, except: new Set(['p']) })).toEqual({ a: 1, b: 1, c: 1 });
   });
 
   test('stays in its zone as long as somebody there can take it', () => {
