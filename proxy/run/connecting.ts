@@ -1,8 +1,6 @@
 import { RwsplitError } from '../../src/errors.js';
+import { chooseReplica } from '../../src/routing/choose-replica.js';
 import { levelOf } from '../../src/routing/route.js';
-import type { Consistency } from '../../src/session/consistency.js';
-import { FITS, type Fitness } from '../../src/session/freshness.js';
-import type { KnownPosition } from '../../src/session/known-positions.js';
 import type { Session } from '../../src/session/session.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
@@ -109,57 +107,18 @@ export class Connecting {
   #replicaFor(run: CommandRun): Node | undefined {
     this.#carryNextTransaction();
     if (!this.#session.keepsPrimary) this.#kept.releasePrimary();
-    const { primary, replicas } = this.#cluster.snapshot();
-    const { node } = run.classification;
-    if (node !== undefined && node === primary?.address.name) return undefined;
-    // A node that is named and cannot be had is no reason to refuse a read.
-    const named = replicas.find((it) => it.address.name === node && this.#mayServe(it, run));
-    return this.#freshOf(run, named);
-  }
-
-  /** It has not failed, and is not later than the read allows. */
-  #mayServe({ address, lagMs }: Node, { classification: { maxLagMs = Infinity } }: CommandRun): boolean {
-    return !this.#state.failed.has(address.name) && lagMs <= maxLagMs;
-  }
-
-  /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
-  #freshOf(run: CommandRun, named: Node | undefined): Node | undefined {
+    const choices = {
+      snapshot: this.#cluster.snapshot(),
+      positions: this.#cluster.positions,
+      nextReplica: (except: ReadonlySet<string>, maxLagMs?: number) => this.#cluster.nextReplica(except, maxLagMs),
+    };
+    const { classification } = run;
     const { freshness } = this.#session;
-    const level = levelOf(this.#session, run.classification);
-    if (named !== undefined) return this.#take(named, this.#fitness(named, level)) ? named : undefined;
-    const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt, run) : undefined;
-    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, run.classification.maxLagMs);
-    if (first === undefined) return undefined;
-    const fitness = this.#fitness(first, level);
-    // A wait is short where nothing is wrong: the turn stays even.
-    const waits = fitness.kind === 'waits' && !this.#cluster.positions.of(first).isLate;
-    if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness) ? first : undefined;
-    const fits = this.#cluster
-      .snapshot()
-      .replicas.find((node) => this.#mayServe(node, run) && this.#fitness(node, level).kind === 'fits');
-    if (fits !== undefined) return this.#take(fits, FITS) ? fits : undefined;
-    return this.#take(first, fitness) ? first : undefined;
-  }
-
-  #fitness(node: Node, level: Consistency): Fitness {
-    const { positions } = this.#cluster;
-    return this.#session.freshness.fitness(positions.of(node), level, this.#cluster.snapshot());
-  }
-
-  /** @returns whether the node is to serve the read */
-  #take(node: Node, fitness: Fitness): boolean {
-    const state = this.#state;
-    state.position = this.#cluster.positions.of(node);
-    state.waits = fitness.kind === 'waits' ? fitness : undefined;
-    return fitness.kind !== 'unfit';
-  }
-
-  /** Where the session is to stay, if that still is the replica that it was. */
-  #replicaAt(position: KnownPosition | undefined, run: CommandRun): Node | undefined {
-    if (position === undefined) return undefined;
-    const { replicas } = this.#cluster.snapshot();
-    const node = replicas.find((it) => it.address.name === position.node && this.#mayServe(it, run));
-    return node !== undefined && this.#cluster.positions.of(node) === position ? node : undefined;
+    const level = levelOf(this.#session, classification);
+    const chosen = chooseReplica(choices, { classification, level, freshness, failed: this.#state.failed });
+    this.#state.position = chosen?.position;
+    this.#state.waits = chosen?.waits;
+    return chosen?.node;
   }
 
   /** A binary log is read on a connection of its own, and the session has none but that from then on. */
