@@ -6,7 +6,7 @@ import { PrimaryPositions } from '../topology/lag.js';
 import type { NodeReport } from '../topology/observation.js';
 import { rolesOf } from '../topology/roles.js';
 import type { Node, NodeAddress, Snapshot } from '../topology/snapshot.js';
-import type { MonitorLogin } from './monitor-login.js';
+import type { NodeLogin } from './monitor-login.js';
 import { NodeProbe } from './node-probe.js';
 import { NodeWatch } from './node-watch.js';
 
@@ -15,23 +15,28 @@ export interface MonitorSettings {
   /** Nodes that the named ones tell of are looked at and used, too. */
   readonly discovery: boolean;
   readonly maxLagMs: number;
+  /** How often each node is looked at. */
+  readonly intervalMs?: number;
+  /** The same while there is no primary. */
+  readonly urgentIntervalMs?: number;
 }
 
 /** Keeps looking at all nodes, and tells of each change. */
 export class Monitor {
   readonly #watches: NodeWatch[];
-  readonly #login: MonitorLogin;
+  readonly #login: NodeLogin;
   readonly #settings: MonitorSettings;
   readonly #onChange: (snapshot: Snapshot, before: Snapshot) => void;
   readonly #positions = new PrimaryPositions();
   #lastPrimary: NodeReport | undefined;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
+  #hurrying: Promise<void> | undefined;
   snapshot: Snapshot;
 
   constructor(
     settings: MonitorSettings,
-    login: MonitorLogin,
+    login: NodeLogin,
     onChange: (snapshot: Snapshot, before: Snapshot) => void,
   ) {
     this.#login = login;
@@ -50,7 +55,7 @@ export class Monitor {
       this.#discover();
     }
     this.#reassess();
-    for (const watch of this.#watches) this.#schedule(watch, DEFAULTS.probeIntervalMs);
+    for (const watch of this.#watches) this.#schedule(watch, this.#intervalMs);
   }
 
   stop(): void {
@@ -67,6 +72,17 @@ export class Monitor {
     this.#reassess();
     // One that is being looked at already has no timer.
     if (this.#timers.has(watch)) this.#schedule(watch, 0);
+  }
+
+  /** Something says that roles have changed: all nodes are looked at without waiting for their turns. Resolves after that. */
+  async hurry(): Promise<void> {
+    this.#hurrying ??= Promise.all(this.#watches.map(async (watch) => watch.look(true))).then(() => {
+      this.#hurrying = undefined;
+      if (this.#stopped) return;
+      this.#reassess();
+      for (const watch of this.#timers.keys()) this.#schedule(watch, this.#intervalMs);
+    });
+    return this.#hurrying;
   }
 
   /** @returns whether there is such a node */
@@ -90,6 +106,11 @@ export class Monitor {
     return primary?.address.name === name ? primary : undefined;
   }
 
+  get #intervalMs(): number {
+    const { intervalMs = DEFAULTS.probeIntervalMs, urgentIntervalMs = intervalMs } = this.#settings;
+    return this.snapshot.primary === undefined ? urgentIntervalMs : intervalMs;
+  }
+
   #watch(address: NodeAddress, isDiscovered: boolean): NodeWatch {
     return new NodeWatch(new NodeProbe(address, this.#login, DEFAULTS.probeTimeoutMs), isDiscovered);
   }
@@ -111,7 +132,7 @@ export class Monitor {
     const known = this.#watches.length;
     this.#discover();
     this.#reassess();
-    if (this.#watches.includes(watch)) this.#schedule(watch, DEFAULTS.probeIntervalMs);
+    if (this.#watches.includes(watch)) this.#schedule(watch, this.#intervalMs);
     for (const found of this.#watches.slice(known)) this.#schedule(found, 0);
   }
 

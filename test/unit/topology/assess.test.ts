@@ -18,6 +18,7 @@ interface Said {
   readonly group?: NodeReport['group'];
   readonly uuid?: string;
   readonly executed?: string;
+  readonly untold?: boolean;
 }
 
 function answered(name: string, said: Said): Observation {
@@ -35,6 +36,7 @@ function answered(name: string, said: Said): Observation {
     askedAtMs: 0,
     readOnly: said.readOnly ?? true,
     source,
+    sourceUntold: said.untold ?? false,
     group: said.group ?? 'none',
     found: [],
     applyingForMs: undefined,
@@ -72,6 +74,16 @@ describe('what a node is for', () => {
 
   test('in a chain of replicas is a replica, however far from the primary', () => {
     expect(roles(primary('a'), replica('b'), replica('c', 'b'))).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
+  });
+
+  test('is a replica where it does not tell from whom it replicates, but takes no writes and has what the primary had', () => {
+    const [mine, other] = ['00000000-0000-0000-0000-000000000001:1-9', '00000000-0000-0000-0000-000000000002:1-9'];
+    const untold = (name: string, executed: string): Observation => answered(name, { untold: true, executed });
+    const writable = answered('a', { readOnly: false, untold: true, executed: mine });
+    const observations = [writable, untold('b', mine), untold('c', other)];
+    expect(roles(...observations)).toEqual({ a: 'primary', b: 'replica', c: 'unknown' });
+    const before = rolesOf(observations).primary;
+    expect(Object.fromEntries(rolesOf([silent('a'), untold('b', mine)], before).roles)).toEqual({ b: 'replica' });
   });
 
   test('is a replica where somebody may write to it by mistake, also while its source is gone', () => {
