@@ -34,11 +34,7 @@ export class Monitor {
   #hurrying: Promise<void> | undefined;
   snapshot: Snapshot;
 
-  constructor(
-    settings: MonitorSettings,
-    login: NodeLogin,
-    onChange: (snapshot: Snapshot, before: Snapshot) => void,
-  ) {
+  constructor(settings: MonitorSettings, login: NodeLogin, onChange: (snapshot: Snapshot, before: Snapshot) => void) {
     this.#login = login;
     this.#settings = settings;
     this.#onChange = onChange;

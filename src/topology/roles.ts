@@ -38,7 +38,8 @@ export function rolesOf(observations: readonly Observation[], before?: NodeRepor
     if (misfit !== undefined) misfits.set(name, misfit);
     if (report === primary) roles.set(name, 'primary');
     else if (misfit !== undefined) roles.set(name, 'unknown');
-    else if (report.source !== undefined || report.group !== 'none' || follows(report, primary ?? before)) roles.set(name, 'replica');
+    else if (report.source !== undefined || report.group !== 'none' || follows(report, primary ?? before))
+      roles.set(name, 'replica');
     else roles.set(name, candidates.includes(report) ? 'primary' : 'unknown');
   }
   return {
