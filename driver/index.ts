@@ -1,0 +1,30 @@
+import mysql2 from 'mysql2';
+import { createCorePool, createPromisePool } from './create-pool.js';
+import type { CreatePool, CreatePromisePool } from './types.js';
+
+export * from 'mysql2';
+export type { Failover } from './cluster/cluster.js';
+export type { Outcome, RouteTaken, SplitError } from './errors.js';
+export type { ComfortOptions, NodeOptions, RwsplitPoolOptions, SplitOptions } from './options.js';
+export type { Explanation, NodeStatus, PoolStatus } from './pool/status.js';
+export type { CreatePool, PromiseSplitPool, SplitPool, SplitPoolOptions, Splitting } from './types.js';
+
+// mysql2's types and its run time have not enough in common for the type checker; the tests hold what is promised here to what there is.
+export const createPool = createCorePool as unknown as CreatePool;
+
+type Mysql2 = typeof mysql2;
+
+/** All that `require('mysql2')` has: what it makes lazily stays lazy. */
+export interface Rwsplit extends Omit<Mysql2, 'createPool'> {
+  readonly createPool: CreatePool;
+  readonly createPoolPromise: CreatePromisePool;
+}
+
+const rwsplit: Rwsplit = Object.defineProperties({} as Rwsplit, {
+  ...Object.getOwnPropertyDescriptors(mysql2),
+  createPool: { value: createPool, enumerable: true },
+  createPoolPromise: { value: createPromisePool, enumerable: true },
+});
+
+export default rwsplit;
+export { rwsplit as 'module.exports' };

@@ -1,0 +1,206 @@
+import { EventEmitter } from 'node:events';
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { routeStatement, type Route } from '../../src/routing/route.js';
+import type { Cluster } from '../cluster/cluster.js';
+import { noPrimary, withRoute } from '../errors.js';
+import type { CoreCommand, CoreQuery, ResultCallback, Sql } from '../mysql2/internals.js';
+import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
+import { PrimaryRun } from '../route/primary-run.js';
+import { ReadRun } from '../route/read-run.js';
+import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
+
+/** What a single statement may leave behind is on the server, not on its connection. */
+const LEAVES_NOTHING: ReadonlySet<string> = new Set(['write', 'ddl', 'read']);
+
+/**
+ * A session of an application, from `getConnection()` to `release()`. It is the one on its connection; reads that certainly need nothing of
+ * it run on replicas, one at a time, while other commands of the session wait as they would behind each other on one connection.
+ */
+export class Lease implements ConnectionLease {
+  readonly #cluster: Cluster;
+  readonly #connection: RoutedConnection;
+  /** The replica's connection of the read before: what that left is there. */
+  #previous: RoutedConnection | undefined;
+  #isElsewhere = false;
+  #runsOn: RoutedConnection | undefined;
+  #heldBack: CoreCommand[] = [];
+
+  constructor(cluster: Cluster, connection: RoutedConnection) {
+    this.#cluster = cluster;
+    this.#connection = connection;
+  }
+
+  get elsewhere(): RoutedConnection | undefined {
+    return this.#runsOn;
+  }
+
+  query(command: CoreQuery): void {
+    const { config, server } = this.#connection;
+    const { sql } = command;
+    if (typeof sql !== 'string') {
+      this.#connection.runQuery(command);
+      return;
+    }
+    const named = command.namedPlaceholders ?? config.namedPlaceholders;
+    const known = this.#cluster.texts.find(sql, command.values, named, server.session.lexMode);
+    if (this.#staysHere(known)) {
+      this.#begins(known);
+      this.#connection.runQuery(command);
+    } else this.#place(known, new QueryCall(command, config));
+  }
+
+  execute(statement: Sql, values: unknown, callback: ResultCallback): CoreCommand | undefined {
+    const { config, server } = this.#connection;
+    const sql = typeof statement === 'string' ? statement : statement?.sql;
+    if (typeof sql !== 'string') return undefined;
+    const named = (typeof statement === 'string' ? undefined : statement.namedPlaceholders) ?? config.namedPlaceholders;
+    const known = this.#cluster.texts.findPrepared(sql, named, server.session.lexMode);
+    if (this.#staysHere(known)) {
+      this.#begins(known);
+      return undefined;
+    }
+    checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
+    this.#place(known, new ExecuteCall(statement, values, callback));
+    return new EventEmitter();
+  }
+
+  holdsBack(command: CoreCommand): boolean {
+    if (this.#isElsewhere) this.#heldBack.push(command);
+    return this.#isElsewhere;
+  }
+
+  ended(): void {
+    this.#dropPrevious();
+  }
+
+  /** Whether nothing but the connection itself can be meant. */
+  #staysHere(known: KnownStatement): boolean {
+    const { server } = this.#connection;
+    if (this.#isElsewhere || server.isBusy) return true;
+    if (!this.#isOfPrimary()) return false;
+    const { to } = this.#route(known);
+    return to === 'primary' || (to === 'previous' && this.#previous === undefined);
+  }
+
+  #isOfPrimary(): boolean {
+    return this.#connection.server.node.name === this.#cluster.snapshot.primary?.address.name;
+  }
+
+  #route(known: KnownStatement): Route {
+    const { classification, digest } = known;
+    const { session } = this.#connection.server;
+    const route = routeStatement(session, classification, digest?.refusedByReplica);
+    if (classification.transaction !== undefined) return { to: 'primary', reason: route.reason };
+    if (route.to !== 'replica') return route;
+    const level = classification.consistency ?? this.#cluster.scopes.current.freshness.level;
+    return level === 'primary' ? { to: 'primary', reason: 'consistency' } : route;
+  }
+
+  #place(known: KnownStatement, call: Call): void {
+    const route = this.#route(known);
+    const previous = this.#previous;
+    if (route.to === 'replica') this.#read(known, call);
+    else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
+    else this.#onPrimary(known, call, route);
+  }
+
+  #read(known: KnownStatement, call: Call): void {
+    this.#dropPrevious();
+    this.#isElsewhere = true;
+    const scope = this.#cluster.scopes.current;
+    const own = this.#connection.server.session;
+    const run = new ReadRun(this.#cluster, call, known, scope, {
+      fits: (connection) => connection.server.session.state.key === own.state.key,
+      runs: (connection) => {
+        this.#runsOn = connection;
+      },
+      ended: (connection) => {
+        this.#runsOn = undefined;
+        if (this.#connection.lease !== this || connection.server.isRetired) connection.release();
+        else this.#previous = connection;
+        this.#back();
+      },
+      toPrimary: () => {
+        const { reason } = known.classification;
+        this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
+      },
+    });
+    run.start();
+  }
+
+  /** @param first what comes before all that was held back */
+  #back(first?: () => void): void {
+    this.#isElsewhere = false;
+    first?.();
+    const heldBack = this.#heldBack;
+    this.#heldBack = [];
+    for (const command of heldBack) this.#connection.addNow(command);
+  }
+
+  #askPrevious(previous: RoutedConnection, known: KnownStatement, call: Call): void {
+    previous.server.expect(known);
+    call.begin(previous, () => false);
+  }
+
+  /** On the connection itself. If that is to a server that is no primary: what needs nothing of the session runs on the one that is. */
+  #onPrimary(known: KnownStatement, call: Call, route: Route): void {
+    const { server } = this.#connection;
+    if (this.#isOfPrimary()) {
+      this.#begins(known);
+      call.begin(this.#connection, () => false);
+      return;
+    }
+    const { classification } = known;
+    const isFree = server.isFree && server.session.state.key === this.#cluster.freshSession.state.key;
+    if (isFree && classification.pins.length === 0 && LEAVES_NOTHING.has(classification.reason)) {
+      const scope = this.#cluster.scopes.current;
+      new PrimaryRun(this.#cluster, call, known, scope, { reason: route.reason, isRead: false }).start();
+      return;
+    }
+    const error = noPrimary(
+      `the connection is to ${server.node.name}, which takes no writes; take a new one`,
+      call.sql,
+    );
+    const taken = { to: 'primary', reason: route.reason, node: server.node.name } as const;
+    // Pools of others end what has had a fatal error.
+    call.fail(withRoute(Object.assign(error, { fatal: true }), taken, 'not-executed'));
+    server.isRetired = true;
+  }
+
+  #begins(known: KnownStatement): void {
+    this.#dropPrevious();
+    this.#cluster.counts.ran(this.#connection.server.node.name, 'primary', this.#route(known).reason);
+    // What is held back is looked at again when its turn comes.
+    if (!this.#isElsewhere) this.#connection.server.expect(known);
+  }
+
+  #dropPrevious(): void {
+    const previous = this.#previous;
+    this.#previous = undefined;
+    previous?.release();
+  }
+}
+
+/** As mysql2 does before it sends anything. @throws TypeError */
+function checkValues(values: unknown, namedPlaceholders: boolean): void {
+  if (!values) return;
+  if (!Array.isArray(values)) {
+    if (namedPlaceholders) return;
+    throw new TypeError('Bind parameters must be array if namedPlaceholders parameter is not enabled');
+  }
+  if (values.includes(undefined)) {
+    throw new TypeError('Bind parameters must not contain undefined. To pass SQL NULL specify JS null');
+  }
+  if (values.some((value) => typeof value === 'function')) {
+    throw new TypeError(
+      'Bind parameters must not contain function(s). To pass the body of a function as a string call .toString() first',
+    );
+  }
+}
+
+/** Asks for what the read before has left, and is a read itself. */
+function asksReplica({ classification: { reason, target } }: KnownStatement, { sql }: Call): boolean {
+  if (target !== 'last') return false;
+  if (reason === 'diagnostics' || reason === 'found-rows') return true;
+  return reason === 'row-count' && /^\s*select\b/i.test(sql);
+}

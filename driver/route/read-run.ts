@@ -1,0 +1,143 @@
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { flavourOf } from '../../src/flavour/flavour-of.js';
+import type { ChosenReplica } from '../../src/routing/choose-replica.js';
+import type { Waits } from '../../src/session/freshness.js';
+import type { Cluster } from '../cluster/cluster.js';
+import type { Scope } from '../cluster/scopes.js';
+import { isLoss, isRefusedWrite, isServersTrouble, withRoute } from '../errors.js';
+import type { QueryError } from '../mysql2/internals.js';
+import type { RoutedConnection } from '../session/routed-connection.js';
+import type { Call } from './call.js';
+
+/** Who has a read run. */
+export interface Reader {
+  /** Whether the session on the connection is one that the read may be of. */
+  fits(connection: RoutedConnection): boolean;
+  /** It runs there now. */
+  runs(connection: RoutedConnection): void;
+  /** It has ended there; the connection is the reader's to give back. */
+  ended(connection: RoutedConnection): void;
+  /** The primary is to answer it. */
+  toPrimary(): void;
+}
+
+/** Runs one certain read on a replica that has what it has to see: on another where that fails before it has answered, at last on the primary. */
+export class ReadRun {
+  readonly #cluster: Cluster;
+  readonly #call: Call;
+  readonly #known: KnownStatement;
+  readonly #scope: Scope;
+  readonly #reader: Reader;
+  readonly #failed = new Set<string>();
+
+  constructor(cluster: Cluster, call: Call, known: KnownStatement, scope: Scope, reader: Reader) {
+    this.#cluster = cluster;
+    this.#call = call;
+    this.#known = known;
+    this.#scope = scope;
+    this.#reader = reader;
+  }
+
+  start(): void {
+    const chosen = this.#cluster.choose(this.#known, this.#scope, this.#failed);
+    if (chosen === undefined) {
+      this.#reader.toPrimary();
+      return;
+    }
+    const { node } = chosen;
+    this.#cluster.poolOf(node).getConnection((error, connection) => {
+      if (connection === undefined) {
+        this.#notConnected(node.address.name, error);
+        return;
+      }
+      // The pool's connections are all made into these.
+      const routed = connection as RoutedConnection;
+      if (routed.server.isBusy) routed.server.whenIdle(() => this.#connected(routed, chosen));
+      else this.#connected(routed, chosen);
+    });
+  }
+
+  #notConnected(node: string, error: QueryError | null): void {
+    if (error !== null && isServersTrouble(error)) this.#cluster.failed(node, error);
+    this.#failed.add(node);
+    this.start();
+  }
+
+  #connected(connection: RoutedConnection, { position, waits }: ChosenReplica): void {
+    if (!this.#reader.fits(connection)) {
+      connection.release();
+      this.#reader.toPrimary();
+      return;
+    }
+    if (waits === undefined || position.executed.contains(waits.for)) this.#send(connection, position);
+    else this.#await(connection, position, waits);
+  }
+
+  /** It may run as soon as the replica has what it has to see. */
+  #await(connection: RoutedConnection, position: ChosenReplica['position'], waits: Waits): void {
+    const { serverVersion, split } = this.#cluster;
+    const sql = flavourOf(serverVersion).awaitGtids(waits.for.toString(), split.consistencyWaitMs);
+    connection.ask(sql, (error) => {
+      if (!error) {
+        position.proved(waits.for, Date.now());
+        this.#scope.freshness.seen(position, waits.own, waits.all);
+        this.#send(connection, position);
+        return;
+      }
+      if (isLoss(error)) this.#cluster.failed(connection.server.node.name, error);
+      position.isLate = true;
+      connection.release();
+      this.#reader.toPrimary();
+    });
+  }
+
+  #send(connection: RoutedConnection, position: ChosenReplica['position']): void {
+    const { name } = connection.server.node;
+    const { loads } = this.#cluster.balance;
+    const { classification } = this.#known;
+    connection.server.expect(this.#known);
+    const beganAtMs = loads?.began(name);
+    const ended = (): void => {
+      if (beganAtMs !== undefined) loads?.ended(name, beganAtMs);
+    };
+    let command;
+    try {
+      command = this.#call.begin(connection, (error) => {
+        if (isLoss(error)) ended();
+        return this.#intercept(connection, error);
+      });
+    } catch (error) {
+      ended();
+      connection.release();
+      this.#call.fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#cluster.counts.ran(name, 'replica', classification.reason);
+    this.#reader.runs(connection);
+    command.once('end', () => {
+      ended();
+      const level = classification.consistency ?? this.#scope.freshness.level;
+      if (level === 'monotonic') this.#scope.freshness.readEnded(position, level, false, Date.now());
+      this.#reader.ended(connection);
+    });
+  }
+
+  /** Nothing of an answer has come. */
+  #intercept(connection: RoutedConnection, error: QueryError): boolean {
+    const { name } = connection.server.node;
+    if (isLoss(error)) {
+      this.#cluster.failed(name, error);
+      this.#failed.add(name);
+      process.nextTick(() => this.start());
+      return true;
+    }
+    if (isRefusedWrite(error)) {
+      const { digest } = this.#known;
+      if (digest !== undefined && this.#cluster.texts.digests.isSingle(digest)) digest.refusedByReplica = true;
+      process.nextTick(() => this.#reader.toPrimary());
+      return true;
+    }
+    withRoute(error, { to: 'replica', reason: this.#known.classification.reason, node: name });
+    return false;
+  }
+}
