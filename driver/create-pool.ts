@@ -1,6 +1,6 @@
-import mysql2 from 'mysql2';
 import { Cluster } from './cluster/cluster.js';
-import { corePromise, type CorePool, type CorePromisePool } from './mysql2/internals.js';
+import { core, corePromise, type CorePool, type CorePromisePool } from './mysql2/internals.js';
+import { seenAs } from './mysql2/seen-as.js';
 import { readOptions, type RwsplitPoolOptions } from './options.js';
 import { NodePool } from './pool/node-pool.js';
 import { SplitPool } from './pool/split-pool.js';
@@ -13,12 +13,12 @@ export function createCorePool(given: string | RwsplitPoolOptions): CorePool {
   if ((acquireTimeout ?? maxLifetime ?? validateAfterIdle) !== undefined) {
     return new NodePool(wanted.driver, wanted.comforts);
   }
-  // Its types hide the class that it is of.
-  return mysql2.createPool(wanted.driver) as unknown as CorePool;
+  return core.createPool(wanted.driver);
 }
 
 export function createPromisePool(given: string | RwsplitPoolOptions): CorePromisePool {
-  const implementation = typeof given === 'string' ? undefined : (given as { Promise?: PromiseConstructor }).Promise;
+  const implementation =
+    typeof given === 'string' ? undefined : seenAs<{ Promise?: PromiseConstructor }>(given).Promise;
   const pool = createCorePool(given);
   if (pool instanceof SplitPool) return pool.promise(implementation);
   return new corePromise.PromisePool(pool, implementation ?? Promise);

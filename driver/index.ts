@@ -1,5 +1,6 @@
 import mysql2 from 'mysql2';
 import { createCorePool, createPromisePool } from './create-pool.js';
+import { seenAs } from './mysql2/seen-as.js';
 import type { CreatePool, CreatePromisePool } from './types.js';
 
 export * from 'mysql2';
@@ -10,7 +11,7 @@ export type { Explanation, NodeStatus, PoolStatus } from './pool/status.js';
 export type { CreatePool, PromiseSplitPool, SplitPool, SplitPoolOptions, Splitting } from './types.js';
 
 // mysql2's types and its run time have not enough in common for the type checker; the tests hold what is promised here to what there is.
-export const createPool = createCorePool as unknown as CreatePool;
+export const createPool = seenAs<CreatePool>(createCorePool);
 
 type Mysql2 = typeof mysql2;
 
@@ -20,11 +21,16 @@ export interface Rwsplit extends Omit<Mysql2, 'createPool'> {
   readonly createPoolPromise: CreatePromisePool;
 }
 
-const rwsplit: Rwsplit = Object.defineProperties({} as Rwsplit, {
-  ...Object.getOwnPropertyDescriptors(mysql2),
-  createPool: { value: createPool, enumerable: true },
-  createPoolPromise: { value: createPromisePool, enumerable: true },
-});
+const rwsplit: Rwsplit = seenAs<Rwsplit>(
+  Object.defineProperties(
+    {},
+    {
+      ...Object.getOwnPropertyDescriptors(mysql2),
+      createPool: { value: createPool, enumerable: true },
+      createPoolPromise: { value: createPromisePool, enumerable: true },
+    },
+  ),
+);
 
 export default rwsplit;
 export { rwsplit as 'module.exports' };

@@ -1,10 +1,10 @@
 import type { PoolOptions } from 'mysql2';
-import mysql2 from 'mysql2';
 import { DEFAULTS } from '../src/defaults.js';
 import { isConsistency, type Consistency } from '../src/session/consistency.js';
 import type { BalancePolicyName } from '../src/topology/balance/policy.js';
 import type { BalanceSettings } from '../src/topology/read-balance.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
+import { core } from './mysql2/internals.js';
 
 /** A server of the cluster. */
 export interface NodeOptions {
@@ -90,10 +90,9 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
   const { acquireTimeout, maxLifetime, validateAfterIdle, ...driver } = rest;
   const comforts = { acquireTimeout, maxLifetime, validateAfterIdle };
   if (nodes === undefined && replicas === undefined) return { driver, comforts, split: undefined };
-  if (consistency !== undefined && !isConsistency(consistency)) {
-    throw new TypeError(`consistency is none of the levels: ${String(consistency)}`);
-  }
-  const port = Number(driver.port ?? 3306);
+  const level: string = consistency ?? 'session';
+  if (!isConsistency(level)) throw new TypeError(`consistency is none of the levels: ${level}`);
+  const { port = 3306 } = driver;
   const own = nodes === undefined ? [{ host: driver.host ?? 'localhost', port }] : [];
   const addresses = [...own, ...(nodes ?? []), ...(replicas ?? [])].map((node) => addressOf(node, port));
   if (addresses.length === 0) throw new TypeError('nodes is empty: name one server at least');
@@ -105,7 +104,7 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
     split: {
       nodes: addresses,
       discovery: discovery ?? false,
-      consistency: consistency ?? 'session',
+      consistency: level,
       consistencyWaitMs: consistencyWait ?? DEFAULTS.consistencyWaitMs,
       maxLagMs: maxLag ?? DEFAULTS.maxLagMs,
       balance: { policy, primaryShare, zone },
@@ -125,19 +124,11 @@ function withUri(given: RwsplitPoolOptions): RwsplitPoolOptions {
 
 function fromUri(uri: string): RwsplitPoolOptions {
   const [, before, hosts, after] = SEVERAL_HOSTS.exec(uri) ?? [];
-  if (before === undefined || hosts === undefined) return parseUrl(uri);
+  if (before === undefined || hosts === undefined) return core.ConnectionConfig.parseUrl(uri);
   const [first = '', ...others] = hosts.split(',');
-  const { host, port, ...options } = parseUrl(`${before}${first}${after ?? ''}`);
+  const { host, port, ...options } = core.ConnectionConfig.parseUrl(`${before}${first}${after ?? ''}`);
   const own = { host: host ?? 'localhost', port: Number(port) || 3306 };
   return { ...options, ...own, nodes: [own, ...others] };
-}
-
-function parseUrl(uri: string): RwsplitPoolOptions {
-  // Its types make an interface of what is a class.
-  const { ConnectionConfig } = mysql2 as unknown as {
-    ConnectionConfig: { parseUrl(uri: string): RwsplitPoolOptions };
-  };
-  return ConnectionConfig.parseUrl(uri);
 }
 
 function addressOf(given: string | NodeOptions, defaultPort: number): NodeAddress {

@@ -1,5 +1,6 @@
 import mysql2 from 'mysql2/promise';
 import { createPromisePool } from './create-pool.js';
+import { seenAs } from './mysql2/seen-as.js';
 import type { CreatePromisePool } from './types.js';
 
 export * from 'mysql2/promise';
@@ -10,7 +11,7 @@ export type { Explanation, NodeStatus, PoolStatus } from './pool/status.js';
 export type { CreatePromisePool, PromiseSplitPool, SplitPoolOptions, Splitting } from './types.js';
 
 // See index.ts.
-export const createPool = createPromisePool as unknown as CreatePromisePool;
+export const createPool = seenAs<CreatePromisePool>(createPromisePool);
 
 type Mysql2 = typeof mysql2;
 
@@ -18,10 +19,15 @@ export interface RwsplitPromise extends Omit<Mysql2, 'createPool'> {
   readonly createPool: CreatePromisePool;
 }
 
-const rwsplit: RwsplitPromise = Object.defineProperties({} as RwsplitPromise, {
-  ...Object.getOwnPropertyDescriptors(mysql2),
-  createPool: { value: createPool, enumerable: true },
-});
+const rwsplit: RwsplitPromise = seenAs<RwsplitPromise>(
+  Object.defineProperties(
+    {},
+    {
+      ...Object.getOwnPropertyDescriptors(mysql2),
+      createPool: { value: createPool, enumerable: true },
+    },
+  ),
+);
 
 export default rwsplit;
 export { rwsplit as 'module.exports' };

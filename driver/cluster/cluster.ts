@@ -156,6 +156,10 @@ export class Cluster extends EventEmitter implements SessionHost {
     return pool;
   }
 
+  poolNamed(node: string): NodePool | undefined {
+    return this.#pools.get(node);
+  }
+
   /** A connection to the node failed, or could not be made. */
   failed(node: string, { message }: QueryError): void {
     this.#monitor.connectionFailed(node, message);

@@ -3,6 +3,7 @@ import mysql2 from 'mysql2';
 import { monitorConnection, type MonitorConnection, type NodeLogin } from '../../src/runtime/monitor-login.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
 import type { OkResult } from '../mysql2/internals.js';
+import { seenAs } from '../mysql2/seen-as.js';
 
 /** What of a pool's options says how servers are reached; the others would shape the answers. */
 const HOW_TO_CONNECT = [
@@ -58,7 +59,7 @@ export class PoolLogin implements NodeLogin {
         timeout: connectTimeout,
       });
       // Its types do not know what session trackers tell.
-      const { stateChanges } = answer as unknown as OkResult;
+      const { stateChanges } = seenAs<OkResult>(answer);
       this.#knowsBaseline = true;
       this.#onBaseline(new Map(Object.entries(stateChanges?.systemVariables ?? {})));
     }

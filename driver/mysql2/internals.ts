@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
-import mysql2 from 'mysql2';
+import mysql2, { type PoolOptions } from 'mysql2';
 import mysql2Promise from 'mysql2/promise';
-import type { Pool, PoolConnection } from 'mysql2';
+import { seenAs } from './seen-as.js';
 
 /**
  * mysql2's own classes, as they are at run time: its types leave some of them out, and show others as they are not. What stands here
@@ -88,6 +88,7 @@ export interface CoreConnection extends EventEmitter {
   pause(): void;
   resume(): void;
   release(): void;
+  escapeId(name: string): string;
   destroy(): void;
   /** Text as it goes to the server, with the values in it. */
   format(sql: string, values: unknown, namedPlaceholders?: boolean): string;
@@ -116,6 +117,7 @@ export interface CorePool extends EventEmitter {
 }
 
 interface Internals {
+  readonly ConnectionConfig: { parseUrl(uri: string): PoolOptions };
   readonly Pool: new (options: { config: PoolSettings }) => CorePool;
   readonly PoolConnection: { new (pool: CorePool, options: object): CoreConnection; prototype: CoreConnection };
   readonly Connection: {
@@ -136,21 +138,6 @@ interface PromiseInternals {
   readonly PromisePool: new (pool: CorePool, implementation?: PromiseConstructor) => CorePromisePool;
 }
 
-/** @returns the application's copy of mysql2 */
-function internals(): Internals {
-  // Its types and its run time have not enough in common for the type checker.
-  return mysql2 as unknown as Internals;
-}
-
-export const core = internals();
-// The same is true of this.
-export const corePromise = mysql2Promise as unknown as PromiseInternals;
-
-/** As mysql2's types have it. */
-export function asPool<T extends Pool>(pool: CorePool): T {
-  return pool as unknown as T;
-}
-
-export function asPoolConnection(connection: CoreConnection): PoolConnection {
-  return connection as unknown as PoolConnection;
-}
+/** Of the application's own copy of mysql2. */
+export const core = seenAs<Internals>(mysql2);
+export const corePromise = seenAs<PromiseInternals>(mysql2Promise);

@@ -76,7 +76,8 @@ export class Lease implements ConnectionLease {
   /** Whether nothing but the connection itself can be meant. */
   #staysHere(known: KnownStatement): boolean {
     const { server } = this.#connection;
-    if (this.#isElsewhere || server.isBusy) return true;
+    // Which tables a read names is not looked at: one of its own may be among them.
+    if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
     if (!this.#isOfPrimary()) return false;
     const { to } = this.#route(known);
     return to === 'primary' || (to === 'previous' && this.#previous === undefined);
@@ -110,14 +111,14 @@ export class Lease implements ConnectionLease {
     const scope = this.#cluster.scopes.current;
     const own = this.#connection.server.session;
     const run = new ReadRun(this.#cluster, call, known, scope, {
-      fits: (connection) => connection.server.session.state.key === own.state.key,
+      wanted: () => own,
       runs: (connection) => {
         this.#runsOn = connection;
       },
       ended: (connection) => {
         this.#runsOn = undefined;
         if (this.#connection.lease !== this || connection.server.isRetired) connection.release();
-        else this.#previous = connection;
+        else this.#keep(connection);
         this.#back();
       },
       toPrimary: () => {
@@ -174,10 +175,17 @@ export class Lease implements ConnectionLease {
     if (!this.#isElsewhere) this.#connection.server.expect(known);
   }
 
+  #keep(connection: RoutedConnection): void {
+    this.#previous = connection;
+    this.#cluster.poolNamed(connection.server.node.name)?.lend(connection, () => this.#dropPrevious());
+  }
+
   #dropPrevious(): void {
     const previous = this.#previous;
+    if (previous === undefined) return;
     this.#previous = undefined;
-    previous?.release();
+    this.#cluster.poolNamed(previous.server.node.name)?.reclaim(previous);
+    previous.release();
   }
 }
 

@@ -23,6 +23,7 @@ function listOf(queue: CorePool['_allConnections']): CoreConnection[] {
 export class NodePool extends core.Pool {
   readonly #comforts: Comforts;
   readonly #isPlain: boolean;
+  readonly #lent = new Map<CoreConnection, () => void>();
   readonly #madeAtMs = new WeakMap<CoreConnection, number>();
 
   constructor(options: PoolOptions, comforts: Comforts) {
@@ -50,9 +51,30 @@ export class NodePool extends core.Pool {
     return listOf(this._freeConnections).includes(connection);
   }
 
+  /** The connection is kept for what may be asked of it next; whoever needs one has it. @param giveUp it is to be released */
+  lend(connection: CoreConnection, giveUp: () => void): void {
+    this.#lent.set(connection, giveUp);
+  }
+
+  /** The connection is needed itself. */
+  reclaim(connection: CoreConnection): void {
+    this.#lent.delete(connection);
+  }
+
   override getConnection(callback: ConnectionCallback): void {
+    if (this.#lent.size > 0 && this._freeConnections.length === 0) this.#makeRoom();
     if (this.#isPlain) super.getConnection(callback);
     else this.#acquire(this.#withTimeout(callback));
+  }
+
+  #makeRoom(): void {
+    const { connectionLimit } = this.config;
+    if (connectionLimit === 0 || this._allConnections.length < connectionLimit) return;
+    for (const [connection, giveUp] of this.#lent) {
+      this.#lent.delete(connection);
+      giveUp();
+      return;
+    }
   }
 
   /** Until there is one that is young and answers. */

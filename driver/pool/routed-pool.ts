@@ -13,11 +13,11 @@ import {
   type ResultCallback,
   type Sql,
 } from '../mysql2/internals.js';
+import { seenAs } from '../mysql2/seen-as.js';
 import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
-import type { RoutedConnection } from '../session/routed-connection.js';
-import { sameMode } from '../route/statement-texts.js';
+import { RoutedConnection } from '../session/routed-connection.js';
 import { Lease } from './lease.js';
 
 /** Which servers a pool's statements go to: as the core decides, or all to one side. */
@@ -41,8 +41,7 @@ export class RoutedPool extends core.Pool {
       cluster.on(event, (...told: (CoreConnection | Failover | Snapshot)[]) => this.emit(event, ...told));
     }
     this.#reader = {
-      fits: ({ server: { session } }) =>
-        session.state.variables.size === 0 || sameMode(session.lexMode, this.cluster.mode),
+      wanted: ({ server }) => server.initial,
       runs: () => {},
       ended: (connection) => connection.release(),
       toPrimary: () => {},
@@ -68,7 +67,7 @@ export class RoutedPool extends core.Pool {
   override execute(sql: Sql, values?: unknown, callback?: unknown): void {
     const [own, given] = typeof values === 'function' ? [[], values] : [values, callback];
     // Without a callback it fails as mysql2's pool does.
-    const call = new ExecuteCall(sql, own, given as ResultCallback);
+    const call = new ExecuteCall(sql, own, seenAs<ResultCallback>(given));
     const { namedPlaceholders } = this.config.connectionConfig;
     const named = (typeof sql === 'string' ? undefined : sql.namedPlaceholders) ?? namedPlaceholders;
     const scope = this.cluster.scopes.current;
@@ -133,8 +132,7 @@ export class RoutedPool extends core.Pool {
         call.fail(error ?? new Error('The pool gave no connection.'));
         return;
       }
-      // The pool's connections are all made into these.
-      call.begin(connection as RoutedConnection, () => false).once('end', () => connection.release());
+      call.begin(RoutedConnection.of(connection), () => false).once('end', () => connection.release());
     }, false);
   }
 
@@ -159,8 +157,7 @@ export class RoutedPool extends core.Pool {
         else callback(error);
         return;
       }
-      // The pool's connections are all made into these.
-      const routed = connection as RoutedConnection;
+      const routed = RoutedConnection.of(connection);
       if (this.#side === 'both') routed.lease = new Lease(this.cluster, routed);
       callback(null, routed);
     });

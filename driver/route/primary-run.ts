@@ -12,7 +12,7 @@ import {
   type RouteTaken,
 } from '../errors.js';
 import type { QueryError } from '../mysql2/internals.js';
-import type { RoutedConnection } from '../session/routed-connection.js';
+import { RoutedConnection } from '../session/routed-connection.js';
 import type { Call } from './call.js';
 
 /** What a server that is read-only has certainly not done, not even in part. */
@@ -53,8 +53,7 @@ export class PrimaryRun {
     }
     this.#cluster.poolOf(primary).getConnection((error, connection) => {
       if (connection === undefined) this.#notConnected(primary.address.name, error);
-      // The pool's connections are all made into these.
-      else this.#send(connection as RoutedConnection);
+      else this.#send(RoutedConnection.of(connection));
     });
   }
 

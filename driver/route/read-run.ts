@@ -2,17 +2,19 @@ import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { flavourOf } from '../../src/flavour/flavour-of.js';
 import type { ChosenReplica } from '../../src/routing/choose-replica.js';
 import type { Waits } from '../../src/session/freshness.js';
+import { restoreState } from '../../src/session/session-state.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
 import { isLoss, isRefusedWrite, isServersTrouble, withRoute } from '../errors.js';
 import type { QueryError } from '../mysql2/internals.js';
-import type { RoutedConnection } from '../session/routed-connection.js';
+import { RoutedConnection } from '../session/routed-connection.js';
+import type { Wanted } from '../session/server-session.js';
 import type { Call } from './call.js';
 
 /** Who has a read run. */
 export interface Reader {
-  /** Whether the session on the connection is one that the read may be of. */
-  fits(connection: RoutedConnection): boolean;
+  /** In which state the session on the connection has to be. */
+  wanted(connection: RoutedConnection): Wanted;
   /** It runs there now. */
   runs(connection: RoutedConnection): void;
   /** It has ended there; the connection is the reader's to give back. */
@@ -50,8 +52,7 @@ export class ReadRun {
         this.#notConnected(node.address.name, error);
         return;
       }
-      // The pool's connections are all made into these.
-      const routed = connection as RoutedConnection;
+      const routed = RoutedConnection.of(connection);
       if (routed.server.isBusy) routed.server.whenIdle(() => this.#connected(routed, chosen));
       else this.#connected(routed, chosen);
     });
@@ -63,12 +64,46 @@ export class ReadRun {
     this.start();
   }
 
-  #connected(connection: RoutedConnection, { position, waits }: ChosenReplica): void {
-    if (!this.#reader.fits(connection)) {
-      connection.release();
+  #connected(connection: RoutedConnection, chosen: ChosenReplica): void {
+    const { server } = connection;
+    const wanted = this.#reader.wanted(connection);
+    if (server.session.state.key === wanted.state.key) this.#awaitIfNeeded(connection, chosen);
+    else this.#restore(connection, wanted, chosen);
+  }
+
+  /** Another session has left it in its own state. */
+  #restore(connection: RoutedConnection, wanted: Wanted, chosen: ChosenReplica): void {
+    const { server } = connection;
+    const restore = restoreState(server.session.state, wanted.state, this.#cluster.baseline);
+    if (restore.kind === 'unfit') {
+      connection.destroy();
       this.#reader.toPrimary();
       return;
     }
+    const { schema, set } = restore;
+    const statements = [schema === undefined ? undefined : `USE ${connection.escapeId(schema)}`, set];
+    let left = 0;
+    let failure: QueryError | undefined;
+    for (const sql of statements) {
+      if (sql === undefined) continue;
+      left++;
+      connection.ask(sql, (error) => {
+        left--;
+        failure ??= error ?? undefined;
+        if (left > 0) return;
+        if (failure === undefined) {
+          server.isNow(wanted);
+          this.#awaitIfNeeded(connection, chosen);
+          return;
+        }
+        if (isLoss(failure)) this.#cluster.failed(server.node.name, failure);
+        connection.destroy();
+        this.#reader.toPrimary();
+      });
+    }
+  }
+
+  #awaitIfNeeded(connection: RoutedConnection, { position, waits }: ChosenReplica): void {
     if (waits === undefined || position.executed.contains(waits.for)) this.#send(connection, position);
     else this.#await(connection, position, waits);
   }

@@ -8,6 +8,7 @@ import {
   type ResultCallback,
   type Sql,
 } from '../mysql2/internals.js';
+import { seenAs } from '../mysql2/seen-as.js';
 import { isOkResult } from './ok-result.js';
 import type { ServerSession } from './server-session.js';
 
@@ -33,8 +34,7 @@ export class RoutedConnection extends core.PoolConnection {
 
   static adopt(connection: CoreConnection, server: ServerSession): RoutedConnection {
     Object.setPrototypeOf(connection, RoutedConnection.prototype);
-    // It is one from here on.
-    const routed = connection as RoutedConnection;
+    const routed = RoutedConnection.of(connection);
     routed.server = server;
     routed.lease = undefined;
     track(routed);
@@ -42,6 +42,11 @@ export class RoutedConnection extends core.PoolConnection {
       routed.once(event, () => server.lost());
     }
     return routed;
+  }
+
+  /** The connections of a node's pool are all of this class. */
+  static of(connection: CoreConnection): RoutedConnection {
+    return seenAs<RoutedConnection>(connection);
   }
 
   override query(sql: Sql | CoreQuery, values?: unknown, callback?: unknown): CoreQuery {
@@ -58,7 +63,7 @@ export class RoutedConnection extends core.PoolConnection {
     if (lease === undefined || typeof given !== 'function') return super.execute(sql, values, callback);
     const own = typeof values === 'function' ? undefined : values;
     // Whoever gives a callback gets what mysql2 gives callbacks.
-    const elsewhere = lease.execute(sql, own, given as ResultCallback);
+    const elsewhere = lease.execute(sql, own, seenAs<ResultCallback>(given));
     return elsewhere ?? super.execute(sql, values, callback);
   }
 
@@ -100,7 +105,7 @@ export class RoutedConnection extends core.PoolConnection {
 
   override changeUser(options: unknown, callback?: (error: QueryError | null) => void): CoreCommand {
     const [wanted, given] = typeof options === 'function' ? [{}, options] : [options, callback];
-    const command = super.changeUser(wanted, given as ((error: QueryError | null) => void) | undefined);
+    const command = super.changeUser(wanted, seenAs<((error: QueryError | null) => void) | undefined>(given));
     command.once('end', () => this.server.changed(this.config.database ?? ''));
     track(this);
     return command;

@@ -19,6 +19,9 @@ export interface SessionHost {
   settle(scope: Scope): void;
 }
 
+/** The state that a statement is to find. */
+export type Wanted = Pick<Session, 'state' | 'lexMode'>;
+
 /** Statements that give rows and write nothing: their answers lack nothing that would have to be asked for. */
 const WRITES_NOTHING: ReadonlySet<string> = new Set([
   'locking-read',
@@ -38,6 +41,8 @@ const WRITES_NOTHING: ReadonlySet<string> = new Set([
 export class ServerSession {
   readonly node: NodeAddress;
   readonly session: Session;
+  /** What it was when the application had set up the connection. */
+  #initial: Wanted | undefined;
   /** To be ended instead of given back. */
   isRetired = false;
   readonly #host: SessionHost;
@@ -61,6 +66,16 @@ export class ServerSession {
   get isFree(): boolean {
     const { session } = this;
     return !this.isBusy && !session.keepsPrimary && session.temporaryTables.isEmpty;
+  }
+
+  get initial(): Wanted {
+    return this.#initial ?? this.session;
+  }
+
+  /** It was brought into another state, by us. */
+  isNow({ state, lexMode }: Wanted): void {
+    this.session.state = state;
+    this.session.lexMode = lexMode;
   }
 
   /** @param then called at once where no command is under way */
@@ -113,6 +128,10 @@ export class ServerSession {
 
   #ended(): void {
     this.#pending--;
+    if (this.#pending === 0 && this.#initial === undefined) {
+      const { state, lexMode } = this.session;
+      this.#initial = { state, lexMode };
+    }
     if (this.#pending > 0 || this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];

@@ -31,3 +31,9 @@ export async function ranOn(client: Pick<Pool, 'query'>, rest = ''): Promise<num
   const [rows] = await client.query<Row[]>(`SELECT @@server_id AS id ${rest}`);
   return Number(rows[0]?.['id']);
 }
+
+/** The first column of the first row. */
+export async function value(client: Pick<Pool, 'query'>, sql: string, values: unknown[] = []): Promise<unknown> {
+  const [rows] = await client.query<Row[]>(sql, values);
+  return Object.values(rows[0] ?? {})[0];
+}
