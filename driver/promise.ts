@@ -1,7 +1,8 @@
 import mysql2 from 'mysql2/promise';
 import { createPromisePool } from './create-pool.js';
 import { seenAs } from './mysql2/seen-as.js';
-import type { CreatePromisePool } from './types.js';
+import { createPromiseConnection } from './create-connection.js';
+import type { CreatePromiseConnection, CreatePromisePool } from './types.js';
 
 export * from 'mysql2/promise';
 export type { Failover } from './cluster/cluster.js';
@@ -13,9 +14,12 @@ export type { CreatePromisePool, PromiseSplitPool, SplitPoolOptions, Splitting }
 // See index.ts.
 export const createPool = seenAs<CreatePromisePool>(createPromisePool);
 
+export const createConnection = seenAs<CreatePromiseConnection>(createPromiseConnection);
+
 type Mysql2 = typeof mysql2;
 
-export interface RwsplitPromise extends Omit<Mysql2, 'createPool'> {
+export interface RwsplitPromise extends Omit<Mysql2, 'createPool' | 'createConnection'> {
+  readonly createConnection: CreatePromiseConnection;
   readonly createPool: CreatePromisePool;
 }
 
@@ -25,6 +29,7 @@ const rwsplit: RwsplitPromise = seenAs<RwsplitPromise>(
     {
       ...Object.getOwnPropertyDescriptors(mysql2),
       createPool: { value: createPool, enumerable: true },
+      createConnection: { value: createConnection, enumerable: true },
     },
   ),
 );

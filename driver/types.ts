@@ -1,5 +1,5 @@
-import type { Pool, PoolOptions } from 'mysql2';
-import type { Pool as PromisePool } from 'mysql2/promise';
+import type { Connection, Pool, PoolOptions } from 'mysql2';
+import type { Connection as PromiseConnection, Pool as PromisePool } from 'mysql2/promise';
 import type { Failover } from './cluster/cluster.js';
 import type { ComfortOptions, RwsplitPoolOptions, SplitOptions } from './options.js';
 import type { Explanation, PoolStatus } from './pool/status.js';
@@ -49,6 +49,14 @@ export type PromiseSplitPool = Splitting & Sides<PromisePool> & PromisePool;
 export interface CreatePool {
   (config: SplitPoolOptions | SeveralHosts): SplitPool;
   (config: RwsplitPoolOptions | string): Pool;
+}
+
+export interface CreateConnection {
+  (config: RwsplitPoolOptions | string): Connection;
+}
+
+export interface CreatePromiseConnection {
+  (config: RwsplitPoolOptions | string): Promise<PromiseConnection>;
 }
 
 export interface CreatePromisePool {

@@ -61,8 +61,8 @@ export interface OkResult {
 }
 
 export interface ConnectionSettings {
-  readonly host: string;
-  readonly port: number;
+  host: string;
+  port: number;
   readonly database: string | undefined;
   readonly user: string | undefined;
   readonly namedPlaceholders: boolean;
@@ -82,6 +82,9 @@ export interface CoreConnection extends EventEmitter {
   query(sql: Sql | CoreQuery, values?: unknown, callback?: unknown): CoreQuery;
   execute(sql: Sql, values?: unknown, callback?: unknown): CoreCommand;
   addCommand(command: CoreCommand): CoreCommand;
+  /** Of a pool's connection: what `end()` is of others. */
+  _realEnd(callback?: unknown): CoreCommand;
+  end(callback?: unknown): unknown;
   ping(callback?: (error: QueryError | null) => void): CoreCommand;
   reset(callback?: (error: QueryError | null) => void): CoreCommand;
   changeUser(options: unknown, callback?: (error: QueryError | null) => void): CoreCommand;
@@ -117,6 +120,7 @@ export interface CorePool extends EventEmitter {
 }
 
 interface Internals {
+  createConnection(options: object): CoreConnection;
   readonly ConnectionConfig: { parseUrl(uri: string): PoolOptions };
   readonly Pool: new (options: { config: PoolSettings }) => CorePool;
   readonly PoolConnection: { new (pool: CorePool, options: object): CoreConnection; prototype: CoreConnection };
@@ -135,6 +139,7 @@ export interface CorePromisePool extends EventEmitter {
 }
 
 interface PromiseInternals {
+  readonly PromiseConnection: new (connection: CoreConnection, implementation?: PromiseConstructor) => EventEmitter;
   readonly PromisePool: new (pool: CorePool, implementation?: PromiseConstructor) => CorePromisePool;
 }
 

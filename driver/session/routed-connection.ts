@@ -31,12 +31,15 @@ export interface ConnectionLease {
 export class RoutedConnection extends core.PoolConnection {
   declare server: ServerSession;
   declare lease: ConnectionLease | undefined;
+  /** It is of no pool: its lease ends with it. */
+  declare isAlone: boolean;
 
   static adopt(connection: CoreConnection, server: ServerSession): RoutedConnection {
     Object.setPrototypeOf(connection, RoutedConnection.prototype);
     const routed = RoutedConnection.of(connection);
     routed.server = server;
     routed.lease = undefined;
+    routed.isAlone = false;
     track(routed);
     for (const event of ['error', 'end']) {
       routed.once(event, () => server.lost());
@@ -119,6 +122,12 @@ export class RoutedConnection extends core.PoolConnection {
   override resume(): void {
     super.resume();
     this.lease?.elsewhere?.resume();
+  }
+
+  override end(callback?: unknown): unknown {
+    if (!this.isAlone) return super.end(callback);
+    endLease(this);
+    return this._realEnd(callback);
   }
 
   override release(): void {
