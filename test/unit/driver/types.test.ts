@@ -1,0 +1,38 @@
+import mysql2 from 'mysql2';
+import type * as Callbacks from 'mysql2';
+import promises from 'mysql2/promise';
+import type * as Promises from 'mysql2/promise';
+import { expect, expectTypeOf, test } from 'vitest';
+import rwsplit, * as named from '../../../driver/index.js';
+import rwsplitPromise, * as namedPromise from '../../../driver/promise.js';
+
+test('the module has all that mysql2 has, and nothing under another name', () => {
+  expect(Object.keys(rwsplit).sort()).toEqual(Object.keys(mysql2).sort());
+  expect(Object.keys(rwsplitPromise).sort()).toEqual(Object.keys(promises).sort());
+  expect(rwsplit.format('SELECT ?', [1])).toBe('SELECT 1');
+  const lazy = ['Types', 'Charsets', 'CharsetToEncoding', 'TypedParameter', 'createPoolClusterPromise'];
+  for (const name of lazy) expect([name, Reflect.get(rwsplit, name)]).toEqual([name, Reflect.get(mysql2, name)]);
+});
+
+test('a pool of one server is mysql2’s own', () => {
+  const pool = rwsplit.createPool({ host: '127.0.0.1' });
+  expect(Object.getPrototypeOf(pool)).toBe(Object.getPrototypeOf(mysql2.createPool({ host: '127.0.0.1' })));
+});
+
+test('what takes a pool of mysql2 takes one of ours', () => {
+  const options = { nodes: ['db1:3306', 'db2:3306'], user: 'app', connectionLimit: 5 };
+  const pool = rwsplit.createPool(options);
+  const promising = rwsplitPromise.createPool(options);
+  expect(pool).toBeInstanceOf(Reflect.get(mysql2, 'Pool'));
+  expect(promising).toBeInstanceOf(Reflect.get(promises, 'PromisePool'));
+  expectTypeOf(pool).toExtend<Callbacks.Pool>();
+  expectTypeOf(promising).toExtend<Promises.Pool>();
+  expectTypeOf(pool.promise()).toExtend<Promises.Pool>();
+  expectTypeOf(pool.primary).toEqualTypeOf<Callbacks.Pool>();
+  expectTypeOf(pool.token()).toEqualTypeOf<Promise<string>>();
+  expectTypeOf(rwsplit.createPool({ host: 'db1' })).toEqualTypeOf<Callbacks.Pool>();
+  expectTypeOf(named.createPool('mysql://app@db1,db2/shop').status).toBeFunction();
+  expectTypeOf(namedPromise.createConnection).returns.toEqualTypeOf<Promise<Promises.Connection>>();
+  expectTypeOf<named.RowDataPacket>().toEqualTypeOf<Callbacks.RowDataPacket>();
+  expectTypeOf(rwsplit).toExtend<Pick<typeof mysql2, 'createPool' | 'createConnection' | 'createPoolCluster'>>();
+});
