@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { benchClassify } from './classify.js';
+import { benchDriver } from './driver.js';
 import { benchLargeResult } from './large-result.js';
 import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
@@ -12,6 +13,7 @@ const HELP = `npm run bench -- [NAME …] [options]
   many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
   classify   what deciding for a statement costs
+  driver     what a statement costs an application's process, with a pool of mysql2, its PoolCluster, and the driver
 
 All of them when none is named.
   --rounds N     (3)      how often each way is measured; medians are shown
@@ -46,6 +48,7 @@ export async function main(args: readonly string[]): Promise<number> {
     many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
     classify: benchClassify,
+    driver: async () => benchDriver({ rounds: Number(values.rounds) * 3, statements: 20_000 }),
   };
   for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
     const run = benchmarks[name];

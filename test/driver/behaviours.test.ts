@@ -1,6 +1,6 @@
 import mysql2, { type Pool } from 'mysql2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import rwsplit from '../../driver/index.js';
+import { createPool } from '../../driver/index.js';
 import { clusterInfo, freshSchema, nodeInfo } from '../cluster.js';
 import { BEHAVIOURS, type Subject } from './behaviours.js';
 import { options } from './driver.js';
@@ -36,8 +36,8 @@ const bare: Subject = {
   openNowhere: () => opened(mysql2.createPool(NOWHERE)),
 };
 const ours: Subject = {
-  open: (more) => opened(rwsplit.createPool(options({ database: SCHEMA, ...more }))),
-  openNowhere: () => opened(rwsplit.createPool({ nodes: [NOWHERE] })),
+  open: (more) => opened(createPool(options({ database: SCHEMA, ...more }))),
+  openNowhere: () => opened(createPool({ nodes: [NOWHERE] })),
 };
 
 test.each(Object.keys(BEHAVIOURS))('%s: the same on a pool of mysql2 and on ours', async (name) => {

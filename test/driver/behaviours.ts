@@ -2,12 +2,14 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Pool, PoolConnection, PoolOptions, Query, QueryOptions, RowDataPacket } from 'mysql2';
 import type { Pool as PromisePool } from 'mysql2/promise';
+import { vi } from 'vitest';
+import { seenAs } from '../../driver/mysql2/seen-as.js';
 
 /** What a behaviour is shown with: a pool of mysql2's or of ours, with the same options. */
 export interface Subject {
-  open(options?: PoolOptions): Pool;
+  readonly open: (options?: PoolOptions) => Pool;
   /** Of a server that does not exist. */
-  openNowhere(): Pool;
+  readonly openNowhere: () => Pool;
 }
 
 export type Behaviour = (subject: Subject) => Promise<unknown>;
@@ -22,8 +24,8 @@ const ERROR_FIELDS = ['code', 'errno', 'sqlState', 'sqlMessage', 'sql', 'fatal']
 
 function errorOf(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const all: Record<string, unknown> = { ...error };
-  return { message: error.message, ...Object.fromEntries(ERROR_FIELDS.map((name) => [name, all[name]])) };
+  const fields = ERROR_FIELDS.map((name) => [name, Reflect.get(error, name)]);
+  return { message: error.message, ...Object.fromEntries(fields) };
 }
 
 function told(error: unknown, rows: unknown, fields: unknown): Told {
@@ -96,8 +98,8 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     const bad: unknown[] = [[undefined], [(): void => {}], { a: 1 }];
     const refused = [];
     for (const values of bad) {
-      refused.push(await caught(async () => pool.execute('SELECT ? AS a', values as never)));
-      refused.push(await caught(async () => connection.execute('SELECT ? AS a', values as never)));
+      refused.push(await caught(async () => pool.execute('SELECT ? AS a', seenAs<never>(values))));
+      refused.push(await caught(async () => connection.execute('SELECT ? AS a', seenAs<never>(values))));
     }
     connection.release();
     return refused;
@@ -176,10 +178,10 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   },
   'a query is no promise': async ({ open }) => {
     const query = open().query('SELECT 1', () => {});
-    const { log } = console;
-    console.log = (): void => {};
+    // mysql2 says it on stdout, too.
+    const said = vi.spyOn(console, 'log').mockImplementation(() => {});
     const result = await caught(async () => query);
-    console.log = log;
+    said.mockRestore();
     return result;
   },
   'options of a query': async ({ open }) => {
@@ -200,10 +202,10 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     const connection = await connect(pool);
     const seen = [];
     for (const options of each) {
-      seen.push(await ask((callback) => pool.query(options as QueryOptions, callback)));
-      seen.push(await ask((callback) => pool.execute(options as QueryOptions, callback)));
-      seen.push(await ask((callback) => connection.query(options as QueryOptions, callback)));
-      seen.push(await ask((callback) => connection.execute(options as QueryOptions, callback)));
+      seen.push(await ask((callback) => pool.query(seenAs<QueryOptions>(options), callback)));
+      seen.push(await ask((callback) => pool.execute(seenAs<QueryOptions>(options), callback)));
+      seen.push(await ask((callback) => connection.query(seenAs<QueryOptions>(options), callback)));
+      seen.push(await ask((callback) => connection.execute(seenAs<QueryOptions>(options), callback)));
     }
     connection.release();
     return seen;
@@ -217,7 +219,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       { decimalNumbers: true },
       { nestTables: true },
       { timezone: '+05:00' },
-      { queryFormat: (text: string, values: unknown) => text.replace('{}', String(values ?? '')) },
+      { queryFormat: (text: string, values: unknown) => text.replace('{}', JSON.stringify(values)) },
     ] as PoolOptions[]) {
       const pool = open(options);
       const sql = "SELECT 1.5 AS n, DATE '2020-01-02' AS d";
@@ -225,7 +227,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       seen.push(await ask((callback) => pool.execute(sql, callback)));
       if (options.namedPlaceholders === true) {
         seen.push(await ask((callback) => pool.query('SELECT :a AS a', { a: 'x' }, callback)));
-        seen.push(await ask((callback) => pool.execute('SELECT :a AS a', { a: 'x' } as never, callback)));
+        seen.push(await ask((callback) => pool.execute('SELECT :a AS a', seenAs<never>({ a: 'x' }), callback)));
       }
       if (options.queryFormat !== undefined)
         seen.push(await ask((callback) => pool.query('SELECT {} AS a', 7, callback)));
@@ -248,7 +250,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     const sql = "LOAD DATA LOCAL INFILE 'numbers' INTO TABLE f";
     const options = { sql, infileStreamFactory: () => Readable.from([Buffer.from('1\n2\n'), Buffer.from('3\n')]) };
     return [
-      await ask((callback) => pool.query(options as QueryOptions, callback)),
+      await ask((callback) => pool.query(seenAs<QueryOptions>(options), callback)),
       await ask((callback) => pool.query('SELECT SUM(v) AS sum FROM f', callback)),
       await ask((callback) => pool.query(sql, callback)),
     ];
@@ -270,14 +272,14 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     await ask((callback) => connection.query('CREATE TABLE IF NOT EXISTS t (v INT)', callback));
     await ask((callback) => connection.query('TRUNCATE t', callback));
     const seen = [
-      await ask((callback) => connection.beginTransaction(callback as never)),
+      await ask((callback) => connection.beginTransaction(seenAs<never>(callback))),
       await ask((callback) => connection.query('INSERT INTO t VALUES (1)', callback)),
       await ask((callback) => connection.query('SELECT * FROM t', callback)),
-      await ask((callback) => connection.rollback(callback as never)),
+      await ask((callback) => connection.rollback(seenAs<never>(callback))),
       await ask((callback) => connection.query('SELECT * FROM t', callback)),
-      await ask((callback) => connection.beginTransaction(callback as never)),
+      await ask((callback) => connection.beginTransaction(seenAs<never>(callback))),
       await ask((callback) => connection.execute('INSERT INTO t VALUES (?)', [2], callback)),
-      await ask((callback) => connection.commit(callback as never)),
+      await ask((callback) => connection.commit(seenAs<never>(callback))),
       await ask((callback) => connection.execute('SELECT * FROM t', callback)),
     ];
     connection.release();
@@ -314,7 +316,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
   'what is asked of a pool that was ended': async ({ open }) => {
     const pool = open();
     await ask((callback) => pool.query('SELECT 1', callback));
-    const ended = await ask((callback) => pool.end(callback as never));
+    const ended = await ask((callback) => pool.end(seenAs<never>(callback)));
     return [
       ended.error,
       await ask((callback) => pool.query('SELECT 1', callback)),
@@ -329,7 +331,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       await ask((callback) => pool.execute('INSERT INTO t VALUES (1)', callback)),
     ];
     const codes = [query, execute].map(({ error }) => {
-      const { code, fatal } = error as { code: unknown; fatal: unknown };
+      const { code, fatal } = seenAs<{ code: unknown; fatal: unknown }>(error);
       return { code, fatal };
     });
     return [codes, await caught(async () => connect(pool).catch((error: { code: unknown }) => error.code))];
@@ -343,7 +345,7 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     await ask((callback) => killer.query(`KILL ${Number(row?.['id'])}`, callback));
     killer.release();
     const { error } = await running;
-    return { ...(error as object), sql: undefined };
+    return { ...seenAs<object>(error), sql: undefined };
   },
   'prepared statements': async ({ open }) => {
     const connection = await open().promise().getConnection();
@@ -377,7 +379,12 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
       (await connection.query('SELECT 2 AS a'))[0],
       (await connection.execute('SELECT ? AS a', [3]))[0],
       await caught(async () => pool.query('SELEC')),
-      await caught(async () => pool.query('SELECT 1', (() => {}) as never)),
+      await caught(async () =>
+        pool.query(
+          'SELECT 1',
+          seenAs<never>(() => {}),
+        ),
+      ),
       connection.constructor.name,
       typeof connection.threadId,
     ];

@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { sql as drizzleSql } from 'drizzle-orm';
 import { int, mysqlTable, varchar } from 'drizzle-orm/mysql-core';
 import { drizzle } from 'drizzle-orm/mysql2';
@@ -7,7 +6,7 @@ import { Kysely, MysqlDialect, sql } from 'kysely';
 import { DataTypes, Sequelize } from 'sequelize';
 import { DataSource, EntitySchema } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import rwsplit, { type SplitPool } from '../../driver/index.js';
+import rwsplit, { createPool, type SplitPool } from '../../driver/index.js';
 import { clusterInfo, freshSchema, untilReplicated } from '../cluster.js';
 import { commandCounts, eventually } from '../proxy.js';
 import { openPool, options } from './driver.js';
@@ -25,7 +24,7 @@ beforeAll(async () => {
 });
 
 function pool(): SplitPool {
-  return rwsplit.createPool(options({ database: SCHEMA }));
+  return createPool(options({ database: SCHEMA }));
 }
 
 /** What an ORM does: writes, reads its own write, and in a transaction reads what that wrote, then takes it back. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { seenAs } from '../../../driver/mysql2/seen-as.js';
 import { readOptions } from '../../../driver/options.js';
 
 function nodesOf(given: Parameters<typeof readOptions>[0]): unknown {
@@ -69,5 +70,7 @@ test('mysql2 is told of no option that is not its own', () => {
 test('an option that cannot be meant is refused', () => {
   expect(() => readOptions({ nodes: [] })).toThrow('nodes is empty');
   expect(() => readOptions({ nodes: [':1'] })).toThrow('no address of a server');
-  expect(() => readOptions({ nodes: ['db1'], consistency: 'sometimes' as 'session' })).toThrow('none of the levels');
+  expect(() => readOptions({ nodes: ['db1'], consistency: seenAs<'session'>('sometimes') })).toThrow(
+    'none of the levels',
+  );
 });
