@@ -8,6 +8,7 @@ import { KnownPositions } from '../../src/session/known-positions.js';
 import { Session } from '../../src/session/session.js';
 import { ReadBalance } from '../../src/topology/read-balance.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
+import { noPrimary } from '../errors.js';
 import { core, type CoreConnection, type PoolSettings, type QueryError } from '../mysql2/internals.js';
 import type { Split, Wanted } from '../options.js';
 import { NodePool } from '../pool/node-pool.js';
@@ -179,6 +180,20 @@ export class Cluster extends EventEmitter implements SessionHost {
     void this.#askUntilKnown().then((primary) => {
       if (primary !== undefined) this.scopes.mustSee(scope, primary.executed);
       scope.unsettled--;
+    });
+  }
+
+  /** @param tell gets what a pool of mysql2 would say where no server lets us in, else that there is no primary */
+  whyNoPrimary(sql: string, tell: (error: QueryError) => void): void {
+    const { nodes, problem } = this.snapshot;
+    const [first] = nodes;
+    if (first === undefined || nodes.some(({ serverUuid }) => serverUuid !== '')) {
+      tell(noPrimary(problem, sql));
+      return;
+    }
+    this.poolOf(first).getConnection((error, connection) => {
+      connection?.release();
+      tell(error ?? noPrimary(problem, sql));
     });
   }
 

@@ -3,7 +3,7 @@ import { routeStatement, type RouteReason } from '../../src/routing/route.js';
 import type { Snapshot } from '../../src/topology/snapshot.js';
 import type { Cluster, Failover } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
-import { noPrimary, withRoute } from '../errors.js';
+import { withRoute } from '../errors.js';
 import {
   core,
   type ConnectionCallback,
@@ -147,7 +147,7 @@ export class RoutedPool extends core.Pool {
     }
     if (node === undefined) {
       const route = { to: 'primary', reason: 'write', node: undefined } as const;
-      callback(withRoute(noPrimary(this.cluster.snapshot.problem, ''), route, 'not-executed'));
+      this.cluster.whyNoPrimary('', (error) => callback(withRoute(error, route, 'not-executed')));
       return;
     }
     this.cluster.poolOf(node).getConnection((error, connection) => {

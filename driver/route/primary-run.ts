@@ -7,7 +7,6 @@ import {
   isReadOnlyServer,
   isRefusedWrite,
   isServersTrouble,
-  noPrimary,
   withRoute,
   type RouteTaken,
 } from '../errors.js';
@@ -59,7 +58,7 @@ export class PrimaryRun {
 
   #withoutPrimary(): void {
     if (this.#attempts > 1) {
-      this.#fail(noPrimary(this.#cluster.snapshot.problem, this.#call.sql), undefined);
+      this.#cluster.whyNoPrimary(this.#call.sql, (error) => this.#fail(error, undefined));
       return;
     }
     void this.#cluster.hurry().then(() => this.start());

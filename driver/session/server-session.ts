@@ -168,6 +168,8 @@ export class ServerSession {
     if (onResult !== undefined) {
       command.onResult = (error, ...rest) => {
         if (error) failure = error;
+        // A file that could not be read: mysql2 tells no event of that.
+        if (error && isOkResult(rest[0])) changes.push(...this.#take(rest[0], scope));
         onResult(error, ...rest);
       };
     }
