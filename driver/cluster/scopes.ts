@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { DEFAULTS } from '../../src/defaults.js';
 import { Commits } from '../../src/session/commits.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { Freshness } from '../../src/session/freshness.js';
@@ -49,7 +50,7 @@ export class Scopes {
   run<T>(work: () => T, token?: string): T {
     const scope = new Scope(new Freshness(this.#level, this.#committed));
     if (token !== undefined && token !== '') {
-      const set = GtidSet.parse(token);
+      const set = token.length > DEFAULTS.tokenBytes ? undefined : GtidSet.parse(token);
       if (set === undefined) throw new TypeError('this is no token of a pool: take what token() gave');
       scope.freshness.mustSee(set);
     }
