@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { routeStatement, type Route } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
-import { noPrimary, withRoute } from '../errors.js';
+import { isLoss, isReadOnlyServer, noPrimary, withRoute } from '../errors.js';
 import type { CoreCommand, CoreQuery, ResultCallback, Sql } from '../mysql2/internals.js';
 import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
@@ -44,8 +44,10 @@ export class Lease implements ConnectionLease {
     const named = command.namedPlaceholders ?? config.namedPlaceholders;
     const known = this.#cluster.texts.find(sql, command.values, named, server.session.lexMode);
     if (this.#staysHere(known)) {
-      this.#begins(known);
-      this.#connection.runQuery(command);
+      if (command.onResult === undefined) {
+        this.#begins(known);
+        this.#connection.runQuery(command);
+      } else this.#here(known, new QueryCall(command, config));
     } else this.#place(known, new QueryCall(command, config));
   }
 
@@ -55,10 +57,8 @@ export class Lease implements ConnectionLease {
     if (typeof sql !== 'string') return undefined;
     const named = (typeof statement === 'string' ? undefined : statement.namedPlaceholders) ?? config.namedPlaceholders;
     const known = this.#cluster.texts.findPrepared(sql, named, server.session.lexMode);
-    if (this.#staysHere(known)) {
-      this.#begins(known);
-      return undefined;
-    }
+    const stays = this.#staysHere(known);
+    if (stays) return this.#here(known, new ExecuteCall(statement, values, callback));
     checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
     this.#place(known, new ExecuteCall(statement, values, callback));
     return new EventEmitter();
@@ -133,6 +133,8 @@ export class Lease implements ConnectionLease {
   #back(first?: () => void): void {
     this.#isElsewhere = false;
     first?.();
+    // It has gone elsewhere once more.
+    if (this.#isElsewhere) return;
     const heldBack = this.#heldBack;
     this.#heldBack = [];
     for (const command of heldBack) this.#connection.addNow(command);
@@ -147,15 +149,16 @@ export class Lease implements ConnectionLease {
   #onPrimary(known: KnownStatement, call: Call, route: Route): void {
     const { server } = this.#connection;
     if (this.#isOfPrimary()) {
-      this.#begins(known);
-      call.begin(this.#connection, () => false);
+      this.#here(known, call);
       return;
     }
     const { classification } = known;
     const isFree = server.isFree && server.session.state.key === this.#cluster.freshSession.state.key;
     if (isFree && classification.pins.length === 0 && LEAVES_NOTHING.has(classification.reason)) {
+      this.#isElsewhere = true;
       const scope = this.#cluster.scopes.current;
-      new PrimaryRun(this.#cluster, call, known, scope, { reason: route.reason, isRead: false }).start();
+      const ended = (): void => this.#back();
+      new PrimaryRun(this.#cluster, call, known, scope, { reason: route.reason, isRead: false, ended }).start();
       return;
     }
     const error = noPrimary(
@@ -166,6 +169,38 @@ export class Lease implements ConnectionLease {
     // Pools of others end what has had a fatal error.
     call.fail(withRoute(Object.assign(error, { fatal: true }), taken, 'not-executed'));
     server.isRetired = true;
+  }
+
+  /** On the connection itself. */
+  #here(known: KnownStatement, call: Call): CoreCommand {
+    this.#begins(known);
+    const { server } = this.#connection;
+    const { classification } = known;
+    const mayMove = !this.#isElsewhere && !server.session.inTransaction && classification.pins.length === 0;
+    const { reason } = this.#route(known);
+    return call.begin(this.#connection, (error) => {
+      const taken = { to: 'primary', reason, node: server.node.name } as const;
+      if (isLoss(error)) withRoute(error, taken, 'unknown');
+      else if (!isReadOnlyServer(error)) withRoute(error, taken);
+      else if (mayMove && server.isOnly && LEAVES_NOTHING.has(classification.reason)) {
+        this.#follow(known, call, () => call.fail(withRoute(error, taken, 'not-executed')));
+        return true;
+      } else withRoute(error, taken, 'not-executed');
+      return false;
+    });
+  }
+
+  /** The server has become read-only: what it refused runs on the new primary, if there is one. */
+  #follow(known: KnownStatement, call: Call, fail: () => void): void {
+    this.#isElsewhere = true;
+    void this.#cluster.hurry().then(() => {
+      const { primary } = this.#cluster.snapshot;
+      const follows = primary !== undefined && !this.#isOfPrimary();
+      this.#back(() => {
+        if (follows) this.#onPrimary(known, call, { to: 'primary', reason: known.classification.reason });
+        else fail();
+      });
+    });
   }
 
   #begins(known: KnownStatement): void {

@@ -25,6 +25,7 @@ export class PrimaryRun {
   readonly #scope: Scope;
   readonly #reason: string;
   readonly #isRead: boolean;
+  #ended: (() => void) | undefined;
   #attempts = 0;
 
   /** @param isRead it is a certain read: to run it twice does no harm */
@@ -33,7 +34,7 @@ export class PrimaryRun {
     call: Call,
     known: KnownStatement,
     scope: Scope,
-    { reason, isRead }: { reason: string; isRead: boolean },
+    { reason, isRead, ended }: { reason: string; isRead: boolean; ended?: () => void },
   ) {
     this.#cluster = cluster;
     this.#call = call;
@@ -41,6 +42,7 @@ export class PrimaryRun {
     this.#scope = scope;
     this.#reason = reason;
     this.#isRead = isRead;
+    this.#ended = ended;
   }
 
   start(): void {
@@ -90,15 +92,18 @@ export class PrimaryRun {
     const mayRepeat = WHOLE.has(this.#known.classification.reason) && !server.session.inTransaction;
     server.expect(this.#known);
     let isReadOnly = false;
+    let isTaken = false;
     let command;
     try {
       command = this.#call.begin(connection, (error) => {
         isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
-        return this.#intercept(name, error, mayRepeat);
+        isTaken = this.#intercept(name, error, mayRepeat);
+        return isTaken;
       });
     } catch (error) {
       connection.release();
       this.#call.fail(error instanceof Error ? error : new Error(String(error)));
+      this.#over();
       return;
     }
     this.#cluster.counts.ran(name, 'primary', this.#reason);
@@ -107,6 +112,7 @@ export class PrimaryRun {
       // As mysql2's pool does: the next one is not to meet a server that takes no writes.
       if (isReadOnly) connection.destroy();
       else connection.release();
+      if (!isTaken) this.#over();
     });
   }
 
@@ -127,6 +133,7 @@ export class PrimaryRun {
         return true;
       }
       withRoute(error, this.#route(node), 'unknown');
+      process.nextTick(() => this.#over());
       return false;
     }
     if (isReadOnlyServer(error)) {
@@ -144,6 +151,14 @@ export class PrimaryRun {
 
   #fail(error: QueryError, node: string | undefined): void {
     this.#call.fail(withRoute(error, this.#route(node), 'not-executed'));
+    this.#over();
+  }
+
+  /** Once only: of a connection that is lost, mysql2 tells in more ways than one. */
+  #over(): void {
+    const ended = this.#ended;
+    this.#ended = undefined;
+    ended?.();
   }
 
   #route(node: string | undefined): RouteTaken {

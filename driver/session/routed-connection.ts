@@ -151,7 +151,7 @@ function endLease(connection: RoutedConnection): void {
 }
 
 function watched(connection: RoutedConnection, command: CoreCommand): CoreCommand {
-  connection.server.watch(command);
+  connection.server.watch(command, connection.lease !== undefined);
   return command;
 }
 

@@ -57,6 +57,11 @@ export class ServerSession {
     this.session = new Session(schema, host.baseline, host.serverVersion);
   }
 
+  /** No other command is under way beside the one that is asking. */
+  get isOnly(): boolean {
+    return this.#pending === 1;
+  }
+
   /** Commands are under way: what the session is in is not known before they ended. */
   get isBusy(): boolean {
     return this.#pending > 0;
@@ -94,10 +99,12 @@ export class ServerSession {
     this.#own = command;
   }
 
-  /** A command is put into the connection's queue. */
-  watch(command: CoreCommand): void {
+  /** A command is put into the connection's queue. @param isLeased whether anything runs there matters for what comes next */
+  watch(command: CoreCommand, isLeased: boolean): void {
     const known = command === this.#own ? undefined : this.#knownOf(command);
-    if (known !== undefined && !isCertainRead(known)) this.#watchEnd(command, known);
+    const isRead = known !== undefined && isCertainRead(known);
+    if (isRead && !isLeased) return;
+    if (known !== undefined && !isRead) this.#watchEnd(command, known);
     this.#pending++;
     command.once('end', () => this.#ended());
   }
