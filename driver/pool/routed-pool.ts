@@ -55,9 +55,9 @@ export class RoutedPool extends core.Pool {
     const scope = this.cluster.scopes.current;
     this.#whenOpen(
       () => {
-        const named = command.namedPlaceholders ?? false;
-        const known = this.cluster.texts.find(command.sql, command.values, named, this.cluster.mode);
-        this.#run(new QueryCall(command, connectionConfig), known, scope);
+        const call = new QueryCall(command, connectionConfig);
+        const known = this.#read(command, call);
+        if (known !== undefined) this.#run(call, known, scope);
       },
       (error) => new QueryCall(command, connectionConfig).fail(error),
     );
@@ -103,6 +103,16 @@ export class RoutedPool extends core.Pool {
     }
     const level = classification.consistency ?? scope.freshness.level;
     return level === 'primary' ? { to: 'primary', reason: 'consistency' } : { to: 'replica', reason: route.reason };
+  }
+
+  /** @returns undefined where its values cannot be put into its text: then the call has failed */
+  #read({ sql, values, namedPlaceholders = false }: CoreQuery, call: Call): KnownStatement | undefined {
+    try {
+      return this.cluster.texts.find(sql, values, namedPlaceholders, this.cluster.mode);
+    } catch (error) {
+      process.nextTick(() => call.fail(error instanceof Error ? error : new Error(String(error))));
+      return undefined;
+    }
   }
 
   #whenOpen(go: () => void, refuse: (error: QueryError) => void): void {

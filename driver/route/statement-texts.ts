@@ -62,7 +62,9 @@ export class StatementTexts {
     return this.#template(sql.replace(EVERY_NAMED, '?'), mode).known;
   }
 
-  #template(sql: string, mode: LexMode): Template {
+  #template(given: string, mode: LexMode): Template {
+    // What is no text at all is mysql2's to complain of.
+    const sql = typeof given === 'string' ? given : String(given);
     if (mode !== this.#mode) this.#begin(mode);
     const young = this.#young.get(sql);
     if (young !== undefined) return young;

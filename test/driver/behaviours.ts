@@ -131,6 +131,19 @@ export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
     ];
     return run;
   },
+  'values that cannot be put into a text': async ({ open }) => {
+    const pool = open();
+    const values = [Object.assign(Object.create(null), { a: 1 })];
+    const connection = await connect(pool);
+    const seen = [
+      await ask((callback) => pool.query('SELECT ?', values, callback)),
+      await ask((callback) => pool.query(seenAs<string>(undefined), callback)),
+      await caught(() => connection.query('SELECT ?', values, () => {})),
+      await ask((callback) => connection.query('SELECT 1 AS still', callback)),
+    ];
+    connection.release();
+    return seen;
+  },
   'errors of the server': async ({ open }) => {
     const pool = open();
     const connection = await connect(pool);
