@@ -70,7 +70,7 @@ export class ServerSession {
   /** Nothing of it would be missed elsewhere. */
   get isFree(): boolean {
     const { session } = this;
-    return !this.isBusy && !session.keepsPrimary && session.temporaryTables.isEmpty;
+    return !this.isBusy && session.mayGiveUpPrimary;
   }
 
   get initial(): Wanted {
