@@ -64,6 +64,9 @@ export const DEFAULTS = {
   driverProbeIntervalMs: 1_000,
   /** While there is no primary, it looks more often. */
   driverUrgentIntervalMs: 100,
+  /** Where nobody has used the pool for so long, it looks less often by that factor. */
+  driverIdleAfterMs: 10_000,
+  driverIdleFactor: 5,
   /** A node that answered before is taken to be gone only after so many looks without an answer: one says more of a busy machine. */
   silentAfterLooks: 3,
   /** Every how many looks a node is asked from whom it replicates, which others it knows, and for a new login. */

@@ -16,6 +16,7 @@ import { StatementTexts } from '../route/statement-texts.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import { ServerSession, type SessionHost } from '../session/server-session.js';
 import { PoolLogin } from './pool-login.js';
+import { ProbeInterval } from './probe-interval.js';
 import { RouteCounts } from './route-counts.js';
 import { type Scope, Scopes } from './scopes.js';
 
@@ -42,6 +43,7 @@ export class Cluster extends EventEmitter implements SessionHost {
   readonly counts = new RouteCounts();
   readonly #wanted: Wanted;
   readonly #monitor: Monitor;
+  readonly #interval: ProbeInterval;
   readonly #pools = new Map<string, NodePool>();
   readonly #choices: ReplicaChoices;
   baseline: ReadonlyMap<string, string> = new Map();
@@ -68,6 +70,7 @@ export class Cluster extends EventEmitter implements SessionHost {
       wanted.driver.queryFormat === undefined,
     );
     this.balance = new ReadBalance(split.balance, () => performance.now());
+    this.#interval = new ProbeInterval(split.intervalMs);
     const login = new PoolLogin(wanted.driver, split.monitor, (variables) => {
       this.baseline = variables;
       this.#fresh = undefined;
@@ -77,8 +80,7 @@ export class Cluster extends EventEmitter implements SessionHost {
         nodes: split.nodes,
         discovery: split.discovery,
         maxLagMs: split.maxLagMs,
-        intervalMs: split.intervalMs,
-        urgentIntervalMs: Math.min(split.intervalMs, DEFAULTS.driverUrgentIntervalMs),
+        intervalMs: (hasPrimary) => this.#interval.next(hasPrimary),
       },
       login,
       (snapshot, before) => this.#changed(snapshot, before),
@@ -117,6 +119,7 @@ export class Cluster extends EventEmitter implements SessionHost {
 
   /** @param then called at once when the servers are known, else after the first look at them */
   whenKnown(then: () => void): void {
+    this.#interval.isUsed = true;
     if (this.#isReady) {
       then();
       return;

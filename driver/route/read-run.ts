@@ -67,6 +67,12 @@ export class ReadRun {
   #connected(connection: RoutedConnection, chosen: ChosenReplica): void {
     const { server } = connection;
     const wanted = this.#reader.wanted(connection);
+    if (server.session.inTransaction || !server.session.autocommit) {
+      // What it reads is of the time when its transaction began.
+      connection.release();
+      this.#reader.toPrimary();
+      return;
+    }
     if (server.session.state.key === wanted.state.key) this.#awaitIfNeeded(connection, chosen);
     else this.#restore(connection, wanted, chosen);
   }

@@ -15,10 +15,8 @@ export interface MonitorSettings {
   /** Nodes that the named ones tell of are looked at and used, too. */
   readonly discovery: boolean;
   readonly maxLagMs: number;
-  /** How often each node is looked at. */
-  readonly intervalMs?: number;
-  /** The same while there is no primary. */
-  readonly urgentIntervalMs?: number;
+  /** After how long each node is looked at again: asked before each pause. */
+  readonly intervalMs?: (hasPrimary: boolean) => number;
 }
 
 /** Keeps looking at all nodes, and tells of each change. */
@@ -103,8 +101,7 @@ export class Monitor {
   }
 
   get #intervalMs(): number {
-    const { intervalMs = DEFAULTS.probeIntervalMs, urgentIntervalMs = intervalMs } = this.#settings;
-    return this.snapshot.primary === undefined ? urgentIntervalMs : intervalMs;
+    return this.#settings.intervalMs?.(this.snapshot.primary !== undefined) ?? DEFAULTS.probeIntervalMs;
   }
 
   #watch(address: NodeAddress, isDiscovered: boolean): NodeWatch {
