@@ -3,7 +3,7 @@ import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { routeStatement, type Route } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { isLoss, isReadOnlyServer, noPrimary, withRoute } from '../errors.js';
-import type { CoreCommand, CoreQuery, ResultCallback, Sql } from '../mysql2/internals.js';
+import type { CoreCommand, CoreQuery, QueryError, ResultCallback, Sql } from '../mysql2/internals.js';
 import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun } from '../route/read-run.js';
@@ -46,7 +46,7 @@ export class Lease implements ConnectionLease {
     if (this.#staysHere(known)) {
       if (command.onResult === undefined) {
         this.#begins(known);
-        this.#connection.runQuery(command);
+        this.#connection.server.expecting(known, () => this.#connection.runQuery(command));
       } else this.#here(known, new QueryCall(command, config));
     } else this.#place(known, new QueryCall(command, config));
   }
@@ -141,8 +141,7 @@ export class Lease implements ConnectionLease {
   }
 
   #askPrevious(previous: RoutedConnection, known: KnownStatement, call: Call): void {
-    previous.server.expect(known);
-    call.begin(previous, () => false);
+    previous.server.expecting(known, () => call.begin(previous, () => false));
   }
 
   /** On the connection itself. If that is to a server that is no primary: what needs nothing of the session runs on the one that is. */
@@ -178,7 +177,7 @@ export class Lease implements ConnectionLease {
     const { classification } = known;
     const mayMove = !this.#isElsewhere && !server.session.inTransaction && classification.pins.length === 0;
     const { reason } = this.#route(known);
-    return call.begin(this.#connection, (error) => {
+    const intercept = (error: QueryError): boolean => {
       const taken = { to: 'primary', reason, node: server.node.name } as const;
       if (isLoss(error)) withRoute(error, taken, 'unknown');
       else if (!isReadOnlyServer(error)) withRoute(error, taken);
@@ -187,7 +186,8 @@ export class Lease implements ConnectionLease {
         return true;
       } else withRoute(error, taken, 'not-executed');
       return false;
-    });
+    };
+    return server.expecting(known, () => call.begin(this.#connection, intercept));
   }
 
   /** The server has become read-only: what it refused runs on the new primary, if there is one. */
@@ -206,8 +206,6 @@ export class Lease implements ConnectionLease {
   #begins(known: KnownStatement): void {
     this.#dropPrevious();
     this.#cluster.counts.ran(this.#connection.server.node.name, 'primary', this.#route(known).reason);
-    // What is held back is looked at again when its turn comes.
-    if (!this.#isElsewhere) this.#connection.server.expect(known);
   }
 
   #keep(connection: RoutedConnection): void {

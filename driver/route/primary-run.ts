@@ -90,16 +90,16 @@ export class PrimaryRun {
     const { server } = connection;
     const { name } = server.node;
     const mayRepeat = WHOLE.has(this.#known.classification.reason) && !server.session.inTransaction;
-    server.expect(this.#known);
     let isReadOnly = false;
     let isTaken = false;
     let command;
     try {
-      command = this.#call.begin(connection, (error) => {
+      const intercept = (error: QueryError): boolean => {
         isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
         isTaken = this.#intercept(name, error, mayRepeat);
         return isTaken;
-      });
+      };
+      command = server.expecting(this.#known, () => this.#call.begin(connection, intercept));
     } catch (error) {
       connection.release();
       this.#call.fail(error instanceof Error ? error : new Error(String(error)));

@@ -136,17 +136,17 @@ export class ReadRun {
     const { name } = connection.server.node;
     const { loads } = this.#cluster.balance;
     const { classification } = this.#known;
-    connection.server.expect(this.#known);
     const beganAtMs = loads?.began(name);
     const ended = (): void => {
       if (beganAtMs !== undefined) loads?.ended(name, beganAtMs);
     };
     let command;
     try {
-      command = this.#call.begin(connection, (error) => {
+      const intercept = (error: QueryError): boolean => {
         if (isLoss(error)) ended();
         return this.#intercept(connection, error);
-      });
+      };
+      command = connection.server.expecting(this.#known, () => this.#call.begin(connection, intercept));
     } catch (error) {
       ended();
       connection.release();

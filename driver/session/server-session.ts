@@ -89,9 +89,14 @@ export class ServerSession {
     else this.#waiting.push(then);
   }
 
-  /** What the next command is. */
-  expect(known: KnownStatement): void {
+  /** @param known what the command is that `begin` puts into the queue; where it fails before that, nothing is */
+  expecting<T>(known: KnownStatement, begin: () => T): T {
     this.#expected = known;
+    try {
+      return begin();
+    } finally {
+      this.#expected = undefined;
+    }
   }
 
   /** The next command is ours: the session is told of it otherwise. */

@@ -137,3 +137,15 @@ test('what an application sets on every new connection is on the replicas too', 
   expect(own[0]?.['zone']).toBe('+03:00');
   expect(own[0]?.['id']).not.toBe(1);
 });
+
+test('a statement that is refused before it is sent leaves nothing of what it would have been', async () => {
+  const { connection: core } = connection;
+  const read = { sql: 'SELECT ? AS a FOR UPDATE', values: [undefined] };
+  expect(() => Reflect.apply(Reflect.get(core, 'execute'), core, [read, () => {}])).toThrow(
+    'must not contain undefined',
+  );
+  await connection.query("SET time_zone = '+07:00'");
+  const [rows] = await connection.query<Row[]>('SELECT @@time_zone AS zone, @@server_id AS id');
+  expect(rows[0]?.['zone']).toBe('+07:00');
+  expect(rows[0]?.['id']).not.toBe(1);
+});
