@@ -89,7 +89,9 @@ export class StatementTexts {
 
   #read(sql: string, mode: LexMode): KnownStatement {
     const bytes = Buffer.from(sql, 'utf8');
-    return this.#cache.lookup(bytes, 0, bytes.length, mode);
+    // mysql2 writes a text in the session's character set: there it has the same characters, whatever bytes those are.
+    const ofText = mode.charset === 'other' ? mode : { ...mode, charset: 'other' as const };
+    return this.#cache.lookup(bytes, 0, bytes.length, ofText);
   }
 }
 

@@ -86,3 +86,11 @@ test('named placeholders are literals, too', () => {
   expect(named.findPrepared('SELECT * FROM t WHERE a = :a', true, mode).classification.target).toBe('replica');
   expect(named.find('SELECT ? FROM t', [1], true, mode).classification.target).toBe('replica');
 });
+
+test('a text is read as the characters that it has, in whichever character set it is sent', () => {
+  const gbk = new Session('', new Map([['character_set_client', 'gbk']]), '9.7.4').lexMode;
+  // In UTF-8 its last byte and the quote would be one character of GBK.
+  const sql = "SELECT 'é' FROM t FOR UPDATE -- '";
+  expect(gbk.charset).toBe('gbk');
+  expect(trusting.find(sql, undefined, false, gbk).classification.reason).toBe('locking-read');
+});
