@@ -3,6 +3,7 @@ import { core, corePromise, type CorePool, type CorePromisePool } from './mysql2
 import { seenAs } from './mysql2/seen-as.js';
 import { readOptions, type RwsplitPoolOptions } from './options.js';
 import { NodePool } from './pool/node-pool.js';
+import { settingsOf } from './pool/pool-settings.js';
 import { SplitPool } from './pool/split-pool.js';
 
 /** With one server it is mysql2's own pool. */
@@ -11,7 +12,7 @@ export function createCorePool(given: string | RwsplitPoolOptions): CorePool {
   if (wanted.split !== undefined) return new SplitPool(new Cluster(wanted, wanted.split));
   const { acquireTimeout, maxLifetime, validateAfterIdle } = wanted.comforts;
   if ((acquireTimeout ?? maxLifetime ?? validateAfterIdle) !== undefined) {
-    return new NodePool(wanted.driver, wanted.comforts);
+    return new NodePool(settingsOf(wanted.driver), wanted.comforts);
   }
   return core.createPool(wanted.driver);
 }

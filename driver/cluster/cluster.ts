@@ -10,8 +10,9 @@ import { ReadBalance } from '../../src/topology/read-balance.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import { noPrimary } from '../errors.js';
 import { core, type CoreConnection, type PoolSettings, type QueryError } from '../mysql2/internals.js';
-import type { Split, Wanted } from '../options.js';
+import type { Comforts, Split, Wanted } from '../options.js';
 import { NodePool } from '../pool/node-pool.js';
+import { settingsAt, settingsOf } from '../pool/pool-settings.js';
 import { StatementTexts } from '../route/statement-texts.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import { ServerSession, type SessionHost } from '../session/server-session.js';
@@ -41,7 +42,7 @@ export class Cluster extends EventEmitter implements SessionHost {
   readonly positions = new KnownPositions();
   readonly balance: ReadBalance;
   readonly counts = new RouteCounts();
-  readonly #wanted: Wanted;
+  readonly #comforts: Comforts;
   readonly #monitor: Monitor;
   readonly #interval: ProbeInterval;
   readonly #pools = new Map<string, NodePool>();
@@ -56,11 +57,9 @@ export class Cluster extends EventEmitter implements SessionHost {
   constructor(wanted: Wanted, split: Split) {
     super();
     this.setMaxListeners(0);
-    this.#wanted = wanted;
+    this.#comforts = wanted.comforts;
     this.split = split;
-    const template = core.createPool({ ...wanted.driver });
-    template.end();
-    this.settings = template.config;
+    this.settings = settingsOf({ ...wanted.driver });
     this.scopes = new Scopes(split.consistency);
     const formatter: Pick<CoreConnection, 'format'> = Object.create(core.Connection.prototype, {
       config: { value: this.settings.connectionConfig },
@@ -150,7 +149,7 @@ export class Cluster extends EventEmitter implements SessionHost {
     const known = this.#pools.get(address.name);
     if (known !== undefined) return known;
     const { host, port } = address;
-    const pool = new NodePool({ ...this.#wanted.driver, host, port }, this.#wanted.comforts);
+    const pool = new NodePool(settingsAt(this.settings, host, port), this.#comforts);
     pool.on('connection', (connection: CoreConnection) => {
       const schema = connection.config.database ?? '';
       RoutedConnection.adopt(connection, new ServerSession(address, schema, this));

@@ -1,4 +1,3 @@
-import type { PoolOptions } from 'mysql2';
 import {
   core,
   type ConnectionCallback,
@@ -7,13 +6,6 @@ import {
   type PoolSettings,
 } from '../mysql2/internals.js';
 import type { Comforts } from '../options.js';
-
-/** mysql2's own reading of the options. */
-function settingsOf(options: PoolOptions): PoolSettings {
-  const template = core.createPool(options);
-  template.end();
-  return template.config;
-}
 
 function listOf(queue: CorePool['_allConnections']): CoreConnection[] {
   return Array.from({ length: queue.length }, (_, at) => queue.get(at)).filter((it) => it !== undefined);
@@ -26,8 +18,8 @@ export class NodePool extends core.Pool {
   readonly #lent = new Map<CoreConnection, () => void>();
   readonly #madeAtMs = new WeakMap<CoreConnection, number>();
 
-  constructor(options: PoolOptions, comforts: Comforts) {
-    super({ config: settingsOf(options) });
+  constructor(settings: PoolSettings, comforts: Comforts) {
+    super({ config: settings });
     this.#comforts = comforts;
     this.#isPlain = Object.values(comforts).every((value) => value === undefined);
     if (comforts.maxLifetime === undefined) return;

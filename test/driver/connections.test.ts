@@ -1,6 +1,6 @@
 import type { PoolConnection } from 'mysql2/promise';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { freshSchema, untilReplicated } from '../cluster.js';
+import { clusterInfo, freshSchema, untilReplicated } from '../cluster.js';
 import { eventually } from '../proxy.js';
 import { openPool, ranOn, value, type Row } from './driver.js';
 
@@ -148,4 +148,19 @@ test('a statement that is refused before it is sent leaves nothing of what it wo
   const [rows] = await connection.query<Row[]>('SELECT @@time_zone AS zone, @@server_id AS id');
   expect(rows[0]?.['zone']).toBe('+07:00');
   expect(rows[0]?.['id']).not.toBe(1);
+});
+
+test('a replica’s connection with a transaction of somebody open on it answers no reads of the pool', async () => {
+  const { nodes } = clusterInfo();
+  const two = nodes.slice(0, 2).map(({ host, port }) => ({ host, port }));
+  const pool = openPool({ nodes: two, connectionLimit: 1 });
+  expect(await ranOn(pool)).toBe(2);
+  const session = await pool.replica.getConnection();
+  await session.beginTransaction();
+  session.release();
+  expect(await ranOn(pool)).toBe(1);
+  const again = await pool.replica.getConnection();
+  await again.rollback();
+  again.release();
+  expect(await ranOn(pool)).toBe(2);
 });

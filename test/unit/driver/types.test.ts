@@ -2,7 +2,8 @@ import mysql2 from 'mysql2';
 import type * as Callbacks from 'mysql2';
 import promises from 'mysql2/promise';
 import type * as Promises from 'mysql2/promise';
-import { expect, expectTypeOf, test } from 'vitest';
+import { expect, expectTypeOf, test, vi } from 'vitest';
+import { seenAs } from '../../../driver/mysql2/seen-as.js';
 import rwsplit, * as named from '../../../driver/index.js';
 import rwsplitPromise, * as namedPromise from '../../../driver/promise.js';
 
@@ -35,4 +36,11 @@ test('what takes a pool of mysql2 takes one of ours', () => {
   expectTypeOf(namedPromise.createConnection).returns.toEqualTypeOf<Promise<Promises.Connection>>();
   expectTypeOf<named.RowDataPacket>().toEqualTypeOf<Callbacks.RowDataPacket>();
   expectTypeOf(rwsplit).toExtend<Pick<typeof mysql2, 'createPool' | 'createConnection' | 'createPoolCluster'>>();
+});
+
+test('of an option that mysql2 does not know it complains as often as for one server', () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  named.createPool({ nodes: ['db1', 'db2', 'db3'], ...seenAs<object>({ noSuchOption: 1 }) });
+  expect(said).toHaveBeenCalledTimes(1);
+  said.mockRestore();
 });
