@@ -6,7 +6,7 @@ import { isLoss, isReadOnlyServer, noPrimary, withRoute } from '../errors.js';
 import type { CoreCommand, CoreQuery, QueryError, ResultCallback, Sql } from '../mysql2/internals.js';
 import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
-import { ReadRun } from '../route/read-run.js';
+import { ReadRun, type Reader } from '../route/read-run.js';
 import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
 
 /** What a single statement may leave behind is on the server, not on its connection. */
@@ -110,7 +110,7 @@ export class Lease implements ConnectionLease {
     this.#isElsewhere = true;
     const scope = this.#cluster.scopes.current;
     const own = this.#connection.server.session;
-    const run = new ReadRun(this.#cluster, call, known, scope, {
+    const reader: Reader = {
       wanted: () => own,
       runs: (connection) => {
         this.#runsOn = connection;
@@ -121,11 +121,10 @@ export class Lease implements ConnectionLease {
         else this.#keep(connection);
         this.#back();
       },
-      toPrimary: () => {
-        const { reason } = known.classification;
-        this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
-      },
-    });
+    };
+    const { reason } = known.classification;
+    const toPrimary = (): void => this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
+    const run = new ReadRun(this.#cluster, call, known, scope, reader, toPrimary);
     run.start();
   }
 

@@ -44,7 +44,6 @@ export class RoutedPool extends core.Pool {
       wanted: ({ server }) => server.initial,
       runs: () => {},
       ended: (connection) => connection.release(),
-      toPrimary: () => {},
     };
   }
 
@@ -132,7 +131,7 @@ export class RoutedPool extends core.Pool {
       new PrimaryRun(this.cluster, call, known, scope, { reason, isRead }).start();
     if (to === 'primary') toPrimary(false);
     else if (known.classification.target !== 'replica') this.#onReplica(call);
-    else new ReadRun(this.cluster, call, known, scope, { ...this.#reader, toPrimary: () => toPrimary(true) }).start();
+    else new ReadRun(this.cluster, call, known, scope, this.#reader, () => toPrimary(true)).start();
   }
 
   /** Whatever it is, the application wants it there. */

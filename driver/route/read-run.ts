@@ -19,9 +19,10 @@ export interface Reader {
   runs(connection: RoutedConnection): void;
   /** It has ended there; the connection is the reader's to give back. */
   ended(connection: RoutedConnection): void;
-  /** The primary is to answer it. */
-  toPrimary(): void;
 }
+
+/** Nearly no read fails anywhere. */
+const NONE: ReadonlySet<string> = new Set();
 
 /** Runs one certain read on a replica that has what it has to see: on another where that fails before it has answered, at last on the primary. */
 export class ReadRun {
@@ -30,20 +31,30 @@ export class ReadRun {
   readonly #known: KnownStatement;
   readonly #scope: Scope;
   readonly #reader: Reader;
-  readonly #failed = new Set<string>();
+  readonly #toPrimary: () => void;
+  #failed = NONE;
 
-  constructor(cluster: Cluster, call: Call, known: KnownStatement, scope: Scope, reader: Reader) {
+  /** @param toPrimary called where the primary is to answer it */
+  constructor(
+    cluster: Cluster,
+    call: Call,
+    known: KnownStatement,
+    scope: Scope,
+    reader: Reader,
+    toPrimary: () => void,
+  ) {
     this.#cluster = cluster;
     this.#call = call;
     this.#known = known;
     this.#scope = scope;
     this.#reader = reader;
+    this.#toPrimary = toPrimary;
   }
 
   start(): void {
     const chosen = this.#cluster.choose(this.#known, this.#scope, this.#failed);
     if (chosen === undefined) {
-      this.#reader.toPrimary();
+      this.#toPrimary();
       return;
     }
     const { node } = chosen;
@@ -60,7 +71,7 @@ export class ReadRun {
 
   #notConnected(node: string, error: QueryError | null): void {
     if (error !== null && isServersTrouble(error)) this.#cluster.failed(node, error);
-    this.#failed.add(node);
+    this.#failed = new Set(this.#failed).add(node);
     this.start();
   }
 
@@ -70,7 +81,7 @@ export class ReadRun {
     if (server.session.inTransaction || !server.session.autocommit) {
       // What it reads is of the time when its transaction began.
       connection.release();
-      this.#reader.toPrimary();
+      this.#toPrimary();
       return;
     }
     if (server.session.state.key === wanted.state.key) this.#awaitIfNeeded(connection, chosen);
@@ -83,7 +94,7 @@ export class ReadRun {
     const restore = restoreState(server.session.state, wanted.state, this.#cluster.baseline);
     if (restore.kind === 'unfit') {
       connection.destroy();
-      this.#reader.toPrimary();
+      this.#toPrimary();
       return;
     }
     const { schema, set } = restore;
@@ -104,7 +115,7 @@ export class ReadRun {
         }
         if (isLoss(failure)) this.#cluster.failed(server.node.name, failure);
         connection.destroy();
-        this.#reader.toPrimary();
+        this.#toPrimary();
       });
     }
   }
@@ -128,7 +139,7 @@ export class ReadRun {
       if (isLoss(error)) this.#cluster.failed(connection.server.node.name, error);
       position.isLate = true;
       connection.release();
-      this.#reader.toPrimary();
+      this.#toPrimary();
     });
   }
 
@@ -168,14 +179,14 @@ export class ReadRun {
     const { name } = connection.server.node;
     if (isLoss(error)) {
       this.#cluster.failed(name, error);
-      this.#failed.add(name);
+      this.#failed = new Set(this.#failed).add(name);
       process.nextTick(() => this.start());
       return true;
     }
     if (isRefusedWrite(error)) {
       const { digest } = this.#known;
       if (digest !== undefined && this.#cluster.texts.digests.isSingle(digest)) digest.refusedByReplica = true;
-      process.nextTick(() => this.#reader.toPrimary());
+      process.nextTick(() => this.#toPrimary());
       return true;
     }
     withRoute(error, { to: 'replica', reason: this.#known.classification.reason, node: name });
