@@ -106,7 +106,7 @@ export class QueryCall implements Call {
     let answered = false;
     let taken = false;
     const failed = (error: QueryError): void => {
-      connection.off('error', failed);
+      connection.off('error', lost);
       taken = !answered && intercept(error);
       if (!taken) outer.emit('error', error);
     };
@@ -120,9 +120,13 @@ export class QueryCall implements Call {
     });
     inner.once('error', failed);
     // To a query without a callback mysql2 does not tell that its connection is gone.
-    connection.once('error', failed);
+    const lost = (error: QueryError): void => {
+      failed(error);
+      if (!taken) inner.emit('end');
+    };
+    connection.once('error', lost);
     inner.once('end', () => {
-      connection.off('error', failed);
+      connection.off('error', lost);
       if (!taken) outer.emit('end');
     });
     return connection.runQuery(inner);

@@ -160,7 +160,7 @@ export class ReadRun {
       command = connection.server.expecting(this.#known, () => this.#call.begin(connection, intercept));
     } catch (error) {
       ended();
-      connection.release();
+      this.#reader.ended(connection);
       this.#call.fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }

@@ -1,6 +1,6 @@
 import type { PoolConnection } from 'mysql2/promise';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { clusterInfo, freshSchema, untilReplicated } from '../cluster.js';
+import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { eventually } from '../proxy.js';
 import { openPool, ranOn, value, type Row } from './driver.js';
 
@@ -164,3 +164,32 @@ test('a replica’s connection with a transaction of somebody open on it answers
   again.release();
   expect(await ranOn(pool)).toBe(2);
 });
+
+test.each(['with a callback', 'as a stream'])(
+  'a read %s whose connection is killed runs elsewhere, and its session goes on',
+  async (how) => {
+    const sql = `SELECT SLEEP(1) AS s, '${how}' AS how`;
+    const running =
+      how === 'as a stream'
+        ? connection.connection.query(sql).stream().toArray()
+        : connection.query<Row[]>(sql).then(([rows]) => rows);
+    await eventually(async () => expect(await killRunning(sql)).toBe(1));
+    expect(await running).toEqual([{ s: 0, how }]);
+    await connection.query('INSERT INTO t (v) VALUES (4)');
+    expect(await value(connection, 'SELECT COUNT(*) > 0 FROM t WHERE v = 4')).toBe(1);
+  },
+);
+
+/** @returns how many connections to replicas were running it, and are no more */
+async function killRunning(sql: string): Promise<number> {
+  let killed = 0;
+  for (const index of [1, 2]) {
+    const root = await connectDirect(index, clusterInfo().accounts.root);
+    const find = 'SELECT ID AS id FROM performance_schema.processlist WHERE INFO = ?';
+    const [rows] = await root.query<Row[]>(find, [sql]);
+    for (const { id } of rows) await root.query('KILL ?', [id]);
+    killed += rows.length;
+    root.destroy();
+  }
+  return killed;
+}
