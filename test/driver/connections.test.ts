@@ -1,5 +1,7 @@
+import type { Connection } from 'mysql2';
 import type { PoolConnection } from 'mysql2/promise';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { seenAs } from '../../driver/mysql2/seen-as.js';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { eventually } from '../proxy.js';
 import { openPool, ranOn, value, type Row } from './driver.js';
@@ -171,7 +173,7 @@ test.each(['with a callback', 'as a stream'])(
     const sql = `SELECT SLEEP(1) AS s, '${how}' AS how`;
     const running =
       how === 'as a stream'
-        ? connection.connection.query(sql).stream().toArray()
+        ? seenAs<Connection>(connection.connection).query(sql).stream().toArray()
         : connection.query<Row[]>(sql).then(([rows]) => rows);
     await eventually(async () => expect(await killRunning(sql)).toBe(1));
     expect(await running).toEqual([{ s: 0, how }]);
