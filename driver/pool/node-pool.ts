@@ -16,14 +16,13 @@ export class NodePool extends core.Pool {
   readonly #comforts: Comforts;
   readonly #isPlain: boolean;
   readonly #lent = new Map<CoreConnection, () => void>();
+  /** When each was handed out first: it had just been made. */
   readonly #madeAtMs = new WeakMap<CoreConnection, number>();
 
   constructor(settings: PoolSettings, comforts: Comforts) {
     super({ config: settings });
     this.#comforts = comforts;
     this.#isPlain = Object.values(comforts).every((value) => value === undefined);
-    if (comforts.maxLifetime === undefined) return;
-    this.on('connection', (connection: CoreConnection) => this.#madeAtMs.set(connection, Date.now()));
   }
 
   /** How many there are, are free, and are waited for. */
@@ -78,7 +77,11 @@ export class NodePool extends core.Pool {
       }
       const { maxLifetime = Infinity, validateAfterIdle = Infinity } = this.#comforts;
       const nowMs = Date.now();
-      if (nowMs - (this.#madeAtMs.get(connection) ?? nowMs) > maxLifetime) {
+      const madeAtMs = this.#madeAtMs.get(connection);
+      if (madeAtMs === undefined) {
+        this.#madeAtMs.set(connection, nowMs);
+        callback(null, connection);
+      } else if (nowMs - madeAtMs > maxLifetime) {
         connection.destroy();
         this.#acquire(callback);
       } else if (nowMs - connection.lastActiveTime > validateAfterIdle) {
