@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LexMode } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { DEFAULTS } from '../../src/defaults.js';
@@ -51,6 +52,8 @@ export class Cluster extends EventEmitter implements SessionHost {
   #fresh: Session | undefined;
   #isReady = false;
   #isEnded = false;
+  #hurrying: Promise<void> | undefined;
+  #mayLookAtMs = 0;
   #lastPrimary: string | undefined;
   #waiting: (() => void)[] | undefined;
 
@@ -168,9 +171,10 @@ export class Cluster extends EventEmitter implements SessionHost {
     this.#monitor.connectionFailed(node, message);
   }
 
-  /** Looks at all nodes now. */
+  /** Looks at all nodes now, or as soon as that is not too soon after the last time, however many statements ask for it. */
   async hurry(): Promise<void> {
-    if (!this.#isEnded) await this.#monitor.hurry();
+    this.#hurrying ??= this.#look();
+    return this.#hurrying;
   }
 
   async askPrimary(): Promise<Node | undefined> {
@@ -219,13 +223,19 @@ export class Cluster extends EventEmitter implements SessionHost {
     for (const pool of pools) pool.end(ended);
   }
 
+  async #look(): Promise<void> {
+    const waitMs = this.#mayLookAtMs - performance.now();
+    if (waitMs > 0) await delay(waitMs);
+    if (!this.#isEnded) await this.#monitor.hurry();
+    this.#mayLookAtMs = performance.now() + DEFAULTS.driverUrgentIntervalMs;
+    this.#hurrying = undefined;
+  }
+
   async #askUntilKnown(): Promise<Node | undefined> {
     while (!this.#isEnded) {
       const primary = await this.#monitor.askPrimary();
       if (primary !== undefined) return primary;
-      await new Promise((resolve) => {
-        setTimeout(resolve, DEFAULTS.driverUrgentIntervalMs).unref();
-      });
+      await delay(DEFAULTS.driverUrgentIntervalMs);
     }
     return undefined;
   }
