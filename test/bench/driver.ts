@@ -32,11 +32,12 @@ export async function benchDriver({ rounds, statements }: { rounds: number; stat
     const bare = mysql2.createPool({ ...address(replica), ...accounts.app });
     const poolCluster = mysql2.createPoolCluster();
     for (const node of [replica, other]) poolCluster.add(`${node.port}`, { ...address(node), ...accounts.app });
-    const ours = createPool({ nodes: nodes.map(address), ...accounts.app });
+    const split = (...of: ClusterNode[]): Pool => createPool({ nodes: of.map(address), ...accounts.app });
     const clients: Client[] = [
       clientOf('a pool of mysql2', bare),
-      { ...clientOf('its PoolCluster', poolCluster.of('*')), end: async () => poolCluster.end() },
-      clientOf('the driver', ours),
+      clientOf('the driver, with one replica', split(nodes[0], replica)),
+      { ...clientOf('its PoolCluster, of two servers', poolCluster.of('*')), end: async () => poolCluster.end() },
+      clientOf('the driver, with two replicas', split(...nodes)),
       { ...clientOf('a pool of mysql2, again', bare), end: async () => {} },
     ];
     for (const kind of ['query', 'execute'] as const) {
