@@ -12,6 +12,9 @@ import type { ConnectionLease, RoutedConnection } from '../session/routed-connec
 /** What a single statement may leave behind is on the server, not on its connection. */
 const LEAVES_NOTHING: ReadonlySet<string> = new Set(['write', 'ddl', 'read']);
 
+/** What concerns nothing but the connection, whatever server that is to. */
+const OF_CONNECTION: ReadonlySet<string> = new Set(['session-state', 'diagnostics', 'connection-id']);
+
 /**
  * A session of an application, from `getConnection()` to `release()`. It is the one on its connection; reads that certainly need nothing of
  * it run on replicas, one at a time, while other commands of the session wait as they would behind each other on one connection.
@@ -146,11 +149,11 @@ export class Lease implements ConnectionLease {
   /** On the connection itself. If that is to a server that is no primary: what needs nothing of the session runs on the one that is. */
   #onPrimary(known: KnownStatement, call: Call, route: Route): void {
     const { server } = this.#connection;
-    if (this.#isOfPrimary()) {
+    const { classification } = known;
+    if (this.#isOfPrimary() || OF_CONNECTION.has(classification.reason)) {
       this.#here(known, call);
       return;
     }
-    const { classification } = known;
     const isFree = server.isFree && server.session.state.key === this.#cluster.freshSession.state.key;
     if (isFree && classification.pins.length === 0 && LEAVES_NOTHING.has(classification.reason)) {
       this.#isElsewhere = true;
