@@ -3,19 +3,22 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // The time-out is for what hangs: nothing depends on speed.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           name: 'integration',
           include: [
             'test/integration/**/*.test.ts',
             'test/differential/**/*.test.ts',
+            'test/faults/**/*.test.ts',
             'test/clients/**/*.test.ts',
             'test/mariadb/**/*.test.ts',
             'test/driver/**/*.test.ts',
           ],
           // One cluster for the whole run, started only when a file of this project is to run.
           globalSetup: ['test/global-setup.ts'],
+          setupFiles: ['test/end-raw-clients.ts'],
           // The servers need the cores that further test files would take.
           fileParallelism: false,
           sequence: { groupOrder: 1 },

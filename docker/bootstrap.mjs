@@ -3,7 +3,7 @@
  * What `npm start`, `npm test` and the others run: brings a fresh checkout to the point where the verb can work (dependencies, dist/), then
  * runs it. Node's own modules only, since nothing is installed yet. stdout belongs to the verb.
  *
- *   node docker/bootstrap.mjs demo|rwsplit|test|bench|corpus|fuzz [ARGUMENT…]
+ *   node docker/bootstrap.mjs demo|rwsplit|test|bench|corpus|fuzz|simulate [ARGUMENT…]
  */
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -34,7 +34,7 @@ const BUILDS = {
     output: 'dist',
     args: ['-p', 'tsconfig.json'],
   },
-  // The benchmarks, the corpus check and the fuzzer are TypeScript outside of the package. Below dist/, they find the same package.json and node_modules as all else.
+  // The benchmarks, the corpus check, the fuzzer and the simulator are TypeScript outside of the package. Below dist/, they find the same package.json and node_modules as all else.
   bench: {
     sources: ['src', 'proxy', 'driver', 'docker', 'test', 'tsconfig.json'],
     output: 'dist/bench',
@@ -49,6 +49,7 @@ const VERBS = {
   bench: (args) => runMain('bench', 'dist/bench/test/bench/main.js', args),
   corpus: (args) => runMain('bench', 'dist/bench/test/corpus/main.js', args),
   fuzz: (args) => runMain('bench', 'dist/bench/test/fuzz/main.js', args),
+  simulate: (args) => runMain('bench', 'dist/bench/test/simulator/main.js', args),
   test: runTests,
 };
 

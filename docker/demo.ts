@@ -43,6 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
     await checkFree(listen);
     const cluster = await startCluster({
       replicaCount: Number(values.replicas),
+      semiSync: Number(values.replicas) > 1,
       signal: stopped.signal,
       onProgress: tell,
     });
@@ -71,17 +72,19 @@ async function serve(
       nodes: cluster.nodes.map(({ name, host, port }) => ({ name, host, port })),
       monitor: cluster.accounts.monitor,
       poolMax: DEFAULTS.poolMax,
+      coordinator: { kind: 'alone' },
+      failover: { account: cluster.accounts.failover, rebuilds: true },
       // TLS as `rwsplit proxy` has it by default.
       dataDirectory: join(cacheDirectory(), 'demo'),
       clients: { tls: { mode: 'preferred' }, compression: COMPRESSION_ALGORITHMS },
       servers: { tls: { mode: 'preferred' } },
     },
-    createLog('warn'),
+    createLog(showsOff ? 'error' : 'warn'),
   );
   const bound = firstTcp(await proxy.start());
   try {
     process.stdout.write(describe(cluster, bound));
-    if (showsOff) return await smoke(cluster, bound, process.stdout);
+    if (showsOff) return await smoke(cluster, bound, process.stdout, () => proxy.snapshot);
     process.stdout.write('Ctrl-C takes it all down.\n');
     await stopped.promise;
     return 0;

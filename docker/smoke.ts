@@ -1,6 +1,8 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import type { Cluster } from './cluster/cluster.js';
+import type { Snapshot } from '../src/topology/snapshot.js';
 import { waitUntil } from './cluster/wait-until.js';
+import { showFailover, type FailoverShown } from './smoke-failover.js';
 
 /** One line of the table: what was done, where it ran, and whether that is where it belongs. */
 interface Shown {
@@ -25,21 +27,42 @@ export async function smoke(
   cluster: Cluster,
   proxy: { readonly host: string; readonly port: number },
   out: { write(text: string): unknown },
+  snapshot: () => Snapshot,
 ): Promise<number> {
   const client = await createConnection({ ...proxy, ...cluster.accounts.app });
   const servers = await Promise.all(
     cluster.nodes.map(async ({ host, port }) => createConnection({ host, port, ...cluster.accounts.root })),
   );
+  // One of them is killed.
+  for (const server of servers) server.on('error', () => {});
   try {
     const shown = await showEverything(cluster, client, servers);
     out.write(table(shown));
+    if (cluster.nodes.length > 2) {
+      const failover = await showFailover(cluster, proxy, snapshot);
+      out.write(`\n${describeFailover(failover)}`);
+      const { killed, promoted, returnedAs, lost, otherErrors } = failover;
+      const kept = promoted !== killed && returnedAs === 'replica' && lost === 0 && otherErrors === 0;
+      shown.push({ what: 'failover', ranOn: promoted, promised: 'another node, nothing lost', kept });
+    }
     const broken = shown.filter((it) => !it.kept).length;
     out.write(broken === 0 ? '\nAll as promised.\n' : `\n${broken} of ${shown.length} not as promised.\n`);
     return broken === 0 ? 0 : 1;
   } finally {
     await client.end();
-    for (const server of servers) await server.end();
+    for (const server of servers) server.destroy();
   }
+}
+
+function describeFailover(it: FailoverShown): string {
+  return [
+    `${it.killed}, the primary, was killed while clients wrote: ${it.promoted} is the primary now.`,
+    `  from the kill to the next acknowledged write   ${it.ms} ms`,
+    `  acknowledged writes                            ${it.acknowledged}, of which lost: ${it.lost}`,
+    `  errors of clients                              ${it.otherErrors}, and ${it.unknown} for writes that were under way, whose outcome nobody can know`,
+    `  ${it.killed}, started again                        ${it.returnedAs}`,
+    '',
+  ].join('\n');
 }
 
 async function showEverything(cluster: Cluster, client: Connection, servers: readonly Connection[]): Promise<Shown[]> {

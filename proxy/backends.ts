@@ -5,15 +5,17 @@ import { DIALECT_FLAGS } from '../src/protocol/capabilities.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import type { ServerDial } from '../src/runtime/dial-server.js';
-import { NodesShared } from '../src/runtime/node-shared.js';
+import { NodesShared, unlessGivenUp } from '../src/runtime/node-shared.js';
 import { ServerConnection } from '../src/runtime/server-connection.js';
 import { ServerPool, type PoolSettings } from '../src/runtime/server-pool.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
+import type { Health } from '../src/topology/health.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { PoolRow } from './admin/show-pools.js';
 import { Accounts, type Account } from './accounts.js';
 import { Gate } from './gate.js';
 import { encodeAttributes, handedOn, type AttributeScope } from './server-attributes.js';
+import { retriedWhileAway } from './retried-while-away.js';
 import type { Users } from './users.js';
 
 /** Access denied, with or without a password; an account that is locked, or was locked for failed logins. */
@@ -78,6 +80,20 @@ export class BackendGroup {
 
   get status(): Omit<PoolRow, 'user' | 'kind'>[] {
     return [...this.#pools].map(([node, pool]) => ({ node, ...pool.status }));
+  }
+
+  /** @returns how many connections to the node are in use, or waited for */
+  drain(node: string): number {
+    const pool = this.#pools.get(node);
+    if (pool === undefined) return 0;
+    pool.reclaimOld();
+    const { connections, idle, waiting } = pool.status;
+    return connections - idle + waiting;
+  }
+
+  /** Sessions that can do without a connection that they keep to the node give it back. */
+  reclaim(node: string): void {
+    this.#pools.get(node)?.reclaimAll();
   }
 
   /** A client's session uses these connections, until {@link left}. */
@@ -187,9 +203,30 @@ export class Backends {
     );
   }
 
-  /** Ends all connections to a node at once. */
-  drop(node: string): void {
-    this.#nodes.drop(node);
+  /** A node gets nothing new. @returns how many connections there are busy, kept by a session, or waited for */
+  drain(node: string): number {
+    let inUse = 0;
+    for (const [, account] of this.accounts.entries()) {
+      for (const group of account.groups.values()) inUse += group.drain(node);
+    }
+    return inUse;
+  }
+
+  /** Sessions give back what they keep of a node's connections, as far as nothing is lost with it. */
+  reclaim(node: string): void {
+    for (const [, account] of this.accounts.entries()) {
+      for (const group of account.groups.values()) group.reclaim(node);
+    }
+  }
+
+  /** Ends all connections to a node at once. @param isGone it is of no use to tell it */
+  drop(node: string, isGone: boolean): void {
+    this.#nodes.drop(node, isGone);
+  }
+
+  /** The node does not answer: nobody is to wait for a connection to it. What runs there may still have its answer. */
+  giveUpDials(node: string): void {
+    this.#nodes.giveUpDials(node);
   }
 
   /** Ends all connections. */
@@ -211,16 +248,19 @@ export class Backends {
   }
 
   async #open(dial: ServerDial): Promise<ServerConnection> {
-    return this.#checks.pass(async () => this.#openAnywhere(dial));
+    return this.#checks.pass(async () => retriedWhileAway(async () => this.#openAnywhere(dial)));
   }
 
   /** The primary is asked first: it knows of a changed password before any replica does. */
   async #openAnywhere(dial: ServerDial): Promise<ServerConnection> {
-    const { primary, replicas, problem } = this.#snapshot();
+    const { primary, nodes, problem } = this.#snapshot();
+    // A late replica knows who may log in as well as any.
+    const others = nodes.filter((it) => it !== primary && it.role === 'replica' && ASKED.has(it.health));
     let unreachable: unknown;
-    for (const node of primary === undefined ? replicas : [primary, ...replicas]) {
+    for (const node of primary === undefined ? others : [primary, ...others]) {
       try {
-        return await ServerConnection.open(node.address, dial, DEFAULTS.serverLoginTimeoutMs);
+        const opening = ServerConnection.open(node.address, dial, DEFAULTS.serverLoginTimeoutMs);
+        return await unlessGivenUp(this.#nodes.of(node.address), opening);
       } catch (error) {
         if (error instanceof LoginRefused) throw error;
         unreachable ??= error;
@@ -230,6 +270,8 @@ export class Backends {
     throw new RwsplitError('no-primary', problem ?? 'no server can be reached to check the login');
   }
 }
+
+const ASKED: ReadonlySet<Health> = new Set(['up', 'lagging', 'suspect']);
 
 /** For those who watch. */
 function kindOf(

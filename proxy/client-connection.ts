@@ -179,6 +179,11 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     return this.#phase === 'idle' && this.#runner?.session.inTransaction !== true;
   }
 
+  /** Whether something is under way on the primary that cannot move to another one. */
+  get isAtWork(): boolean {
+    return this.#runner?.isAtWork === true;
+  }
+
   get pendingBytes(): number {
     return this.#wire.pendingBytes;
   }
@@ -463,8 +468,8 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.#response = response;
     this.#group = group;
     group.entered();
-    const level = entrance.users.find(response.user)?.consistency ?? this.#context.consistency;
-    const freshness = new Freshness(level, cluster.committed);
+    const { consistency = this.#context.consistency, maxLagMs } = entrance.users.find(response.user) ?? {};
+    const freshness = new Freshness(consistency, cluster.committed, maxLagMs);
     const session = new Session(response.database, group.baseline, group.serverVersion, freshness);
     this.#runner = new SessionRunner(session, group, cluster, this);
     this.#commands = new Commands(this.#runner, this, {

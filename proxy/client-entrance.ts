@@ -1,3 +1,4 @@
+import { retriedWhileAway } from './retried-while-away.js';
 import type { TLSSocket } from 'node:tls';
 import { LoginRefused, RwsplitError } from '../src/errors.js';
 import {
@@ -184,7 +185,7 @@ export class ClientEntrance {
       throw new RwsplitError('access-denied', `the client's certificate is not made out to '${user}'`);
     }
     const group = await this.#backends.logIn(response, password, this.#origin.address);
-    if (database !== '') await enterSchema(group, database, this.#snapshot());
+    if (database !== '') await retriedWhileAway(async () => enterSchema(group, database, this.#snapshot()));
     return group;
   }
 

@@ -3,6 +3,7 @@ import type { DigestEntry } from '../src/classify/digest-table.js';
 import type { Message } from '../src/protocol/framing.js';
 import type { ResponseShape } from '../src/protocol/response-place.js';
 import type { Route } from '../src/routing/route.js';
+import { countsRows } from '../src/session/found-rows.js';
 import type { BinlogSource } from './binlog-source.js';
 import type { ClientStatement } from './client-statement.js';
 
@@ -43,11 +44,10 @@ export function textOf({ message, textStart, statement }: CommandRun): Buffer | 
   return textStart === undefined ? undefined : message.body.subarray(textStart);
 }
 
-/** SHOW WARNINGS or SHOW ERRORS, whose rows are none to FOUND_ROWS(). Those of SHOW COUNT(*) … are. */
-export function showsDiagnostics(run: CommandRun): boolean {
-  if (run.classification.reason !== 'diagnostics') return false;
-  const text = textOf(run)?.toString('latin1') ?? '';
-  return /\bSHOW\b/i.test(text) && !/\bCOUNT\b/i.test(text);
+/** Whether the rows that it gave are what FOUND_ROWS() counts from then on. */
+export function givesCountedRows({ message, textStart, statement }: CommandRun): boolean {
+  if (statement.kind === 'execute') return countsRows(statement.statement.sql, 0);
+  return textStart !== undefined && countsRows(message.body, textStart);
 }
 
 /** A replica refuses what writes. On the primary nothing but the class is to be relied on, and a hint may be mistaken. */

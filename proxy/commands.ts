@@ -139,8 +139,13 @@ export class Commands {
   }
 
   #answerOwn(own: OwnStatement, message: Message): void {
-    if (typeof own === 'object') this.#freshness.set(own, message);
-    else if (own === 'token') this.#freshness.showToken(this.client.capabilities, message);
+    if (typeof own === 'object' && own.kind === 'setting') this.#freshness.set(own, message);
+    else if (typeof own === 'object' && own.kind === 'promotion') {
+      const { status } = this.#runner.session;
+      void this.#admin
+        .promote(own, this.client, status, message.nextSequenceId)
+        .then((packets) => this.dispatch.answer(packets));
+    } else if (own === 'token') this.#freshness.showToken(this.client.capabilities, message);
     else {
       const { status } = this.#runner.session;
       this.dispatch.answer(this.#admin.answer(own, this.client, status, message.nextSequenceId));

@@ -1,6 +1,9 @@
+import type { Policy } from '../src/failover/durability.js';
+import type { Preference } from '../src/failover/view.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { TlsMode, TlsVersion } from '../src/protocol/tls-mode.js';
 import type { Rule } from '../src/routing/rules.js';
+import type { CoordinatorSettings } from '../src/runtime/coordinator/coordinator-of.js';
 import type { MonitorAccount } from '../src/runtime/monitor-login.js';
 import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
@@ -21,6 +24,8 @@ export interface ProxyOptions {
   readonly listen: readonly ListenAddress[];
   readonly nodes: readonly NodeAddress[];
   readonly monitor: MonitorAccount;
+  /** Between two looks at a node; see `defaults.ts` for what counts when absent. */
+  readonly monitorIntervalMs?: number | undefined;
   /** Servers that the named ones tell of are used, too; so when absent. */
   readonly discovery?: boolean | undefined;
   /** A replica that is later gets no new reads. */
@@ -40,6 +45,10 @@ export interface ProxyOptions {
   readonly clients?: ClientOptions | undefined;
   readonly servers?: ServerOptions | undefined;
   readonly limits?: LimitOptions | undefined;
+  /** Who may promote. Nobody here when absent: who is the primary is followed. */
+  readonly coordinator?: CoordinatorSettings | undefined;
+  readonly failover?: FailoverOptions | undefined;
+  readonly hold?: HoldOptions | undefined;
   /** None need be named. */
   readonly users?: readonly UserOptions[] | undefined;
 }
@@ -98,4 +107,27 @@ export interface LimitOptions {
   readonly packetBytes?: number | undefined;
   readonly loginTimeoutMs?: number | undefined;
   readonly idleTimeoutMs?: number | undefined;
+}
+
+/** How a dead primary is replaced; see `defaults.ts` for what counts when absent. */
+export interface FailoverOptions {
+  /** Who does it on the servers; the monitor's account when absent. */
+  readonly account?: MonitorAccount | undefined;
+  /** `lossless` when absent. */
+  readonly policy?: Policy | undefined;
+  readonly drainTimeoutMs?: number | undefined;
+  readonly pauseMs?: number | undefined;
+  /** As replicas log in to their source; what a replica knows of that when absent. */
+  readonly replication?: MonitorAccount | undefined;
+  /** A node with transactions that the primary lacks gets the primary's data by CLONE; not when absent. */
+  readonly rebuilds?: boolean | undefined;
+  /** Of nodes, by their names. */
+  readonly preferences?: ReadonlyMap<string, Preference> | undefined;
+}
+
+/** What waits while there is no primary. */
+export interface HoldOptions {
+  readonly timeoutMs?: number | undefined;
+  readonly max?: number | undefined;
+  readonly bytes?: number | undefined;
 }

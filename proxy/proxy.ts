@@ -12,9 +12,11 @@ import { PrimaryReads } from '../src/runtime/primary-reads.js';
 import { StoredFunctions } from '../src/runtime/stored-functions.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
+import type { Route } from '../src/routing/route.js';
 import { Rules } from '../src/routing/rules.js';
 import { ReadBalance } from '../src/topology/read-balance.js';
 import { Commits } from '../src/session/commits.js';
+import { WriteHold } from '../src/runtime/write-hold.js';
 import { KnownPositions } from '../src/session/known-positions.js';
 import { WaitCounts } from '../src/session/wait-counts.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
@@ -27,6 +29,8 @@ import { ClientLimits, type Admission } from './listen/limits.js';
 import { isUnixSocket, Listeners, type ListenAddress } from './listen/listeners.js';
 import { Networks, plainAddress } from './listen/networks.js';
 import { packageVersion } from './package-version.js';
+import type { Supervisor } from '../src/runtime/failover/supervisor.js';
+import { openSupervisor } from './open-supervisor.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { ProxyOptions } from './options.js';
 import type { ClientTls } from './tls/client-tls.js';
@@ -50,6 +54,8 @@ export class Proxy {
   readonly #users: Users;
   readonly #committed = new Commits();
   readonly #waits = new WaitCounts();
+  readonly #writes: WriteHold;
+  readonly #supervisor: Supervisor | undefined;
   readonly #serverTls: ServerTls;
   readonly #limits: ClientLimits;
   readonly #proxies: Networks;
@@ -89,8 +95,30 @@ export class Proxy {
       nodes: options.nodes,
       discovery: options.discovery ?? true,
       maxLagMs: options.maxLagMs ?? DEFAULTS.maxLagMs,
+      intervalMs: options.monitorIntervalMs ?? DEFAULTS.probeIntervalMs,
+      drain: (node: string) => this.#backends.drain(node),
     };
     this.#monitor = new Monitor(monitored, login, (snapshot, before) => this.#topologyChanged(snapshot, before));
+    this.#writes = new WriteHold(
+      {
+        timeoutMs: options.hold?.timeoutMs ?? DEFAULTS.holdTimeoutMs,
+        max: options.hold?.max ?? DEFAULTS.holdMax,
+        bytes: options.hold?.bytes ?? DEFAULTS.holdBytes,
+      },
+      () => this.#monitor.snapshot,
+    );
+    this.#supervisor = openSupervisor(
+      options,
+      this.#serverTls,
+      {
+        snapshot: () => this.#monitor.snapshot,
+        appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
+        leftAlone: () => nodesByCommand(this.#monitor.snapshot),
+        hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
+        release: () => this.#writes.open(),
+      },
+      log,
+    );
     this.#functions = new StoredFunctions(
       login,
       () => this.#monitor.snapshot.primary,
@@ -99,7 +127,7 @@ export class Proxy {
     );
     this.#backends = new Backends(
       () => this.#monitor.snapshot,
-      (node, why) => this.#monitor.connectionFailed(node, why),
+      (node, why) => this.#connectionFailed(node, why),
       {
         min: options.pool?.min ?? 0,
         max: options.poolMax,
@@ -128,6 +156,7 @@ export class Proxy {
     const rsaKey = await openPasswordKey(dataDirectory);
     this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
     await this.#monitor.start();
+    await this.#supervisor?.start();
     // Without a primary, reads are served all the same; without a single node nothing is.
     if (this.snapshot.problem !== undefined && this.snapshot.replicas.length === 0) {
       await this.stop();
@@ -150,10 +179,11 @@ export class Proxy {
         snapshot: () => this.#monitor.snapshot,
         loads: this.#balance.loads,
         primaryReads: this.#primaryReads,
+        writes: this.#writes,
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
-        lost: (node, why) => this.#monitor.connectionFailed(node, why),
+        lost: (node, why) => this.#connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
-        ran: (node, run) => this.#ran(node, run),
+        ran: (node, run, route) => this.#ran(node, run, route),
         refused: (node, run, error, ofStatement) => this.#refused(node, run, error, ofStatement),
       },
       backends: this.#backends,
@@ -168,6 +198,8 @@ export class Proxy {
         sessions: () => [...this.#clients].flatMap((client) => client.status ?? []),
         pools: () => this.#backends.pools,
         snapshot: () => this.#monitor.snapshot,
+        command: (node, event) => this.#monitor.command(node, event),
+        promoter: this.#supervisor,
         waits: this.#waits,
       }),
       entrance: {
@@ -206,7 +238,9 @@ export class Proxy {
       for (const client of this.#clients) if (client.idle) client.shutDown();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    this.#writes.stop();
     for (const client of this.#clients) client.destroy();
+    await this.#supervisor?.stop();
     this.#monitor.stop();
     this.#functions.stop();
     this.#clientTls?.stop();
@@ -265,13 +299,13 @@ export class Proxy {
     for (const client of this.#clients) client.endIfIdle(this.#times.nowMs);
   }
 
-  #ran(node: string, run: CommandRun): void {
+  #ran(node: string, run: CommandRun, route: Route): void {
     if (this.#functions.known.size > 0 && mayChangeFunctions(run)) this.#functions.forget();
-    this.#count(node, run);
+    run.digest?.ran(node, route.to, route.reason);
+    this.#count(node, route);
   }
 
-  #count(node: string, { route, digest }: CommandRun): void {
-    digest?.ran(node, route.to, route.reason);
+  #count(node: string, route: Route): void {
     const reasons = this.#counts.get(node);
     const count = reasons?.get(route.reason);
     if (count !== undefined) count.statements++;
@@ -288,7 +322,34 @@ export class Proxy {
     this.#log.warn({ digest: digest.hash, statement: digest.text, node, errno }, what);
   }
 
+  #connectionFailed(node: string, why: string): void {
+    this.#monitor.connectionFailed(node, why);
+    this.#supervisor?.connectionFailed(node);
+  }
+
+  /** @param left the old primary: nobody waits any more for what it does not answer */
+  async #appoint(serverUuid: string, left: string | undefined): Promise<void> {
+    await this.#monitor.appoint(serverUuid);
+    this.#writes.look();
+    if (left !== undefined && left !== this.snapshot.primary?.address.name) this.#backends.drop(left, true);
+  }
+
+  /** Nothing new begins on the primary. @returns how many sessions have not come to an end there in time */
+  async #holdWrites(node: string, waitMs: number): Promise<number> {
+    this.#writes.close();
+    const untilMs = performance.now() + waitMs;
+    for (;;) {
+      this.#backends.reclaim(node);
+      let running = 0;
+      for (const client of this.#clients) if (client.isAtWork) running++;
+      if (running === 0 || performance.now() >= untilMs) return running;
+      await new Promise((resolve) => setTimeout(resolve, HOLD_LOOK_MS));
+    }
+  }
+
   #topologyChanged(snapshot: Snapshot, before: Snapshot): void {
+    this.#writes.look();
+    this.#supervisor?.topologyChanged(snapshot);
     const nodes = Object.fromEntries(snapshot.nodes.map(({ address, role }) => [address.name, role]));
     const primary = snapshot.primary?.address.name;
     if (snapshot.problem !== before.problem || primary !== before.primary?.address.name) {
@@ -300,11 +361,22 @@ export class Proxy {
       const known = before.nodes.find((it) => it.address.name === name);
       if (known?.health === health) continue;
       // Reads that have had no answer run elsewhere. What runs on the primary may have been executed.
-      if (health === 'down' && known?.role === 'replica') this.#backends.drop(name);
+      if (health === 'down') this.#backends.giveUpDials(name);
+      const isOver = health === 'down' || health === 'maintenance';
+      if (isOver && known !== undefined && known.role !== 'primary') this.#backends.drop(name, health === 'down');
       const level = health === 'up' ? 'info' : 'warn';
       this.#log[level]({ node: name, role, health, was: known?.health }, `${name} is ${health}${why && `: ${why}`}`);
     }
   }
+}
+
+/** How often it is looked whether all has come to an end on the primary. */
+const HOLD_LOOK_MS = 2;
+
+/** Out of service by an operator's word: nothing is done there. */
+function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
+  const commanded = nodes.filter(({ health }) => health === 'draining' || health === 'maintenance');
+  return new Set(commanded.map(({ address }) => address.name));
 }
 
 const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;

@@ -62,6 +62,13 @@ export class SessionRunner implements RelayEnd {
     return primary !== undefined || transaction !== undefined;
   }
 
+  /** Whether something is under way on the primary that would be lost if that were another node now: reads can be asked again. */
+  get isAtWork(): boolean {
+    const { state, kept } = this.#context;
+    if (kept.primary !== undefined && this.session.mustGoOn) return true;
+    return state.role === 'primary' && state.connection !== undefined && state.run?.classification.reason !== 'read';
+  }
+
   get status(): RunnerStatus {
     return statusOf(this.#context.state, this.#context.kept);
   }

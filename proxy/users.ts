@@ -15,6 +15,8 @@ export interface UserOptions {
   readonly connections?: number | undefined;
   /** How fresh the user's reads are; as all others' when absent. */
   readonly consistency?: Consistency | undefined;
+  /** Replicas that are later serve none of the user's reads; as all others' when absent. */
+  readonly maxLagMs?: number | undefined;
   /** From where the user's clients follow the binary log; the primary when absent. */
   readonly binlogFrom?: BinlogFrom | undefined;
 }

@@ -40,6 +40,8 @@ export const DEFAULTS = {
   /** After a failed connection attempt the next waits so long, doubled with each failure, up to the maximum. */
   backOffMinMs: 50,
   backOffMaxMs: 2_000,
+  /** A read that has had no answer runs elsewhere when its server is lost: so often at the most. */
+  lossesPerRead: 10,
   /** Statements that one server connection keeps prepared; the least recently used is closed first. */
   preparedPerConnection: 200,
   /** The same for all connections to one node: half of what MySQL allows all clients of a server by default. */
@@ -77,10 +79,20 @@ export const DEFAULTS = {
   maxLagMs: 10_000,
   /** Reads that the primary answers at once because no replica can: half of a user's connections are left for writes. */
   primaryReads: 50,
-  /** A node that has come back gets its full part of the reads after so long. */
+  /** A node that has come back gets its full part of the reads after so long at the most. */
   slowStartMs: 10_000,
+  /** What the last statement left, warnings or an error, keeps its connection at least so long from being drained. */
+  drainHeldMs: 2_000,
   /** A discovered node that is down, and that nobody tells of any more, is forgotten after so long. */
   forgetNodeMs: 300_000,
+  /** Statements that wait for a primary: how long, how many, and with how much text. */
+  holdTimeoutMs: 10_000,
+  holdMax: 10_000,
+  holdBytes: 67_108_864,
+  /** For a replica that is to be promoted to apply what it has received. */
+  failoverDrainMs: 30_000,
+  /** After a failover there is no other one by itself for so long: whatever ended the first primary may end the next. */
+  failoverPauseMs: 600_000,
   /** How often it is looked whether stored functions have changed. */
   storedFunctionsIntervalMs: 5_000,
   storedFunctionsTimeoutMs: 10_000,
@@ -89,6 +101,22 @@ export const DEFAULTS = {
   storedFunctionBytes: 65_536,
   /** How long running statements get when the proxy is asked to stop. */
   drainTimeoutMs: 10_000,
+  /** So long a leadership lasts at etcd or the servers when its holder falls silent. */
+  leaseTtlMs: 5_000,
+  /** Which part of that earlier the holder itself takes it to be over. */
+  leaseMarginShare: 0.2,
+  /** After which part of that it is renewed, and the others look who leads. */
+  leaseRenewShare: 0.3,
+  /** One question of a coordinator to one etcd member or server. */
+  coordinatorRequestMs: 1_000,
+  /** A question with all its attempts at further etcd members. */
+  coordinatorCallMs: 2_000,
+  /** Between attempts after a failure. */
+  coordinatorRetryMs: 100,
+  /** What etcd may answer, in one message. */
+  coordinatorAnswerBytes: 1_048_576,
+  /** Below which all keys are in etcd. */
+  coordinatorKeyPrefix: 'rwsplit',
   /** What a server connection reads at once. */
   readBufferBytes: 65_536,
 } as const;

@@ -32,11 +32,11 @@ const ERRORS = {
   'server-lost': { errno: 2013, sqlState: 'HY000', outcome: 'unknown', logLevel: 'warn' },
   /** A server connection ended that held a session's state: the session ends with it. */
   'session-lost': { errno: 2013, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
-  /** The server of a read-only transaction went away. Nothing was written; MySQL's code for a deadlock makes clients begin anew. */
+  /** The server of a transaction went away before its COMMIT. Nothing was written; MySQL's code for a deadlock makes clients begin anew. */
   'transaction-lost': { errno: 1213, sqlState: '40001', outcome: 'not-executed', logLevel: 'warn' },
   /** A session's state could not be laid on another connection. */
   'state-not-restored': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
-  /** The connection with what the previous statement left was needed by another client. */
+  /** The connection with what the previous statement left was needed by another client, or its server is being drained. */
   'previous-lost': { errno: 1105, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
   /** A server wants a way to log in that we do not have. */
   'auth-plugin': { errno: 2059, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'warn' },
@@ -78,6 +78,8 @@ const ERRORS = {
   interrupted: { errno: 1317, sqlState: '70100', outcome: 'unknown', logLevel: 'debug', inMysqlWords: true },
   /** A SET of the proxy's own takes no such value. */
   'bad-setting': { errno: 1231, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
+  /** A command to a node that is not there, or that cannot do without it. */
+  'bad-command': { errno: 1210, sqlState: 'HY000', outcome: 'not-executed', logLevel: 'info' },
   /** What other users run is shown to the monitor's account only. */
   'admin-only': { errno: 1227, sqlState: '42000', outcome: 'not-executed', logLevel: 'info' },
   /** A user has more clients than the configuration allows. */

@@ -1,5 +1,8 @@
 import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, inject } from 'vitest';
+import { openServerTls } from '../proxy/tls/open-tls.js';
+import { createLog } from '../src/runtime/log.js';
+import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import type { ClusterInfo, NodeInfo } from './global-setup.js';
 
 const CATCH_UP_TIMEOUT_S = 30;
@@ -27,6 +30,11 @@ export async function connectDirect(nodeIndex: number, options: ConnectionOption
   const connection = await createConnection({ host, port, ...clusterInfo().accounts.app, ...options });
   open.push(connection);
   return connection;
+}
+
+/** How a monitor in this process gets to look at nodes. */
+export function monitorLogin(): MonitorLogin {
+  return new MonitorLogin(clusterInfo().accounts.monitor, openServerTls(undefined, createLog('silent')));
 }
 
 /** Makes an empty schema that all nodes have when this resolves. */

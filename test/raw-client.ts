@@ -1,6 +1,5 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { afterAll } from 'vitest';
 import { encryptPassword, scramble } from '../src/protocol/auth/caching-sha2.js';
 import { encodeClearPassword } from '../src/protocol/auth/clear-password.js';
 import { NATIVE_PASSWORD, nativeScramble } from '../src/protocol/auth/native-password.js';
@@ -47,10 +46,12 @@ const PS_OUT_PARAMS = 0x1000;
 const SILENCE_MS = 20_000;
 const EMPTY = Buffer.alloc(0);
 
-const open: RawClient[] = [];
-afterAll(() => {
-  for (const client of open.splice(0)) client.destroy();
-});
+const open = new Set<RawClient>();
+
+/** Ends those that are still there. */
+export function endRawClients(): void {
+  for (const client of open) client.destroy();
+}
 
 /** A client of the protocol's bare packets, with nothing of the proxy's own reading of answers in it. */
 export class RawClient {
@@ -78,7 +79,7 @@ export class RawClient {
   constructor(host: string, port: number) {
     this.socket = connect({ host, port, noDelay: true });
     this.#listen(this.socket);
-    open.push(this);
+    open.add(this);
   }
 
   #listen(socket: Socket): void {
@@ -87,6 +88,7 @@ export class RawClient {
     socket.on('close', () => {
       this.#ended = true;
       this.#wake?.();
+      if (socket === this.socket) open.delete(this);
     });
   }
 

@@ -11,6 +11,7 @@ export function newAccounts(): AllAccounts {
     root: newAccount('root'),
     monitor: newAccount('rwsplit_monitor'),
     app: newAccount('app'),
+    failover: newAccount('rwsplit_failover'),
     replication: newAccount('rwsplit_replication'),
   };
 }
@@ -31,7 +32,7 @@ export function initSql({ root }: AllAccounts): string {
 }
 
 /** Run once on the primary; the replicas get them by replication. */
-export function accountStatements({ monitor, app, replication }: AllAccounts): string[] {
+export function accountStatements({ monitor, app, failover, replication }: AllAccounts): string[] {
   return [
     createUser(replication),
     `GRANT REPLICATION SLAVE ON *.* TO ${replication.user}`,
@@ -42,6 +43,18 @@ export function accountStatements({ monitor, app, replication }: AllAccounts): s
     `GRANT REPLICATION CLIENT, REPLICATION SLAVE, PROCESS, SHOW_ROUTINE ON *.* TO ${monitor.user}`,
     // The state of each replication channel, worker and applied transaction, with times in microseconds.
     `GRANT SELECT ON performance_schema.* TO ${monitor.user}`,
+
+    createUser(failover),
+    // Replication: which source, whether it goes on. Variables: read-only or not, for now and after a restart, acknowledgements, offline mode.
+    // Connections: those of an older proxy. RELOAD: RESET REPLICA.
+    `GRANT REPLICATION CLIENT, REPLICATION SLAVE, PROCESS, RELOAD ON *.* TO ${failover.user}`,
+    `GRANT REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, PERSIST_RO_VARIABLES_ADMIN, CONNECTION_ADMIN, BACKUP_ADMIN, CLONE_ADMIN
+     ON *.* TO ${failover.user}`,
+    `GRANT SELECT ON performance_schema.* TO ${failover.user}`,
+    // With which account a replica replicates.
+    `GRANT SELECT ON mysql.slave_master_info TO ${failover.user}`,
+    // The journal of primaries.
+    `GRANT ALL ON rwsplit.* TO ${failover.user}`,
 
     createUser(app),
     // All that concerns data, in all schemas. Not SUPER, CONNECTION_ADMIN and their like, which would write through read_only.

@@ -14,6 +14,8 @@ export interface ClusterAccounts {
   readonly monitor: Account;
   /** Reads and writes all schemas; bound by `read_only`, as an application's account has to be. */
   readonly app: Account;
+  /** Whoever promotes replicas: may change replication and read_only, and writes the journal of primaries. */
+  readonly failover: Account;
 }
 
 export interface ClusterNode {
@@ -51,6 +53,8 @@ export interface ClusterOptions {
   readonly ports?: readonly number[] | undefined;
   /** Gives up durability for speed: a power cut may lose transactions, a killed server does not. */
   readonly fast?: boolean | undefined;
+  /** Every transaction waits until a replica has it: nothing that was acknowledged can be lost with the primary. */
+  readonly semiSync?: boolean | undefined;
   /** Only this provider is tried; `RWSPLIT_PROVIDER` says the same from outside. */
   readonly provider?: ProviderName | undefined;
   /** Ends a start that is under way; a cluster that is up is ended by `stop()`. */

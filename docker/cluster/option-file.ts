@@ -3,10 +3,11 @@ export interface ServerOptions {
   readonly port: number;
   readonly readOnly: boolean;
   readonly fast: boolean;
+  readonly semiSync: boolean;
 }
 
 /** The part of my.cnf that does not depend on where the server runs. */
-export function serverOptions({ serverId, port, readOnly, fast }: ServerOptions): string[] {
+export function serverOptions({ serverId, port, readOnly, fast, semiSync }: ServerOptions): string[] {
   return [
     'bind-address=127.0.0.1',
     `port=${port}`,
@@ -37,6 +38,8 @@ export function serverOptions({ serverId, port, readOnly, fast }: ServerOptions)
     'plugin-load-add=semisync_replica.so',
     'plugin-load-add=mysql_clone.so',
     ...(readOnly ? ['super-read-only=ON'] : []),
+    // Each is ready for either part; the primary is told when its replicas are there. `loose`: the plugins are not loaded while data are made.
+    ...(semiSync ? ['loose-rpl-semi-sync-replica-enabled=ON', 'loose-rpl-semi-sync-source-timeout=4294967295'] : []),
     ...(fast ? ['sync-binlog=0', 'innodb-flush-log-at-trx-commit=2'] : []),
   ];
 }

@@ -9,7 +9,7 @@ export async function followSource(replica: Connection, sourcePort: number, acco
     `CHANGE REPLICATION SOURCE TO
        SOURCE_HOST = '127.0.0.1', SOURCE_PORT = ?, SOURCE_USER = ?, SOURCE_PASSWORD = ?,
        SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1,
-       SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.5`,
+       SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2`,
     [sourcePort, account.user, account.password],
   );
   await replica.query('START REPLICA');

@@ -64,7 +64,7 @@ function providersToTry(chosen: ProviderName | undefined): readonly ProviderName
 /** The cluster, or why this machine cannot have one in this way. */
 async function startWith(
   provider: ProviderName,
-  { replicaCount = DEFAULT_REPLICA_COUNT, fast = false, signal, ports: givenPorts }: ClusterOptions,
+  { replicaCount = DEFAULT_REPLICA_COUNT, fast = false, semiSync = false, signal, ports: givenPorts }: ClusterOptions,
   onProgress: (line: string) => void,
 ): Promise<Cluster | string> {
   const count = replicaCount + 1;
@@ -74,7 +74,7 @@ async function startWith(
   const specs = ports.map((port, index) => ({
     name: `node-${index + 1}`,
     port,
-    options: serverOptions({ serverId: index + 1, port, readOnly: index > 0, fast }),
+    options: serverOptions({ serverId: index + 1, port, readOnly: index > 0, fast, semiSync }),
   }));
 
   const launch = await LAUNCHERS[provider]({ specs, initSql: initSql(accounts), onProgress });
@@ -84,15 +84,15 @@ async function startWith(
     const nodes = fleet.servers.map((server, index) => nodeOf(server, index, ports[index] ?? 0, accounts.root));
     const [primary, ...replicas] = nodes;
     if (primary === undefined) throw new Error('a cluster has at least one server');
-    const version = await bringUp(fleet, primary, replicas, accounts, signal);
+    const version = await bringUp(fleet, primary, replicas, accounts, semiSync, signal);
     signal?.throwIfAborted();
     onProgress(`MySQL ${version} is up: ports ${ports.join(', ')}, the primary's first`);
-    const { root, monitor, app } = accounts;
+    const { root, monitor, app, failover } = accounts;
     return {
       provider,
       version,
       nodes: [primary, ...replicas],
-      accounts: { root, monitor, app },
+      accounts: { root, monitor, app, failover },
       stop: () => fleet.stop(),
     };
   } catch (error) {
@@ -127,6 +127,7 @@ async function bringUp(
   primaryNode: ClusterNode,
   replicaNodes: readonly ClusterNode[],
   accounts: AllAccounts,
+  semiSync: boolean,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const connections: Connection[] = [];
@@ -142,6 +143,7 @@ async function bringUp(
     for (const [index, replica] of replicas.entries()) {
       await untilCaughtUp(replicaNodes[index]?.name ?? '', replica, primary, signal);
     }
+    if (semiSync) await primary.query('SET GLOBAL rpl_semi_sync_source_enabled = ON');
     const [rows] = await primary.query<RowDataPacket[]>('SELECT VERSION() AS version');
     return String(rows[0]?.['version']);
   } finally {

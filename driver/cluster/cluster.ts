@@ -4,6 +4,7 @@ import type { LexMode } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { DEFAULTS } from '../../src/defaults.js';
 import { chooseReplica, type ChosenReplica, type ReplicaChoices } from '../../src/routing/choose-replica.js';
+import type { Diversion } from '../../src/routing/route.js';
 import { Monitor } from '../../src/runtime/monitor.js';
 import { KnownPositions } from '../../src/session/known-positions.js';
 import { Session } from '../../src/session/session.js';
@@ -83,6 +84,7 @@ export class Cluster extends EventEmitter implements SessionHost {
         discovery: split.discovery,
         maxLagMs: split.maxLagMs,
         intervalMs: (hasPrimary) => this.#interval.next(hasPrimary),
+        drain: () => 0,
       },
       login,
       (snapshot, before) => this.#changed(snapshot, before),
@@ -139,13 +141,14 @@ export class Cluster extends EventEmitter implements SessionHost {
     });
   }
 
-  /** @returns undefined where the primary is to answer */
-  choose(known: KnownStatement, scope: Scope, failed: ReadonlySet<string>): ChosenReplica | undefined {
-    if (scope.unsettled > 0) return undefined;
+  /** @returns `primary` where it is its turn, or why it is to answer */
+  choose(known: KnownStatement, scope: Scope, failed: ReadonlySet<string>): ChosenReplica | 'primary' | Diversion {
+    if (scope.unsettled > 0) return 'consistency';
     const { freshness } = scope;
     const { classification } = known;
     const level = classification.consistency ?? freshness.level;
-    return chooseReplica(this.#choices, { classification, level, freshness, failed });
+    const { node, maxLagMs } = classification;
+    return chooseReplica(this.#choices, { node, level, maxLagMs, freshness, failed });
   }
 
   poolOf({ address }: Node): NodePool {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
-import { routeStatement, type Route } from '../../src/routing/route.js';
+import { routeStatement, type Route, type RouteReason } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
 import { isLoss, isReadOnlyServer, noPrimary, withRoute } from '../errors.js';
 import type { CoreCommand, CoreQuery, QueryError, ResultCallback, Sql } from '../mysql2/internals.js';
@@ -125,8 +125,8 @@ export class Lease implements ConnectionLease {
         this.#back();
       },
     };
-    const { reason } = known.classification;
-    const toPrimary = (): void => this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
+    const toPrimary = (reason: RouteReason): void =>
+      this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
     const run = new ReadRun(this.#cluster, call, known, scope, reader, toPrimary);
     run.start();
   }

@@ -127,11 +127,11 @@ export class RoutedPool extends core.Pool {
 
   #run(call: Call, known: KnownStatement, scope: Scope): void {
     const { to, reason } = this.route(known, scope);
-    const toPrimary = (isRead: boolean): void =>
-      new PrimaryRun(this.cluster, call, known, scope, { reason, isRead }).start();
-    if (to === 'primary') toPrimary(false);
+    const toPrimary = (why: RouteReason, isRead: boolean): void =>
+      new PrimaryRun(this.cluster, call, known, scope, { reason: why, isRead }).start();
+    if (to === 'primary') toPrimary(reason, false);
     else if (known.classification.target !== 'replica') this.#onReplica(call);
-    else new ReadRun(this.cluster, call, known, scope, this.#reader, () => toPrimary(true)).start();
+    else new ReadRun(this.cluster, call, known, scope, this.#reader, (why) => toPrimary(why, true)).start();
   }
 
   /** Whatever it is, the application wants it there. */

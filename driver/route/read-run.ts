@@ -2,6 +2,7 @@ import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { flavourOf } from '../../src/flavour/flavour-of.js';
 import type { ChosenReplica } from '../../src/routing/choose-replica.js';
 import type { Waits } from '../../src/session/freshness.js';
+import type { RouteReason } from '../../src/routing/route.js';
 import { restoreState } from '../../src/session/session-state.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
@@ -31,7 +32,7 @@ export class ReadRun {
   readonly #known: KnownStatement;
   readonly #scope: Scope;
   readonly #reader: Reader;
-  readonly #toPrimary: () => void;
+  readonly #toPrimary: (reason: RouteReason) => void;
   #failed = NONE;
 
   /** @param toPrimary called where the primary is to answer it */
@@ -41,7 +42,7 @@ export class ReadRun {
     known: KnownStatement,
     scope: Scope,
     reader: Reader,
-    toPrimary: () => void,
+    toPrimary: (reason: RouteReason) => void,
   ) {
     this.#cluster = cluster;
     this.#call = call;
@@ -53,8 +54,8 @@ export class ReadRun {
 
   start(): void {
     const chosen = this.#cluster.choose(this.#known, this.#scope, this.#failed);
-    if (chosen === undefined) {
-      this.#toPrimary();
+    if (typeof chosen === 'string') {
+      this.#toPrimary(chosen === 'primary' ? this.#known.classification.reason : chosen);
       return;
     }
     const { node } = chosen;
@@ -81,7 +82,7 @@ export class ReadRun {
     if (server.session.inTransaction || !server.session.autocommit) {
       // What it reads is of the time when its transaction began.
       connection.release();
-      this.#toPrimary();
+      this.#toPrimary(this.#known.classification.reason);
       return;
     }
     if (server.session.state.key === wanted.state.key) this.#awaitIfNeeded(connection, chosen);
@@ -94,7 +95,7 @@ export class ReadRun {
     const restore = restoreState(server.session.state, wanted.state, this.#cluster.baseline);
     if (restore.kind === 'unfit') {
       connection.destroy();
-      this.#toPrimary();
+      this.#toPrimary(this.#known.classification.reason);
       return;
     }
     const { schema, set } = restore;
@@ -115,7 +116,7 @@ export class ReadRun {
         }
         if (isLoss(failure)) this.#cluster.failed(server.node.name, failure);
         connection.destroy();
-        this.#toPrimary();
+        this.#toPrimary(this.#known.classification.reason);
       });
     }
   }
@@ -139,7 +140,7 @@ export class ReadRun {
       if (isLoss(error)) this.#cluster.failed(connection.server.node.name, error);
       position.isLate = true;
       connection.release();
-      this.#toPrimary();
+      this.#toPrimary('consistency');
     });
   }
 
@@ -186,7 +187,7 @@ export class ReadRun {
     if (isRefusedWrite(error)) {
       const { digest } = this.#known;
       if (digest !== undefined && this.#cluster.texts.digests.isSingle(digest)) digest.refusedByReplica = true;
-      process.nextTick(() => this.#toPrimary());
+      process.nextTick(() => this.#toPrimary('replica-refused'));
       return true;
     }
     withRoute(error, { to: 'replica', reason: this.#known.classification.reason, node: name });

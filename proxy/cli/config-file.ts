@@ -2,11 +2,30 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { Rule } from '../../src/routing/rules.js';
-import type { BalanceOptions, ClientOptions, LimitOptions, PoolOptions, ServerOptions } from '../options.js';
+import type { CoordinatorSettings } from '../../src/runtime/coordinator/coordinator-of.js';
+import type {
+  BalanceOptions,
+  ClientOptions,
+  FailoverOptions,
+  HoldOptions,
+  LimitOptions,
+  PoolOptions,
+  ServerOptions,
+} from '../options.js';
 import type { UserOptions } from '../users.js';
 import { ConfigReader } from './config-reader.js';
 import { readBalance, readNodes, type NodeOptions } from './config-nodes.js';
-import { POOL_KEYS, readClients, readLimits, readPool, readServers, readUsers } from './config-sections.js';
+import { readCoordinator } from './config-coordinator.js';
+import {
+  POOL_KEYS,
+  readClients,
+  readFailover,
+  readHold,
+  readLimits,
+  readPool,
+  readServers,
+  readUsers,
+} from './config-sections.js';
 import { UsageError } from './usage-error.js';
 
 /** What a configuration file may say. Everything is optional: flags say it too, and win. */
@@ -18,6 +37,7 @@ export interface ConfigFile {
   readonly balance?: BalanceOptions | undefined;
   readonly monitorUser?: string | undefined;
   readonly monitorPasswordEnv?: string | undefined;
+  readonly monitorIntervalMs?: number | undefined;
   readonly logLevel?: string | undefined;
   readonly consistency?: string | undefined;
   readonly consistencyWaitMs?: number | undefined;
@@ -29,10 +49,13 @@ export interface ConfigFile {
   readonly servers?: ServerOptions | undefined;
   readonly limits?: LimitOptions | undefined;
   readonly users?: readonly UserOptions[] | undefined;
+  readonly coordinator?: CoordinatorSettings | undefined;
+  readonly failover?: FailoverOptions | undefined;
+  readonly hold?: HoldOptions | undefined;
 }
 
 const KEYS =
-  'listen nodes discovery max_lag_ms balance monitor log pool consistency consistency_wait_ms rules data_dir clients servers limits users'.split(
+  'listen nodes discovery max_lag_ms balance monitor log pool consistency consistency_wait_ms rules data_dir clients servers limits users coordinator failover hold'.split(
     ' ',
   );
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
@@ -57,6 +80,8 @@ const RULE_TARGET = new RegExp(`^${RULE_PART}(?:,${RULE_PART})*$`);
  * clients: { tls: required, compression: [zstd, zlib] }
  * servers: { tls: { mode: verify-ca, ca: /etc/rwsplit/ca.pem } }
  * limits: { connections: 5000, connections_per_user: 500 }
+ * coordinator: alone
+ * failover: { user: rwsplit_failover, password_env: RWSPLIT_FAILOVER_PASSWORD, policy: lossless }
  * users:
  *   - { name: reports, require: { tls: true, networks: [10.0.0.0/8] } }
  * ```
@@ -73,7 +98,7 @@ export function readConfigFile(path: string): ConfigFile {
   }
   if (document.contents === null) return {};
   const top = reader.map(document.contents, 'the file', KEYS);
-  const monitor = reader.section(top, 'monitor', ['user', 'password_env']);
+  const monitor = reader.section(top, 'monitor', ['user', 'password_env', 'interval_ms']);
   const log = reader.section(top, 'log', ['level']);
   const pool = reader.section(top, 'pool', POOL_KEYS);
   return {
@@ -84,6 +109,7 @@ export function readConfigFile(path: string): ConfigFile {
     balance: readBalance(reader, top),
     monitorUser: reader.string(monitor.get('user'), 'monitor.user'),
     monitorPasswordEnv: reader.string(monitor.get('password_env'), 'monitor.password_env'),
+    monitorIntervalMs: reader.count(monitor.get('interval_ms'), 'monitor.interval_ms'),
     logLevel: reader.string(log.get('level'), 'log.level'),
     consistency: reader.string(top.get('consistency'), 'consistency'),
     consistencyWaitMs: reader.count(top.get('consistency_wait_ms'), 'consistency_wait_ms'),
@@ -95,6 +121,9 @@ export function readConfigFile(path: string): ConfigFile {
     servers: readServers(reader, top),
     limits: readLimits(reader, top),
     users: readUsers(reader, top.get('users')),
+    coordinator: readCoordinator(reader, top.get('coordinator')),
+    failover: readFailover(reader, top),
+    hold: readHold(reader, top),
   };
 }
 

@@ -1,4 +1,5 @@
 import { isScalar } from 'yaml';
+import { PREFERENCES, type Preference } from '../../src/failover/view.js';
 import { BALANCE_POLICIES } from '../../src/topology/balance/policy.js';
 import type { BalanceOptions } from '../options.js';
 import type { ConfigReader, Section } from './config-reader.js';
@@ -9,6 +10,8 @@ export interface NodeOptions {
   readonly address: string;
   readonly weight?: number | undefined;
   readonly zone?: string | undefined;
+  /** Whether it may become the primary. */
+  readonly promotion?: Preference | undefined;
 }
 
 /** Each an address, or a map with one. */
@@ -16,12 +19,13 @@ export function readNodes(reader: ConfigReader, node: unknown): NodeOptions[] | 
   return reader.items(node, 'nodes')?.map((item, index) => {
     const where = `nodes[${index}]`;
     if (isScalar(item)) return { address: reader.string(item, where) ?? reader.fail(item, `${where} is empty`) };
-    const entries = reader.map(item, where, ['address', 'weight', 'zone']);
+    const entries = reader.map(item, where, ['address', 'weight', 'zone', 'promotion']);
     return {
       address:
         reader.string(entries.get('address'), `${where}.address`) ?? reader.fail(item, `${where} has no address`),
       weight: reader.count(entries.get('weight'), `${where}.weight`),
       zone: reader.string(entries.get('zone'), `${where}.zone`),
+      promotion: reader.choice(entries.get('promotion'), `${where}.promotion`, PREFERENCES),
     };
   });
 }

@@ -2,10 +2,19 @@ import { isScalar } from 'yaml';
 import { CACHING_SHA2 } from '../../src/protocol/auth/caching-sha2.js';
 import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
+import { POLICIES } from '../../src/failover/durability.js';
 import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
-import type { ClientOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
+import type {
+  ClientOptions,
+  FailoverOptions,
+  HoldOptions,
+  LimitOptions,
+  PoolOptions,
+  ServerOptions,
+  TlsOptions,
+} from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
 import type { UserOptions } from '../users.js';
 import type { ConfigReader, Section } from './config-reader.js';
@@ -63,6 +72,32 @@ export function readPool(reader: ConfigReader, pool: Section): PoolOptions {
   };
 }
 
+export function readFailover(reader: ConfigReader, top: Section): FailoverOptions {
+  const keys =
+    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild'.split(' ');
+  const failover = reader.section(top, 'failover', keys);
+  const account = (prefix: string, what: string): { user: string; password: string } | undefined => {
+    const user = reader.string(failover.get(`${prefix}user`), `failover.${prefix}user`);
+    const variable = reader.string(failover.get(`${prefix}password_env`), `failover.${prefix}password_env`);
+    if (user === undefined) return undefined;
+    return { user, password: variable === undefined ? '' : readSecret(variable, `the password of ${what} '${user}'`) };
+  };
+  return {
+    policy: reader.choice(failover.get('policy'), 'failover.policy', POLICIES),
+    account: account('', "the failover's account"),
+    replication: account('replication_', "the replicas' account"),
+    drainTimeoutMs: reader.count(failover.get('drain_timeout_ms'), 'failover.drain_timeout_ms'),
+    pauseMs: reader.count(failover.get('pause_ms'), 'failover.pause_ms'),
+    rebuilds: reader.choice(failover.get('rebuild'), 'failover.rebuild', ['clone', 'no']) === 'clone',
+  };
+}
+
+export function readHold(reader: ConfigReader, top: Section): HoldOptions {
+  const hold = reader.section(top, 'hold', ['timeout_ms', 'max', 'bytes']);
+  const count = (name: string): number | undefined => reader.count(hold.get(name), `hold.${name}`);
+  return { timeoutMs: count('timeout_ms'), max: count('max'), bytes: count('bytes') };
+}
+
 export function readUsers(reader: ConfigReader, node: unknown): UserOptions[] | undefined {
   return reader.items(node, 'users')?.map((item, index) => readUser(reader, item, `users[${index}]`));
 }
@@ -74,6 +109,7 @@ function readUser(reader: ConfigReader, node: unknown, where: string): UserOptio
     'require',
     'connections',
     'consistency',
+    'max_lag_ms',
     'binlog_from',
   ]);
   const name = reader.string(user.get('name'), `${where}.name`);
@@ -89,6 +125,7 @@ function readUser(reader: ConfigReader, node: unknown, where: string): UserOptio
     networks: readNetworks(reader, demands.get('networks'), `${where}.require.networks`),
     connections: reader.count(user.get('connections'), `${where}.connections`),
     consistency: reader.choice(user.get('consistency'), `${where}.consistency`, CONSISTENCY_LEVELS),
+    maxLagMs: reader.count(user.get('max_lag_ms'), `${where}.max_lag_ms`),
     binlogFrom: readBinlogFrom(reader, user.get('binlog_from'), `${where}.binlog_from`),
   };
 }

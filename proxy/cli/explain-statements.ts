@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import type { Classification, LexMode } from '../../src/classify/classification.js';
+import type { Classification, ClassReason, LexMode, Target } from '../../src/classify/classification.js';
 import { classify } from '../../src/classify/classify.js';
 import { PIN_TEXT, REASON_TEXT, TARGET_TEXT } from '../../src/classify/descriptions.js';
 import { splitStatements } from '../../src/classify/split-statements.js';
@@ -77,13 +77,25 @@ async function findTables(sql: string, mode: LexMode): Promise<readonly string[]
   }
 }
 
+/** A read goes to the primary where its own text asks for one that is as fresh as that. */
+function placeOf({ target, reason, consistency }: Classification): {
+  readonly target: Target;
+  readonly reason: ClassReason | 'consistency';
+} {
+  return target === 'replica' && consistency === 'primary'
+    ? { target: 'primary', reason: 'consistency' }
+    : { target, reason };
+}
+
 function toJson({ sql, classification, tables }: Explained): string {
-  const { target, reason, pins, unpins, node } = classification;
+  const { pins, unpins, node } = classification;
+  const { target, reason } = placeOf(classification);
   return `${JSON.stringify({ sql, target, reason, pins, unpins, node: node ?? null, tables })}\n`;
 }
 
 function toText({ sql, classification, tables }: Explained): string {
-  const { target, reason, pins, unpins, node } = classification;
+  const { pins, unpins, node } = classification;
+  const { target, reason } = placeOf(classification);
   const lines = [
     ['goes to', node === undefined ? TARGET_TEXT[target] : `the node ${node}`],
     ['reason', `${reason}: ${REASON_TEXT[reason]}`],

@@ -5,6 +5,8 @@ import { DEFAULTS } from '../../src/defaults.js';
 import type { CompressionAlgorithm } from '../../src/protocol/compression/codec.js';
 import { isTlsMode, TLS_MODES } from '../../src/protocol/tls-mode.js';
 import { COMPRESSION_ALGORITHMS } from '../../src/runtime/compression.js';
+import type { Preference } from '../../src/failover/view.js';
+import type { CoordinatorSettings } from '../../src/runtime/coordinator/coordinator-of.js';
 import { createLog } from '../../src/runtime/log.js';
 import { CONSISTENCY_LEVELS, isConsistency, type Consistency } from '../../src/session/consistency.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
@@ -32,6 +34,8 @@ Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER
                                 global or primary
   --client-tls MODE             ${TLS_MODES.join(', ')} (preferred)
   --server-tls MODE             the same for connections to the servers (preferred)
+  --coordinator WHO             who promotes a replica when the primary dies: follow (somebody else does; default), or alone
+                                (this proxy, there is no other); more in the file: see the README
   --data-dir DIR                where rwsplit keeps the certificate that it makes where none is given
                                 (/var/lib/rwsplit for root, else ~/.local/state/rwsplit)
   --config FILE                 the same in YAML, and more: see the README
@@ -85,6 +89,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       maxLagMs: file.maxLagMs,
       balance: file.balance,
       monitor: { user, password },
+      monitorIntervalMs: file.monitorIntervalMs,
       consistency: readConsistency(flags.consistency ?? file.consistency),
       consistencyWaitMs: file.consistencyWaitMs,
       rules: file.rules ?? [],
@@ -103,6 +108,9 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       },
       limits: file.limits,
       users: file.users,
+      coordinator: readCoordinatorFlag(flags.coordinator, file),
+      failover: { ...file.failover, preferences: preferencesOf(file.nodes ?? []) },
+      hold: file.hold,
     },
     logLevel,
   };
@@ -122,6 +130,7 @@ function readFlags(args: readonly string[]) {
         consistency: { type: 'string' },
         'client-tls': { type: 'string' },
         'server-tls': { type: 'string' },
+        coordinator: { type: 'string' },
         'data-dir': { type: 'string' },
         config: { type: 'string' },
         'log-level': { type: 'string' },
@@ -142,6 +151,22 @@ function readNodes(named: readonly NodeOptions[]): NodeAddress[] {
   const twice = nodes.find((node, index) => nodes.findIndex((it) => it.name === node.name) !== index);
   if (twice !== undefined) throw new UsageError(`the server ${twice.name} is named twice`);
   return nodes;
+}
+
+/** What needs more than a word is in the file. */
+function readCoordinatorFlag(kind: string | undefined, { coordinator }: ConfigFile): CoordinatorSettings | undefined {
+  if (kind === undefined) return coordinator;
+  if (kind === 'alone' || kind === 'follow') return { kind };
+  throw new UsageError(`--coordinator is alone or follow, not '${kind}'; etcd and mysql-locks are set in the file`);
+}
+
+function preferencesOf(nodes: readonly NodeOptions[]): ReadonlyMap<string, Preference> {
+  return new Map(
+    nodes.flatMap(({ address, promotion }) => {
+      const { host, port } = parseAddress(address, 'nodes', { host: '127.0.0.1', port: 3306 });
+      return promotion === undefined ? [] : [[`${host}:${port}`, promotion] as const];
+    }),
+  );
 }
 
 /** A path, which begins with a slash, is a Unix socket's. */

@@ -1,9 +1,13 @@
-import { interrupted, type RwsplitError } from '../../src/errors.js';
+import { DEFAULTS } from '../../src/defaults.js';
+import { interrupted, RwsplitError } from '../../src/errors.js';
+import { MARIADB } from '../../src/flavour/mariadb.js';
 import { levelOf } from '../../src/routing/route.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import { rowsCountedBy } from '../../src/session/found-rows.js';
 import { freshState } from '../../src/session/session-state.js';
-import { onlyReads, opensReplicaTransaction, showsDiagnostics, textOf, type CommandRun } from '../command-run.js';
+import { givesCountedRows, onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
 import type { Connecting } from './connecting.js';
 import type { Finishing } from './finishing.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
@@ -12,6 +16,7 @@ import type { Preparation } from './preparation.js';
 import { rerunOnPrimary } from './refusal.js';
 import type { RelayEnd } from './relay.js';
 import type { RunnerContext } from './runner-context.js';
+import { transactionLost, type RunState } from './run-state.js';
 import { unsettled, type Question } from './settle.js';
 
 /** A command's answer has come, or never will: what the session learns from it, and whether it runs again elsewhere. */
@@ -49,7 +54,9 @@ export class Answering implements RelayEnd {
       this.#endSource(connection);
       return;
     }
-    if (relay.refusedAsWrite !== undefined || isStale) {
+    if (role === 'primary' && relay.refusedAsWrite !== undefined) {
+      if (this.#isRefusedByPrimary(connection, run, relay.refusedAsWrite)) return;
+    } else if (relay.refusedAsWrite !== undefined || isStale) {
       this.#runElsewhere(connection, run);
       return;
     }
@@ -57,7 +64,7 @@ export class Answering implements RelayEnd {
     const { changes } = relay;
     const prepares = run.statement.kind === 'prepare';
     const gaveRows = walker.ok === undefined && walker.error === undefined && !prepares;
-    const countsRows = gaveRows && !showsDiagnostics(run);
+    const countsRows = gaveRows && givesCountedRows(run);
     if (countsRows) kept.noteRows(connection);
     if (gaveRows || walker.rows > 0) this.#noteRead(connection, run);
     if (
@@ -80,7 +87,7 @@ export class Answering implements RelayEnd {
       insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
-      rows: countsRows ? walker.rows : undefined,
+      rows: countsRows ? walker.rows : prepares ? undefined : this.#rowsTold(connection, run),
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
       prepares,
@@ -93,6 +100,18 @@ export class Answering implements RelayEnd {
     const question = asks ? unsettled(run, connection, session, changes) : undefined;
     if (question === undefined) this.#finishing.finish(connection);
     else this.#settle(connection, run, question);
+  }
+
+  /** What FOUND_ROWS() is after a statement whose rows, if it gave any, do not count; undefined where that is as before. */
+  #rowsTold(connection: ServerConnection, run: CommandRun): number | undefined {
+    const { kept } = this.#context;
+    const { ok, error, rows } = connection.walker;
+    const text = textOf(run);
+    if (error !== undefined || text === undefined) return undefined;
+    const counted = rowsCountedBy(text, { ok, rows, mariadb: connection.flavour === MARIADB });
+    // The connection has it as it is, if it had what was before.
+    if (counted !== undefined && !kept.hasRows(connection)) kept.noteRows(undefined);
+    return counted;
   }
 
   /** What the session reads next may have to be as new. */
@@ -117,23 +136,34 @@ export class Answering implements RelayEnd {
     const { run } = state;
     if (state.connection !== connection || run === undefined) return;
     state.connection = undefined;
-    const bound = connection === kept.primary && session.boundToPrimary;
+    const wasInTransaction = session.inTransaction || !session.autocommit;
+    const isKept = connection === kept.primary;
     kept.discard(connection);
     // Whoever kills a client ends its connection: as on a server, nothing more is said.
     if (state.life === 'killed') return;
-    if (state.stage !== 'interrupted') cluster.lost(connection.node.name, error.message);
+    const isInterrupted = state.stage === 'interrupted';
+    if (!isInterrupted) cluster.lost(connection.node.name, error.message);
     const { forwarded } = relay;
     const streams = run.shape === 'stream';
-    if (state.stage !== 'interrupted' && !streams && !bound && !forwarded && onlyReads(run, state.role)) {
-      // What only reads and has had no answer may be asked again, elsewhere.
-      state.failed.add(connection.node.name);
+    const { name } = connection.node;
+    const isReplication = session.pins.has('replication');
+    const lost = isKept ? session.primaryLost() : 'nothing';
+    const isUnknown = state.wasSent && !certainlyUncommitted(run);
+    const mayRepeat = !isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state);
+    // Where many connections have died unnoticed, several in a row may be lost. A read that ends servers is to end itself.
+    if (mayRepeat && ++state.losses <= DEFAULTS.lossesPerRead) {
+      // What only reads and has had no answer may be asked again, elsewhere; and what was never sent.
+      state.failed.add(name);
       this.#connecting.connect(run);
       return;
     }
     // In the middle of an answer an error cannot be told apart from data: the end of the connection can. A server ends a replica's
     // connection without a word, and whether its next command had been sent by then is chance.
-    if (!forwarded && !session.pins.has('replication')) state.fail(error);
-    if (bound || forwarded || streams) client.end();
+    if (!forwarded && !isReplication) {
+      const isCertain = isKept && lost !== 'state' && wasInTransaction && !isUnknown && !isInterrupted;
+      state.fail(isCertain ? transactionLost(connection.node.name) : unknownOutcome(error));
+    }
+    if (lost === 'state' || forwarded || streams) client.end();
   }
 
   /** A binary log has ended, and with it what its connection was for. */
@@ -152,6 +182,7 @@ export class Answering implements RelayEnd {
     const isInterrupted = state.stage === 'interrupted';
     if (refusedAsWrite !== undefined && !isInterrupted) {
       state.run = rerunOnPrimary(run, refusedAsWrite, connection.node.name, session, cluster);
+      state.route = state.run.route;
     }
     state.connection = undefined;
     if (connection !== kept.transaction) {
@@ -159,7 +190,31 @@ export class Answering implements RelayEnd {
       kept.release(connection);
     }
     if (isInterrupted) state.fail(interrupted());
-    else this.#connecting.connectToPrimary();
+    else if (refusedAsWrite !== undefined) this.#connecting.connectToPrimary();
+    else this.#connecting.readOnPrimary('consistency');
+  }
+
+  /**
+   * Who was the primary takes no writes. A single statement did nothing, and waits for the next primary; a transaction cannot be
+   * committed any more.
+   * @returns whether the client has had, or will have, its answer
+   */
+  #isRefusedByPrimary(connection: ServerConnection, run: CommandRun, error: ErrPacket): boolean {
+    const { state, session, kept } = this.#context;
+    const { reason } = run.classification;
+    const isWhole = session.pins.size === 0 && reason !== 'procedure-call' && reason !== 'multi-statement';
+    if (!isWhole || run.statement.kind === 'prepare' || state.stage === 'interrupted') {
+      // A part of it may have been done.
+      state.writeError(error);
+      return false;
+    }
+    const wasInTransaction = session.inTransaction;
+    state.connection = undefined;
+    if (connection === kept.primary) session.primaryLost();
+    kept.discard(connection);
+    if (wasInTransaction) state.fail(transactionLost(connection.node.name));
+    else this.#connecting.refusedByPrimary(connection.node.name, error);
+    return true;
   }
 
   /** Asks the server what the session is in, before the command is over. */
@@ -190,10 +245,31 @@ export class Answering implements RelayEnd {
         if (state.connection !== connection) return;
         state.connection = undefined;
         kept.discard(connection);
-        this.#finishing.primaryLost(connection);
+        if (state.role === 'primary') this.#finishing.primaryLost(connection);
         state.done();
       },
     );
     connection.send(question.framed, question.shape, 1, reply);
   }
+}
+
+/** The statement may have been executed, and what tells that is gone. */
+function unknownOutcome({ code, message }: RwsplitError): RwsplitError {
+  return new RwsplitError(
+    code,
+    `${message}; whether the statement was executed is not known, so it was not sent again`,
+  );
+}
+
+/** Statements that end no transaction, whatever they say. */
+const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);
+
+/** Where it was under way in a transaction, that was not committed. */
+function certainlyUncommitted({ classification, statement }: CommandRun): boolean {
+  return statement.kind === 'prepare' || WITHIN_TRANSACTION.has(classification.reason);
+}
+
+/** It was not executed, or leaves nothing where it was. */
+function mayRunAgain(run: CommandRun, { role, wasSent }: RunState): boolean {
+  return !wasSent || onlyReads(run, role) || run.classification.transaction === 'opens';
 }

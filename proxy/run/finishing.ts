@@ -65,7 +65,9 @@ export class Finishing {
   /** The kept connection to the primary is gone: the next command learns it, if there was something to lose. */
   primaryLost(connection: ServerConnection): void {
     const { state, session, client } = this.#context;
-    if (session.boundToPrimary) state.lost = sessionLost(connection, 'the server ended it');
+    const lost = session.primaryLost();
+    if (lost === 'state') state.lost = sessionLost(connection, 'the server ended it');
+    if (lost === 'transaction') state.transactionLostOn = connection.node.name;
     // After a stream a server ends the connection, and whoever read it waits for that.
     if (session.pins.has('replication')) client.end();
   }

@@ -28,7 +28,7 @@ export class GivingUp implements Holder {
     const { primary, previous } = this.#kept;
     if (this.#state.run !== undefined || this.#kills.areUnderWay) return false;
     if (previous?.pool === pool) {
-      this.#session.previousLost = true;
+      this.#session.previousLost = { diagnostics: true, rowCount: false };
       this.#kept.releasePrevious();
       return true;
     }

@@ -14,7 +14,7 @@ export class KeptConnections {
   #transaction: ServerConnection | undefined;
   /** Which of them ran the previous statement. */
   #last: ServerConnection | undefined;
-  /** Which of them gave the session's last rows: FOUND_ROWS() lives there, whatever ran since. */
+  /** On which of them FOUND_ROWS() is the session's: it gave the session's last rows, or was told of them. */
   #rowsFrom: ServerConnection | undefined;
   readonly #onClosed: (connection: ServerConnection) => void;
 
@@ -53,12 +53,12 @@ export class KeptConnections {
     return connection === this.#last;
   }
 
-  /** A statement has given rows on a connection, kept or not yet. */
-  noteRows(connection: ServerConnection): void {
+  /** FOUND_ROWS() is the session's on a connection, kept or not yet; or on none. */
+  noteRows(connection: ServerConnection | undefined): void {
     this.#rowsFrom = connection;
   }
 
-  gaveRows(connection: ServerConnection): boolean {
+  hasRows(connection: ServerConnection): boolean {
     return connection === this.#rowsFrom;
   }
 

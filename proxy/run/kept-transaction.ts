@@ -33,7 +33,7 @@ export class KeptTransaction {
       const commands = opened ? [...session.nextTransaction.commands, Buffer.from(run.message.raw)] : [];
       this.#open = new ReplicaTransaction(connection.node.name, commands);
     } else if (connection.walker.error === undefined) this.#open.ran(run);
-    if (gaveRows) this.#open.hasRead = true;
+    if (gaveRows) this.#open.read(run);
   }
 
   /** It is no longer the session's. */

@@ -8,7 +8,7 @@ export const CLEAR = 'DO 0';
 export const TELL_INSERT_ID = 'SET @@session.last_insert_id=LAST_INSERT_ID()';
 
 /** Makes FOUND_ROWS() the number of rows and ROW_COUNT() -1, as after the read that gave them; transfers none. */
-function giveRows(rows: number): string {
+export function giveRows(rows: number): string {
   return (
     `SELECT SQL_CALC_FOUND_ROWS 1 FROM JSON_TABLE(CONCAT('[0',REPEAT(',0',${rows}),']'),'$[*]' ` +
     `COLUMNS(n FOR ORDINALITY)) AS t WHERE n<=${rows} LIMIT 0`

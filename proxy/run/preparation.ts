@@ -1,13 +1,15 @@
 import { RwsplitError } from '../../src/errors.js';
 import { Command } from '../../src/protocol/commands.js';
+import { levelOf } from '../../src/routing/route.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply, type Swallowed } from '../../src/runtime/swallowed-reply.js';
+import type { Consistency } from '../../src/session/consistency.js';
 import { restoreState, type SessionState } from '../../src/session/session-state.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
 import type { KeptConnections } from './kept-connections.js';
 import type { Kills } from './kills.js';
-import { CLEAR, prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
+import { CLEAR, giveRows, prelude, setInsertId, TELL_INSERT_ID } from './prelude.js';
 import type { Relay, RelayEnd } from './relay.js';
 import type { RunState } from './run-state.js';
 import type { Cluster, RunnerContext } from './runner-context.js';
@@ -91,8 +93,12 @@ export class Preparation {
   /** Writes what has to stand right in front of a command, whatever the connection's state. */
   precede(connection: ServerConnection, run: CommandRun): void {
     this.#answerForPrevious(connection, run);
-    if (this.#state.role === 'replica' && run.route.to === 'replica' && run.shape !== 'stream') {
-      this.#awaitFreshness(connection);
+    // Whether it changes FOUND_ROWS(), its answer does not tell.
+    if (run.classification.reason === 'procedure-call' && !this.#kept.hasRows(connection)) this.#bringRows(connection);
+    const { role, waits } = this.#state;
+    const needsFreshness = run.route.to === 'replica' || (run.route.to === 'transaction' && waits !== undefined);
+    if (role === 'replica' && needsFreshness && run.shape !== 'stream') {
+      this.#awaitFreshness(connection, levelOf(this.#session, run.classification));
     }
     this.#tellNextTransaction(connection);
   }
@@ -137,7 +143,7 @@ export class Preparation {
     // After an error, what was asked to know the session better has made ROW_COUNT() 0.
     const spoilt =
       (reason === 'row-count' && session.rowCountIsUnset) ||
-      (reason === 'found-rows' && !this.#kept.gaveRows(connection));
+      (reason === 'found-rows' && !this.#kept.hasRows(connection));
     const asIs = this.#kept.ranPrevious(connection) && !spoilt;
     // Whatever warnings another session left there are none of this one.
     const warned = countsOldWarnings(run) && !this.#kept.has(connection);
@@ -149,17 +155,32 @@ export class Preparation {
       connection.send(connection.frameQuery(sql), 'result', 1, this.swallow(connection));
     }
     connection.insertIdLeft = false;
+    // FOUND_ROWS() is 1 after it.
+    if (statements.includes(CLEAR) && this.#kept.hasRows(connection)) this.#kept.noteRows(undefined);
     if (!restoresId) return;
     session.lastInsertId = undefined;
     session.holds.add('last-insert-id');
   }
 
+  /** Writes what makes FOUND_ROWS() the session's. Nothing is lost with it that would be worth the statement behind it. */
+  #bringRows(connection: ServerConnection): void {
+    const reply = new SwallowedReply(
+      ({ error }) => {
+        if (error !== undefined) this.#kills.missed(connection, error);
+      },
+      (error) => this.#end.connectionLost(connection, error),
+    );
+    connection.cork();
+    connection.send(connection.frameQuery(giveRows(this.#session.foundRows)), 'result', 1, reply);
+    this.#kept.noteRows(connection);
+  }
+
   /** Writes what makes a replica wait until it has what the read has to see, unless it is known to have it. */
-  #awaitFreshness(connection: ServerConnection): void {
+  #awaitFreshness(connection: ServerConnection, level: Consistency): void {
     const { position, waits } = this.#state;
     const { waits: counts, consistencyWaitMs } = this.#cluster;
     if (waits === undefined || position === undefined) {
-      counts.none++;
+      counts.didNotWait(level);
       return;
     }
     const { freshness } = this.#session;
@@ -167,11 +188,11 @@ export class Preparation {
     const reply = new SwallowedReply(
       ({ error }) => {
         if (error === undefined) {
-          counts.waited(performance.now() - since);
+          counts.waited(level, performance.now() - since);
           position.proved(waits.for, Date.now());
           freshness.seen(position, waits.own, waits.all);
         } else {
-          counts.timedOut++;
+          counts.timedOut(level);
           position.isLate = true;
           this.#isStale = true;
           this.#relay.dropped = true;

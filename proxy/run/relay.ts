@@ -31,6 +31,13 @@ export interface RelayEnd {
 
 /** A replica that is read-only refused the statement before it did anything. */
 const REFUSED_AS_WRITE: ReadonlySet<number> = new Set([1290, 1792, 1836]);
+const ER_OPTION_PREVENTS_STATEMENT = 1290;
+const ER_READ_ONLY_MODE = 1836;
+
+/** The server takes no writes: it is no primary, or no longer. */
+function isReadOnlyServer({ errno, message }: ErrPacket): boolean {
+  return errno === ER_READ_ONLY_MODE || (errno === ER_OPTION_PREVENTS_STATEMENT && message.includes('read-only'));
+}
 
 /** Hands a statement's answer from the server to the client, and keeps what it tells of the session. */
 export class Relay implements ReplyOwner {
@@ -44,7 +51,7 @@ export class Relay implements ReplyOwner {
   readonly #trackersAskedFor = new Set<string>();
   /** The client has had a part of the answer. */
   forwarded = false;
-  /** With which error a replica refused the statement because it writes. The client has not seen that. */
+  /** With which error a server that is read-only refused the statement because it writes. The client has not seen that. */
   refusedAsWrite: ErrPacket | undefined;
   /** The answer is not the client's: the connection was not in the session's state. */
   dropped = false;
@@ -112,7 +119,8 @@ export class Relay implements ReplyOwner {
   }
 
   forwardErr(error: ErrPacket): boolean {
-    if (this.#onReplica && !this.forwarded && REFUSED_AS_WRITE.has(error.errno)) {
+    const isRefusal = this.#onReplica ? REFUSED_AS_WRITE.has(error.errno) : isReadOnlyServer(error);
+    if (isRefusal && !this.forwarded && !this.dropped) {
       this.refusedAsWrite = error;
       return false;
     }

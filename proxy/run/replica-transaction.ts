@@ -1,7 +1,12 @@
-import type { CommandRun } from '../command-run.js';
+import { textOf, type CommandRun } from '../command-run.js';
 
 /** Savepoints that are said again; of more the oldest are forgotten. */
 const MAX_COMMANDS = 256;
+/** What only looks like it lets reads be as new as the transaction's first one, which is new enough. */
+const SNAPSHOT = /\bconsistent\s+snapshot\b/i;
+const READS_TABLES = /\b(?:from|table)\b/i;
+/** In `SET TRANSACTION ISOLATION LEVEL …`. What only looks like it makes reads wait that need not. */
+const READS_COMMITTED = /\bread\b[^]*?\b(?:un)?committed\b/i;
 
 /**
  * A read-only transaction that is open on a replica. A statement that cannot run there takes it to the primary: what opened it is
@@ -18,15 +23,29 @@ export class ReplicaTransaction {
   #commands: readonly Buffer[];
   /** It has given rows: what comes later is to fit them. */
   hasRead = false;
+  /** Some table was read, or a snapshot was asked for. */
+  #hasSnapshot: boolean;
 
   constructor(node: string, commands: readonly Buffer[]) {
     this.node = node;
     this.#commands = commands;
+    this.#hasSnapshot = commands.some((command) => SNAPSHOT.test(command.toString('latin1')));
+  }
+
+  /** What its reads see is what was there when the first one ran. */
+  get hasSnapshot(): boolean {
+    return this.#hasSnapshot && !this.#commands.some((command) => READS_COMMITTED.test(command.toString('latin1')));
   }
 
   /** The commands that lead to where it is, framed. None where `autocommit` is off: there, the first read opens it. */
   get commands(): readonly Buffer[] {
     return this.#commands;
+  }
+
+  /** One of its reads has given rows. */
+  read(run: CommandRun): void {
+    this.hasRead = true;
+    this.#hasSnapshot ||= READS_TABLES.test(textOf(run)?.toString('latin1') ?? '');
   }
 
   /** One of its own statements has gone through. */
@@ -41,5 +60,6 @@ export class ReplicaTransaction {
     }
     this.#commands = [command];
     this.hasRead = false;
+    this.#hasSnapshot = SNAPSHOT.test(command.toString('latin1'));
   }
 }

@@ -1,5 +1,6 @@
 import { errPacketOf, RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { Route } from '../../src/routing/route.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
@@ -39,10 +40,20 @@ export class RunState {
   /** Where it runs, and as what; there is none while there is no command. */
   connection: ServerConnection | undefined;
   role: Role = 'primary';
+  /** Where that really goes, and why: not to a replica where none can take it. */
+  route: Route = { to: 'primary', reason: 'write' };
   /** What the replica that was found for the read is known to have. */
   position: KnownPosition | undefined;
   /** What that replica is to have before it answers. */
   waits: Waits | undefined;
+  /** It was sent to a server: whether it was executed depends on the answer. */
+  wasSent = false;
+  /** When it began to wait for a primary; undefined where it has not had to. */
+  heldSinceMs: number | undefined;
+  /** The node with which an open transaction was lost, between two commands: the next one is told. */
+  transactionLostOn: string | undefined;
+  /** How often it has lost its server. */
+  losses = 0;
   /** Nodes that failed it. */
   readonly failed = new Set<string>();
   readonly #client: RunnerClient;
@@ -60,14 +71,19 @@ export class RunState {
 
   begin(run: CommandRun): void {
     this.run = run;
+    this.route = run.route;
     this.stage = 'running';
+    this.wasSent = false;
+    this.heldSinceMs = undefined;
     this.position = undefined;
     this.waits = undefined;
+    this.losses = 0;
     if (this.failed.size > 0) this.failed.clear();
   }
 
   /** The command was sent to a node. */
   sent(node: string): void {
+    this.wasSent = true;
     if (this.#loads === undefined) return;
     this.#endLoad();
     this.#loaded = { node, beganAtMs: this.#loads.began(node) };
@@ -132,4 +148,10 @@ export class RunState {
 export function sessionLost(connection: ServerConnection, why: string): RwsplitError {
   const what = `the session's state was on a connection to ${connection.node.name} that is gone (${why}); connect again`;
   return new RwsplitError('session-lost', what);
+}
+
+/** Nothing of it was committed: as after a deadlock, the application may run the whole transaction again. */
+export function transactionLost(node: string): RwsplitError {
+  const what = `the open transaction was lost with its connection to ${node}; nothing of it was committed: run it again`;
+  return new RwsplitError('transaction-lost', what);
 }

@@ -1,6 +1,8 @@
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
+import type { Route } from '../../src/routing/route.js';
 import type { PrimaryReads } from '../../src/runtime/primary-reads.js';
 import type { NodeLoads } from '../../src/topology/balance/node-loads.js';
+import type { WriteHold } from '../../src/runtime/write-hold.js';
 import type { Commits } from '../../src/session/commits.js';
 import type { KnownPositions } from '../../src/session/known-positions.js';
 import type { Session } from '../../src/session/session.js';
@@ -34,14 +36,16 @@ export interface Cluster {
   readonly loads: NodeLoads | undefined;
   /** Reads that go to the primary because no replica can take them. */
   readonly primaryReads: PrimaryReads;
+  /** Statements that wait for a primary. */
+  readonly writes: WriteHold;
   /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
   nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
   /** A connection ended while a statement ran there. */
   lost(node: string, why: string): void;
   /** What the primary has now, by a question that begins after the call; undefined where it does not answer. */
   askPrimary(): Promise<Node | undefined>;
-  /** A statement was sent. */
-  ran(node: string, run: CommandRun): void;
+  /** A statement was sent. @param route that it took in the end */
+  ran(node: string, run: CommandRun, route: Route): void;
   /** A replica refused a statement as a write. @param ofStatement it would refuse it from any session */
   refused(node: string, run: CommandRun, error: ErrPacket, ofStatement: boolean): void;
 }

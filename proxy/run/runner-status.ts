@@ -15,12 +15,12 @@ export interface RunnerStatus {
   readonly reason: string;
 }
 
-export function statusOf({ connection, run }: RunState, { list }: KeptConnections): RunnerStatus {
+export function statusOf({ connection, run, route }: RunState, { list }: KeptConnections): RunnerStatus {
   return {
     running: connection,
     waits: run !== undefined && connection === undefined,
     kept: list,
     statement: run?.digest?.text ?? '',
-    reason: run?.route.reason ?? '',
+    reason: run === undefined ? '' : route.reason,
   };
 }

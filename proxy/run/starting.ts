@@ -57,6 +57,7 @@ export class Starting {
     const used = run.statement;
     state.connection = connection;
     state.role = role;
+    state.wasSent = false;
     this.#preparation.begin();
     relay.begin(connection, role === 'replica', used.kind === 'prepare' ? used.statement : undefined);
 
@@ -115,7 +116,7 @@ export class Starting {
     connection.uncork();
     if (run.shape === 'stream') client.wantStream();
     state.sent(connection.node.name);
-    cluster.ran(connection.node.name, run);
+    cluster.ran(connection.node.name, run, state.route);
   }
 
   /** @param then what to do first when all has gone through */

@@ -74,6 +74,8 @@ export type TransactionPart =
   | 'opens-read-write'
   /** COMMIT, ROLLBACK, SAVEPOINT: belongs to the one that is open. */
   | 'within'
+  /** SET autocommit: may end it, and then leaves its characteristics to the next one on that connection. */
+  | 'sets-autocommit'
   /** SET TRANSACTION, for the next one only. */
   | 'next-read-only'
   | 'next-read-write'

@@ -90,7 +90,9 @@ function resolve(scan: StatementScan): Outcome {
 function applyHint(scan: StatementScan, lexer: Lexer, pins: number): Classification {
   const outcome = resolve(scan);
   const { hint } = lexer;
-  if (hint !== undefined && scan.outcome.transaction !== undefined) return hintTransaction(scan, hint, pins);
+  const { transaction } = scan.outcome;
+  if (hint !== undefined && transaction !== undefined && transaction !== 'sets-autocommit')
+    return hintTransaction(scan, hint, pins);
   const isMovable = scan.outcome === READ && (scan.found & ~DOUBTS) === 0;
   if (hint === undefined || !isMovable) return outcome.classification(pins, scan.unpins);
   switch (hint.kind) {

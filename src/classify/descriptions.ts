@@ -8,7 +8,7 @@ export const TARGET_TEXT: Readonly<Record<Target, string>> = {
 };
 
 /** What people are told about a reason. */
-export const REASON_TEXT: Readonly<Record<ClassReason, string>> = {
+export const REASON_TEXT: Readonly<Record<ClassReason | 'consistency', string>> = {
   read: 'a plain read: any replica answers it as the primary would',
   'hint-replica': 'a hint asks for a replica',
   diagnostics: 'it asks about the statement before it',
@@ -37,6 +37,7 @@ export const REASON_TEXT: Readonly<Record<ClassReason, string>> = {
   'temporary-table': 'it is about a temporary table',
   'hint-primary': 'a hint asks for the primary',
   'hint-node': 'a hint asks for one node',
+  consistency: 'it has to be as fresh as the primary',
   rule: 'a rule of the configuration says so',
   'unknown-statement': 'its first word is not known',
   unparsable: 'it ends inside a quote or comment, or has bytes that no statement has',

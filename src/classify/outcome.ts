@@ -88,6 +88,7 @@ export const LOCKING_READ = new Outcome('primary', 'locking-read');
 export const SELECT_INTO = new Outcome('primary', 'select-into');
 export const TRANSACTION_CONTROL = new Outcome('primary', 'transaction-control');
 export const SESSION_STATE = new Outcome('primary', 'session-state');
+export const SETS_AUTOCOMMIT = new Outcome('primary', 'session-state', 'sets-autocommit');
 export const USER_VARIABLE = new Outcome('primary', 'user-variable');
 export const LOCK_FUNCTION = new Outcome('primary', 'lock-function');
 export const CONNECTION_ID = new Outcome('primary', 'connection-id');

@@ -1,6 +1,6 @@
 import * as finding from './finding.js';
 import { NAME, SYSTEM_VARIABLE, VARIABLE } from './lexer.js';
-import { ADMINISTRATION, PIN_BITS, SESSION_STATE, TRANSACTION_CONTROL } from './outcome.js';
+import { ADMINISTRATION, PIN_BITS, SESSION_STATE, SETS_AUTOCOMMIT, TRANSACTION_CONTROL } from './outcome.js';
 import type { StatementScan } from './statement-scan.js';
 import { readNextTransaction } from './verb-transaction.js';
 import { word, words } from './words.js';
@@ -19,6 +19,7 @@ const STATEMENT = word('STATEMENT');
 const FOR = word('FOR');
 const TRANSACTION = word('TRANSACTION');
 const AUTHORIZATION = word('AUTHORIZATION');
+const AUTOCOMMIT = word('AUTOCOMMIT');
 
 /** Variables whose value holds for the next statement only, cannot be read back, or names the connection itself. */
 const ONE_SHOT: ReadonlySet<number> = new Set(
@@ -101,6 +102,7 @@ function readVariable(scan: StatementScan, scope: Scope): boolean {
     scan.pins |= PIN_BITS['unknown-statement'];
     return true;
   }
+  if (scope !== 'global' && lexer.word === AUTOCOMMIT) scan.outcome = SETS_AUTOCOMMIT;
   if (scope !== 'global' && ONE_SHOT.has(lexer.word)) scan.pins |= PIN_BITS['one-shot-variable'];
   if (scope === 'none' && CHARACTERISTICS.has(lexer.word)) scan.pins |= PIN_BITS['next-transaction'];
   return false;

@@ -18,10 +18,15 @@ export interface Flavour {
   awaitGtids(gtidSet: string, timeoutMs: number): string;
   /** What a change tells of transactions that were committed: GTIDs, with commas. */
   commitsOf(change: SessionChange): string | undefined;
-  /** One row: what the server is called, its `version`, whether it is `readOnly`, what it has `executed`. */
+  /**
+   * One row: what the server is called, its `version`, whether it is `readOnly`, what it has `executed`; and before that, where servers
+   * tell it, what is being `committed` at that moment.
+   */
   readonly askNode: string;
   /** @param text what {@link askNode} gives as `executed` */
   parseExecuted(text: string): GtidSet | undefined;
+  /** @param text what {@link askNode} gives as `committed` */
+  parseCommitted(text: string): GtidSet | undefined;
 }
 
 /** What to set to itself, so that the server tells its value. */

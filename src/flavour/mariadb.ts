@@ -46,4 +46,5 @@ export const MARIADB: Flavour = {
     const ranges = rangesOf(text, (last) => `1-${last}`);
     return ranges === undefined ? undefined : GtidSet.parse(ranges);
   },
+  parseCommitted: () => undefined,
 };

@@ -16,9 +16,11 @@ const FIXED_BYTES: ReadonlyMap<number, number> = new Map([
 /** Dates and times: a byte that gives their length comes first. */
 const SHORT_LENGTH: ReadonlySet<number> = new Set([0x07, 0x0a, 0x0b, 0x0c]);
 
-/** The attribute that says where a statement is to run, in the words of a comment hint: `primary`, `replica`, `node=NAME`. */
+/** The attribute that says where a statement is to run, and how fresh it has to be, in the words of a comment hint. */
 const HINT = 'rwsplit';
-const HINT_VALUE = /^\s*(?:primary|replica|node\s*=\s*[\w.:-]{1,255})\s*$/i;
+const HINT_PART = String.raw`\s*(?:primary|replica|node\s*=\s*[\w.:-]{1,255}|consistency\s*=\s*\w{1,32}|max_lag_ms\s*=\s*\d{1,9})\s*`;
+/** Nothing else: it is to stand in a comment. */
+const HINT_VALUE = new RegExp(`^${HINT_PART}(?:,${HINT_PART}){0,7}$`, 'i');
 
 /** Goes past a value in the binary protocol. */
 function skipValue(reader: ByteReader, type: number): void {

@@ -2,9 +2,21 @@ import type { ClassReason, Classification } from '../classify/classification.js'
 import type { Consistency } from '../session/consistency.js';
 import type { Session } from '../session/session.js';
 
-/** Why a statement went where it went: its class, or what its session is in. */
+/** Why a statement went where it went: its class, what its session is in, or what the replicas are in. */
 export type RouteReason =
-  ClassReason | 'pinned' | 'in-transaction' | 'autocommit-off' | 'serializable' | 'replica-refused' | 'consistency';
+  | ClassReason
+  | 'pinned'
+  | 'in-transaction'
+  | 'autocommit-off'
+  | 'serializable'
+  | 'replica-refused' // as a write
+  | Diversion;
+
+/** Why the primary answers what a replica would have. */
+export type Diversion =
+  | 'no-replica' // none can be used, or all have failed it
+  | 'replica-lag' // all are later than it may be
+  | 'consistency'; // its level asks for the primary, or no replica had what it has to see in time
 
 /**
  * Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone;
@@ -56,28 +68,35 @@ export function levelOf(session: Session, { consistency }: Classification): Cons
   return consistency ?? session.freshness.level;
 }
 
+/** How late a replica may be that serves a read: as its own text says, else as its user's bound does; undefined for neither. */
+export function maxLagOf(session: Session, { maxLagMs }: Classification): number | undefined {
+  return maxLagMs ?? session.freshness.maxLagMs;
+}
+
 /** Whether a statement opens a transaction in which nothing can be written, and which a replica can serve. */
 function opensOnReplica(session: Session, classification: Classification): boolean {
   const { transaction } = classification;
   if (transaction !== 'opens-read-only' && transaction !== 'opens') return false;
   if (session.inTransaction || session.serializable || levelOf(session, classification) === 'primary') return false;
   const { nextTransaction, pins, temporaryTables } = session;
-  if (!temporaryTables.isEmpty) return false;
+  if (!temporaryTables.isEmpty || session.holds.has('user-variable')) return false;
   if (pins.size > (pins.has('next-transaction') && nextTransaction.certain ? 1 : 0)) return false;
   return transaction === 'opens-read-only' || (nextTransaction.readOnly ?? session.readOnly);
 }
 
 /** Whether a statement of a read-only transaction can run where that is open; else the transaction goes on at the primary. */
-function staysOnReplica(session: Session, { target, reason, transaction, pins }: Classification): boolean {
+function staysOnReplica(session: Session, classification: Classification): boolean {
+  const { target, reason, transaction, pins } = classification;
   if (session.pins.size > 0 || pins.length > 0) return false;
   switch (target) {
     case 'replica':
-      return !ABOUT_ONE_SERVER.has(session.state.schema);
+      return !ABOUT_ONE_SERVER.has(session.state.schema) && levelOf(session, classification) !== 'primary';
     case 'last':
       // What an INSERT before the transaction left is on the primary.
       return reason !== 'last-insert-id' || !(session.holds.has(reason) || session.lastInsertId !== undefined);
     case 'primary':
       if (transaction === 'opens') return session.readOnly;
+      if (transaction === 'sets-autocommit') return false;
       return reason === 'session-state' || transaction === 'within' || transaction === 'opens-read-only';
   }
 }

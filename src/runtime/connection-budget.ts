@@ -1,7 +1,11 @@
 /** Who has connections of a budget. */
 export interface BudgetUser {
-  /** Others wait: lets go of a connection that it does not need now. @returns whether it does, soon */
+  /** Nobody uses one of its connections. */
+  readonly hasIdle: boolean;
+  /** Others wait: lets go of a connection that nobody uses. @returns whether it does, soon */
   spare(): boolean;
+  /** Others wait, and nothing lies idle: takes a connection from a session that keeps it and could do without. @returns whether it does, soon */
+  reclaim(): boolean;
 }
 
 /**
@@ -35,6 +39,11 @@ export class ConnectionBudget {
     this.#users.delete(user);
   }
 
+  /** Whether there is a connection that nobody uses, in another pool. */
+  hasIdleBeside(user: BudgetUser): boolean {
+    return this.#others(user).some((other) => other.hasIdle);
+  }
+
   /** Resolves when a connection may be opened: {@link free} has to follow when it is gone. */
   async take(user: BudgetUser): Promise<void> {
     if (this.#open < this.max) {
@@ -43,8 +52,14 @@ export class ConnectionBudget {
     }
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
-      for (const other of this.#users) if (other !== user && other.spare()) break;
+      const others = this.#others(user);
+      if (others.some((other) => other.spare())) return;
+      [...others, user].some((any) => any.reclaim());
     });
+  }
+
+  #others(user: BudgetUser): BudgetUser[] {
+    return [...this.#users].filter((other) => other !== user);
   }
 
   free(): void {

@@ -40,8 +40,13 @@ export class MonitorLogin implements NodeLogin {
     this.#tls = tls;
   }
 
-  async connect({ host, port }: NodeAddress, connectTimeout: number): Promise<MonitorConnection> {
-    const connectAttributes = { program_name: 'rwsplit-monitor' };
+  /** @param attributes that the server tells of the session */
+  async connect(
+    { host, port }: NodeAddress,
+    connectTimeout: number,
+    attributes: Readonly<Record<string, string>> = {},
+  ): Promise<MonitorConnection> {
+    const connectAttributes = { program_name: 'rwsplit-monitor', ...attributes };
     const options: ConnectionOptions = { host, port, ...this.#account, connectTimeout, connectAttributes };
     if (this.#tls.mode === 'off') return connect(options);
     try {

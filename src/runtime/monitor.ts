@@ -1,7 +1,7 @@
 import { DEFAULTS } from '../defaults.js';
 import { assess, sameTopology } from '../topology/assess.js';
 import { undiscovered } from '../topology/discover.js';
-import type { HealthEvent } from '../topology/health.js';
+import type { NodeCommand } from '../topology/health.js';
 import { PrimaryPositions } from '../topology/lag.js';
 import type { NodeReport } from '../topology/observation.js';
 import { rolesOf } from '../topology/roles.js';
@@ -15,8 +15,10 @@ export interface MonitorSettings {
   /** Nodes that the named ones tell of are looked at and used, too. */
   readonly discovery: boolean;
   readonly maxLagMs: number;
-  /** After how long each node is looked at again: asked before each pause. */
-  readonly intervalMs?: (hasPrimary: boolean) => number;
+  /** Between two looks at a node; a function is asked before each pause. */
+  readonly intervalMs: number | ((hasPrimary: boolean) => number);
+  /** A node is being drained. @returns how many connections there are busy, or kept by a session */
+  readonly drain: (node: string) => number;
 }
 
 /** Keeps looking at all nodes, and tells of each change. */
@@ -27,6 +29,8 @@ export class Monitor {
   readonly #onChange: (snapshot: Snapshot, before: Snapshot) => void;
   readonly #positions = new PrimaryPositions();
   #lastPrimary: NodeReport | undefined;
+  /** The server id of the primary that a failover has chosen: whoever else takes writes is none. */
+  #appointed: string | undefined;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
   #hurrying: Promise<void> | undefined;
@@ -80,11 +84,21 @@ export class Monitor {
   }
 
   /** @returns whether there is such a node */
-  command(node: string, event: Extract<HealthEvent, 'drain' | 'drained' | 'maintain' | 'resume'>): boolean {
+  command(node: string, event: NodeCommand): boolean {
     const watch = this.#watches.find(({ name }) => name === node);
-    watch?.command(event);
+    if (watch === undefined) return false;
+    watch.command(event);
     this.#reassess();
-    return watch !== undefined;
+    return true;
+  }
+
+  /** From now on this server is the primary while it takes writes, and no other one. Resolves when that is in the snapshot. */
+  async appoint(serverUuid: string): Promise<void> {
+    // What it said before it was made the primary would speak against it.
+    await this.#watches.find(({ report }) => report?.serverUuid === serverUuid)?.look(true);
+    if (this.#stopped) return;
+    this.#appointed = serverUuid;
+    this.#reassess();
   }
 
   /** What the primary has now, whatever was seen of it before; undefined where it does not answer. */
@@ -101,7 +115,8 @@ export class Monitor {
   }
 
   get #intervalMs(): number {
-    return this.#settings.intervalMs?.(this.snapshot.primary !== undefined) ?? DEFAULTS.probeIntervalMs;
+    const { intervalMs } = this.#settings;
+    return typeof intervalMs === 'number' ? intervalMs : intervalMs(this.snapshot.primary !== undefined);
   }
 
   #watch(address: NodeAddress, isDiscovered: boolean): NodeWatch {
@@ -132,21 +147,24 @@ export class Monitor {
   #discover(): void {
     if (!this.#settings.discovery) return;
     const observations = this.#watches.map(({ observation }) => observation);
-    const { misfits } = rolesOf(observations, this.#lastPrimary);
+    const { misfits } = rolesOf(observations, this.#lastPrimary, this.#appointed);
     for (const address of undiscovered(observations, misfits)) this.#watches.push(this.#watch(address, true));
   }
 
   #reassess(): void {
     const nowMs = Date.now();
     const observations = this.#watches.map(({ observation }) => observation);
-    const roles = rolesOf(observations, this.#lastPrimary);
+    const roles = rolesOf(observations, this.#lastPrimary, this.#appointed);
     if (roles.primary !== undefined) {
       this.#lastPrimary = roles.primary;
       this.#positions.note(roles.primary);
+      // Somebody else has moved it.
+      if (this.#appointed !== undefined) this.#appointed = roles.primary.serverUuid;
     }
     for (const watch of this.#watches) {
       const role = roles.roles.get(watch.name) ?? 'unknown';
       watch.judge(this.#positions, role, roles.misfits.get(watch.name), this.#settings.maxLagMs, nowMs);
+      if (watch.health === 'draining') watch.drain(this.#settings.drain(watch.name));
     }
     this.#forget(nowMs);
     const before = this.snapshot;

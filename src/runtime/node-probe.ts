@@ -10,6 +10,7 @@ interface Variables extends RowDataPacket {
   readonly version: string;
   readonly readOnly: number;
   readonly executed: string;
+  readonly committed?: string;
 }
 
 /** What a look is to find out beside what changes all the time. */
@@ -49,6 +50,7 @@ export class NodeProbe {
   #source: SourceReport | undefined;
   #isUntold = false;
   #group: GroupRole = 'none';
+  #groupPrimaries: readonly string[] = [];
   #members: readonly Found[] = [];
   #replicas: readonly Found[] = [];
 
@@ -81,8 +83,10 @@ export class NodeProbe {
         source,
         sourceUntold: this.#isUntold,
         group: this.#group,
+        groupPrimaries: this.#groupPrimaries,
         found: [...this.#replicas, ...this.#members, ...above],
         executed: flavour.parseExecuted(seen.executed) ?? GtidSet.EMPTY,
+        committed: flavour.parseCommitted(seen.committed ?? '') ?? GtidSet.EMPTY,
         askedAtMs,
         applyingForMs,
       };
@@ -130,8 +134,9 @@ export class NodeProbe {
     const members = await this.#askIfTold<RowDataPacket>(session, MEMBERS);
     const online = members.filter((it) => it['state'] === 'ONLINE');
     this.#members = online.map(foundOf);
-    const role: unknown = online.find((it) => it['uuid'] === uuid)?.['role'];
-    this.#group = role === 'PRIMARY' ? 'primary' : role === 'SECONDARY' ? 'secondary' : 'none';
+    this.#groupPrimaries = online.filter((it) => it['role'] === 'PRIMARY').map((it) => textOf(it, 'uuid'));
+    const own = online.find((it) => it['uuid'] === uuid);
+    this.#group = own === undefined ? 'none' : groupRoleOf(own, members);
   }
 
   async #lookAtReplicas(session: Connection): Promise<void> {
@@ -200,6 +205,12 @@ function sourceOf(row: RowDataPacket): SourceReport {
     applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
     error: textOf(row, 'Last_SQL_Error') || textOf(row, 'Last_IO_Error'),
   };
+}
+
+function groupRoleOf(own: RowDataPacket, members: readonly RowDataPacket[]): GroupRole {
+  const reached = members.filter((it) => it['state'] !== 'UNREACHABLE').length;
+  if (reached * 2 <= members.length) return 'minority';
+  return own['role'] === 'PRIMARY' ? 'primary' : 'secondary';
 }
 
 function foundOf(row: RowDataPacket): Found {

@@ -1,10 +1,15 @@
 import { DEFAULTS } from '../defaults.js';
 import type { Assessed } from '../topology/assess.js';
-import { nextHealth, type Health, type HealthEvent } from '../topology/health.js';
+import { nextHealth, type Health, type HealthEvent, type NodeCommand } from '../topology/health.js';
 import type { PrimaryPositions } from '../topology/lag.js';
 import type { NodeReport, Observation } from '../topology/observation.js';
 import type { Role } from '../topology/snapshot.js';
 import type { NodeProbe } from './node-probe.js';
+
+/** After these it may have been started anew: with all its caches empty. */
+const COLD: ReadonlySet<Health> = new Set(['down', 'maintenance']);
+
+const BY_COMMAND = 'by command';
 
 /** What has become of one node, look by look. */
 export class NodeWatch {
@@ -16,11 +21,17 @@ export class NodeWatch {
   lagMs = 0;
   #why = '';
   #failures = 0;
+  /** Why it did not answer last. */
+  #failure = '';
   #looks = 0;
   /** New logins fail, although the session that is kept goes on. */
   #loginFailure: string | undefined;
-  #wasDown = false;
+  /** Of what is not up. */
+  #outSinceMs: number | undefined;
+  #wasCold = false;
   #upSinceMs: number | undefined;
+  /** How long it takes from then on until it gets its full part of the reads. */
+  #easesInMs = 1;
   #downSinceMs = Infinity;
 
   constructor(probe: NodeProbe, isDiscovered: boolean) {
@@ -58,8 +69,14 @@ export class NodeWatch {
     if (this.health === 'up' || this.health === 'lagging') this.#apply('failed', why, Date.now());
   }
 
-  command(event: 'drain' | 'drained' | 'maintain' | 'resume'): void {
-    this.#apply(event, event === 'resume' ? '' : 'by command', Date.now());
+  command(event: NodeCommand): void {
+    this.#apply(event, '', Date.now());
+  }
+
+  /** While it is drained. @param inUse connections there on which something runs, or which a session keeps */
+  drain(inUse: number): void {
+    if (inUse === 0) this.#apply('drained', '', Date.now());
+    else this.#why = `${BY_COMMAND}; connections in use there: ${inUse}`;
   }
 
   /** What all nodes have said shows what this one's last answer is worth. */
@@ -67,7 +84,7 @@ export class NodeWatch {
     const { observation, report } = this;
     if (observation.kind === 'unseen') return;
     if (report === undefined || this.#failures > 0) {
-      const why = observation.kind === 'silent' ? observation.why : this.#why;
+      const why = observation.kind === 'silent' ? observation.why : this.#failure;
       this.#apply(observation.kind === 'silent' && !observation.alive ? 'silent' : 'failed', why, nowMs);
       return;
     }
@@ -84,9 +101,9 @@ export class NodeWatch {
 
   assessed(nowMs: number): Assessed {
     const { observation, health, lagMs } = this;
-    const easedMs = this.#upSinceMs === undefined ? Infinity : nowMs - this.#upSinceMs;
+    const eased = this.#upSinceMs === undefined ? 1 : (nowMs - this.#upSinceMs) / this.#easesInMs;
     // Never nothing: what gets no reads shows no latency either.
-    const share = Math.min(1, Math.max(0.05, easedMs / DEFAULTS.slowStartMs));
+    const share = Math.min(1, Math.max(0.05, eased));
     return { observation, health, why: this.#why, lagMs, share };
   }
 
@@ -105,21 +122,31 @@ export class NodeWatch {
     const isGone = seen.refused || this.#failures >= DEFAULTS.silentAfterLooks;
     // Until then, and while it is there but full, what it said last still counts.
     if (this.report === undefined || (isGone && !seen.alive)) this.observation = seen;
-    else this.#why = seen.why;
+    else this.#failure = seen.why;
   }
 
   #apply(event: HealthEvent, why: string, nowMs: number): void {
     const before = this.health;
     const next = nextHealth(before, event);
     this.health = next;
-    if (next !== before || (event !== 'failed' && next !== 'maintenance')) this.#why = why;
+    // What an operator said, and that it does not fit, stays the reason whatever else happens.
+    const isByCommand = next === 'draining' || next === 'maintenance';
+    const stands = isByCommand || (next === 'quarantined' && event === 'failed');
+    if (next !== before || !stands) this.#why = isByCommand ? BY_COMMAND : why;
     if (next === before) return;
-    if (next === 'down') {
-      this.#wasDown = true;
-      this.#downSinceMs = nowMs;
-    } else this.#downSinceMs = Infinity;
-    if (next !== 'up' || !this.#wasDown) return;
-    this.#wasDown = false;
+    this.#downSinceMs = next === 'down' ? nowMs : Infinity;
+    if (next === 'up') this.#letIn(nowMs);
+    else this.#outSinceMs ??= nowMs;
+    if (COLD.has(next)) this.#wasCold = true;
+  }
+
+  /** As gently as it was away for long; and where all its caches may be empty, as gently as can be. */
+  #letIn(nowMs: number): void {
+    if (this.#outSinceMs === undefined) return;
+    const awayMs = this.#wasCold ? Infinity : nowMs - this.#outSinceMs;
+    this.#easesInMs = Math.max(1, Math.min(DEFAULTS.slowStartMs, awayMs));
     this.#upSinceMs = nowMs;
+    this.#outSinceMs = undefined;
+    this.#wasCold = false;
   }
 }

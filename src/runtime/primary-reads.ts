@@ -31,7 +31,7 @@ export class PrimaryReads {
       return;
     }
     const refuse = (why: string): void => {
-      const what = `no replica can take reads, and the primary has as many of them as it may (${this.#max}); ${why}`;
+      const what = `no replica can take this read, and the primary has as many such reads as it may (${this.#max}); ${why}`;
       fail(new RwsplitError('primary-busy', `${what}; bring a replica back, or raise balance.primary_reads_max`));
     };
     if (this.#waiting.length >= this.#queueMax) {

@@ -5,7 +5,7 @@ import type { SessionState } from '../session/session-state.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import type { BudgetUser, ConnectionBudget } from './connection-budget.js';
 import type { ServerDial } from './dial-server.js';
-import type { NodeShared } from './node-shared.js';
+import { unlessGivenUp, type NodeShared } from './node-shared.js';
 import { ServerConnection, type ConnectionPool, type Holder } from './server-connection.js';
 
 /**
@@ -70,8 +70,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   #settleTimer: NodeJS.Timeout | undefined;
   /** A clock that is cheap to read: as of the last {@link #settle}. */
   #nowMs = Date.now();
-  /** The one that has held its connection the longest comes first. */
-  readonly #holders = new Set<Holder>();
+  /** Since when each has held its connection; the one that has the longest comes first. */
+  readonly #holders = new Map<Holder, number>();
+  /** Whoever one is made for may have got another one meanwhile. */
+  #creating = 0;
   #ended = false;
 
   /**
@@ -165,7 +167,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   }
 
   hold(holder: Holder): void {
-    this.#holders.add(holder);
+    this.#holders.set(holder, Date.now());
   }
 
   unhold(holder: Holder): void {
@@ -173,8 +175,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
   }
 
   async #take(wanted: SessionState): Promise<ServerConnection | FailedConnection> {
-    if (this.#pool.available === 0 && this.#budget.open >= this.#settings.max) {
-      this.#reclaim();
+    const isFull = this.#pool.available === 0 && this.#budget.open >= this.#settings.max;
+    // Where a connection lies idle in another pool, or will here in a moment, no session has to give up its own.
+    if (isFull && this.#creating <= this.#pool.pending && !this.#budget.hasIdleBeside(this)) {
+      this.reclaim();
       const givenUp = this.acquireReady(wanted);
       if (givenUp !== undefined) return givenUp;
     }
@@ -227,6 +231,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     this.#donated.push(connection);
   }
 
+  get hasIdle(): boolean {
+    return this.#ready.length > 0 || this.#pool.available > this.#pool.pending;
+  }
+
   spare(): boolean {
     const ready = this.#ready.shift();
     if (ready !== undefined) {
@@ -241,7 +249,7 @@ export class ServerPool implements ConnectionPool, BudgetUser {
       );
       return true;
     }
-    return this.#reclaim();
+    return false;
   }
 
   /** Ends all connections, those in use when they come back. */
@@ -255,8 +263,26 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     this.#budget.leave(this);
   }
 
-  #reclaim(): boolean {
-    for (const holder of this.#holders) {
+  /** Takes back what nobody but a question about an earlier statement needs, where that has not come for a while. */
+  reclaimOld(): void {
+    const untilMs = Date.now() - DEFAULTS.drainHeldMs;
+    for (const [holder, sinceMs] of this.#holders) {
+      if (sinceMs > untilMs) return;
+      this.#holders.delete(holder);
+      holder.giveUp(this);
+    }
+  }
+
+  /** Sessions that can do without the connection that they keep give it back. */
+  reclaimAll(): void {
+    for (const holder of this.#holders.keys()) {
+      this.#holders.delete(holder);
+      holder.giveUp(this);
+    }
+  }
+
+  reclaim(): boolean {
+    for (const holder of this.#holders.keys()) {
       this.#holders.delete(holder);
       if (holder.giveUp(this)) return true;
     }
@@ -265,7 +291,9 @@ export class ServerPool implements ConnectionPool, BudgetUser {
 
   async #create(): Promise<ServerConnection | FailedConnection> {
     await this.#budget.take(this);
+    this.#creating++;
     const made = this.#ended ? this.#tooLate() : await this.#open();
+    this.#creating--;
     if (made instanceof FailedConnection) {
       this.#budget.free();
       return made;
@@ -293,7 +321,10 @@ export class ServerPool implements ConnectionPool, BudgetUser {
     const refusal = this.#shared.breaker.refusal(Date.now());
     if (refusal !== undefined) return new FailedConnection(refusal);
     try {
-      const connection = await ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs);
+      const connection = await unlessGivenUp(
+        this.#shared,
+        ServerConnection.open(this.#node, this.#dial, DEFAULTS.serverLoginTimeoutMs),
+      );
       this.#shared.breaker.succeeded();
       return connection;
     } catch (error) {

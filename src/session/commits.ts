@@ -1,7 +1,5 @@
 import { GtidSet } from '../topology/gtid-set.js';
 
-/** `SOURCE_UUID:NUMBER`; transactions with a tag have it between the two. MariaDB's have their domain's number as the source. */
-const GTID = /^([0-9a-f-]{36}(?::[a-z_][a-z0-9_]*)?|\d+):(\d+)(?:-(\d+))?$/i;
 /** Of each source: Group Replication leaves gaps between its members' blocks, and nobody is to wait for what is in those. */
 const MAX_INTERVALS = 16;
 
@@ -20,17 +18,15 @@ export class Commits {
   #version = 0;
   #set: GtidSet | undefined;
 
-  /** @param gtids as an OK packet reports them: one or several, with commas */
+  /** @param gtids as an OK packet reports them: a set, for a procedure may commit several times, and others in between */
   add(gtids: string): void {
-    for (const gtid of gtids.split(',')) {
-      const match = GTID.exec(gtid.trim());
-      if (match === null) continue;
-      const [, source = '', from, to] = match;
-      const first = Number(from);
-      this.#insert(source.toLowerCase(), first, Number(to ?? from));
-      this.#version++;
-      this.#set = undefined;
+    const added = GtidSet.parse(gtids);
+    if (added === undefined || added.isEmpty) return;
+    for (const source of added.sources()) {
+      for (const { first, last } of added.intervals(source)) this.#insert(source, first, last);
     }
+    this.#version++;
+    this.#set = undefined;
   }
 
   /** Grows with each commit; 0 while there are none. */

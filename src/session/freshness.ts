@@ -35,6 +35,8 @@ interface Seen {
  * A read's bound is a set that was asked after it ended, of the primary or of the node where it ran: all that it saw is in there.
  */
 export class Freshness {
+  /** Replicas that are later serve no read of the session; undefined where only the bound of all counts. */
+  readonly maxLagMs: number | undefined;
   readonly #ofUser: Consistency;
   #chosen: Consistency | undefined;
   readonly #committed: Commits;
@@ -47,9 +49,10 @@ export class Freshness {
   #readEndedAtMs = 0;
 
   /** @param committed by all sessions, this one too */
-  constructor(ofUser: Consistency, committed: Commits) {
+  constructor(ofUser: Consistency, committed: Commits, maxLagMs?: number) {
     this.#ofUser = ofUser;
     this.#committed = committed;
+    this.maxLagMs = maxLagMs;
   }
 
   get level(): Consistency {
@@ -123,7 +126,7 @@ export class Freshness {
 
   /** The same, with what the primary has been found to have since the last read. */
   tokenWith(primary: Node): GtidSet {
-    return primary.executed.union(this.#mustHave(this.level));
+    return visibleOn(primary).union(this.#mustHave(this.level));
   }
 
   /** The session begins anew. */
@@ -158,9 +161,14 @@ export class Freshness {
 
   #readBound({ primary, nodes }: Snapshot): GtidSet | undefined {
     const isLater = (node: Node): boolean => node.askedAtMs > this.#readEndedAtMs;
-    if (primary !== undefined && isLater(primary)) return primary.executed;
+    if (primary !== undefined && isLater(primary)) return visibleOn(primary);
     const at = this.#readAt;
-    return nodes.find((node) => node.address.name === at?.node && node.serverUuid === at.serverUuid && isLater(node))
-      ?.executed;
+    const known = nodes.find((node) => node.address.name === at?.node && node.serverUuid === at.serverUuid);
+    return known !== undefined && isLater(known) ? visibleOn(known) : undefined;
   }
+}
+
+/** All that a read that had ended when the node was asked may have seen there. */
+function visibleOn({ executed, committed = GtidSet.EMPTY }: Node): GtidSet {
+  return executed.union(committed);
 }

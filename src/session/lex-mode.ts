@@ -26,6 +26,11 @@ export function lexModeOf(state: SessionState, baseline: ReadonlyMap<string, str
   };
 }
 
+/** MariaDB takes statements for Oracle's. MySQL knows no such mode. */
+export function isOracleMode(state: SessionState, baseline: ReadonlyMap<string, string>): boolean {
+  return (state.variables.get('sql_mode') ?? baseline.get('sql_mode') ?? '').split(',').includes('ORACLE');
+}
+
 /** @returns 90704 for 9.7.4, 101119 for MariaDB 10.11.19 */
 export function versionNumber(serverVersion: string): number {
   const match = /(\d+)\.(\d+)\.(\d+)/.exec(serverVersion.replace(/^5\.5\.5-/, ''));

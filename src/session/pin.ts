@@ -7,6 +7,8 @@ export type Pin =
   | 'session-tracker'
   /** The server reported a change that no tracker names and no statement explains. */
   | 'unknown-state-change'
+  /** MariaDB's sql_mode has ORACLE: statements are of another language, in which a column may be a sequence. Until it is taken back. */
+  | 'oracle-mode'
   | 'long-data' // COM_STMT_SEND_LONG_DATA, until the statement ran
   | 'cursor' // until it is read to its end or closed
   | 'set-option' // COM_SET_OPTION
@@ -19,6 +21,8 @@ export type Hold =
   | 'last-insert-id'
   /** Temporary tables whose names are known: what names none of them may run elsewhere. */
   | 'temporary-table'
+  /** Variables that SET gave values: what reads none of them may run elsewhere. */
+  | 'user-variable'
   /** A procedure or stored function may have left locks that no tracker reports. */
   | 'procedure-call'
   /** ROW_COUNT(), SHOW WARNINGS: until the next statement. */

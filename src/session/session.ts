@@ -3,7 +3,7 @@ import type { ErrPacket } from '../protocol/packets/err.js';
 import type { OkPacket } from '../protocol/packets/ok.js';
 import { ServerStatus } from '../protocol/server-status.js';
 import { LAST_GTID, STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
-import { lexModeOf } from './lex-mode.js';
+import { isOracleMode, lexModeOf } from './lex-mode.js';
 import { NextTransaction } from './next-transaction.js';
 import { concernsNamed, NamedThings } from './named-things.js';
 import type { Flavour } from '../flavour/flavour.js';
@@ -26,7 +26,7 @@ export interface StatementEnd {
   readonly insertsId: boolean;
   readonly error: ErrPacket | undefined;
   readonly warnings: number;
-  /** Rows of its last result set, as FOUND_ROWS() counts them; undefined where it leaves that as it is. */
+  /** What FOUND_ROWS() is after it; undefined where it leaves that as it is. */
   readonly rows: number | undefined;
   readonly changes: readonly SessionChange[];
   /** The framed command, of a statement that came as text. */
@@ -36,6 +36,16 @@ export interface StatementEnd {
   /** The statement's text, where {@link Session.wantsText}. */
   readonly text: Buffer | undefined;
 }
+
+/** What a statement has left for the next one to ask for, and that cannot be set anew elsewhere. */
+export interface PreviousLeft {
+  /** ROW_COUNT(), of rows that were changed. */
+  readonly rowCount: boolean;
+  /** Warnings, or an error. */
+  readonly diagnostics: boolean;
+}
+
+const NOTHING_LEFT: PreviousLeft = { rowCount: false, diagnostics: false };
 
 /** The classes whose statements may have left on their connection what no tracker reports. */
 const OPAQUE: ReadonlySet<string> = new Set(['procedure-call', 'stored-function']);
@@ -79,9 +89,24 @@ function refusedUnread(end: StatementEnd): boolean {
   );
 }
 
+const PARENTHESIS = 0x28;
+
+/** SET, which leaves nothing but what it names. */
+function assignsPlainly({ pins, reason }: Classification): boolean {
+  return reason === 'session-state' && pins.includes('user-variable');
+}
+
+/** No function of whose doings nobody knows is called without a parenthesis. */
+function leavesVariablesOnly({ classification, text }: StatementEnd): boolean {
+  return assignsPlainly(classification) && text !== undefined && !text.includes(PARENTHESIS);
+}
+
 function isCarried(change: SessionChange): boolean {
   return change.kind !== 'system-variable' || !NOT_CARRIED.has(change.name);
 }
+
+/** What went with a primary connection that was lost: nothing that cannot be had again, a transaction, or state that nobody can restore. */
+export type PrimaryLoss = 'nothing' | 'transaction' | 'state';
 
 /**
  * What a client's session is in, whichever connections serve it. It changes only by {@link begin} and {@link end}:
@@ -105,8 +130,11 @@ export class Session {
   readonly freshness: Freshness;
   /** LAST_INSERT_ID(), where the connection that had it was given up. */
   lastInsertId: string | undefined;
-  /** What the previous statement left (warnings, ROW_COUNT()) went with the connection that was given up. */
-  previousLost = false;
+  /** What of the previous statement went with the connection that was given up. */
+  previousLost: PreviousLeft = NOTHING_LEFT;
+  #previousLeft: PreviousLeft = NOTHING_LEFT;
+  /** LAST_INSERT_ID() went with the primary: whoever asks for it is told, once. */
+  insertIdLost = false;
   readonly nextTransaction = new NextTransaction();
   readonly temporaryTables = new TemporaryTables();
   /** Few sessions ever have any. */
@@ -132,6 +160,7 @@ export class Session {
     this.#flavour = flavourOf(serverVersion);
     this.#status = baseline.get('autocommit') === 'OFF' ? 0 : ServerStatus.AUTOCOMMIT;
     this.lexMode = lexModeOf(this.state, baseline, serverVersion);
+    this.#notePinOfState();
   }
 
   /** From when on reasons that come now hold. */
@@ -163,6 +192,12 @@ export class Session {
     return this.#characteristic('transaction_isolation', 'tx_isolation') === 'SERIALIZABLE';
   }
 
+  /** Each read of a transaction sees what is there by then: there is no snapshot. */
+  get readsCommitted(): boolean {
+    const isolation = this.#characteristic('transaction_isolation', 'tx_isolation');
+    return isolation === 'READ-COMMITTED' || isolation === 'READ-UNCOMMITTED';
+  }
+
   /** Its transactions, single statements too, are to be read-only. */
   get readOnly(): boolean {
     return this.#characteristic('transaction_read_only', 'tx_read_only') === 'ON';
@@ -179,19 +214,20 @@ export class Session {
 
   /** Whether something would be lost with the primary connection that the client was promised. */
   get boundToPrimary(): boolean {
-    return (
-      this.#inPrimaryTransaction ||
-      this.pins.size > 0 ||
-      this.holds.has('last-insert-id') ||
-      this.holds.has('temporary-table')
-    );
+    return this.#inPrimaryTransaction || this.pins.size > 0 || this.holds.has('last-insert-id') || this.#holdsOwn;
+  }
+
+  /** Whether its next statement belongs to what is under way on the primary connection: it cannot wait, or move. */
+  get mustGoOn(): boolean {
+    return (!this.#onReplica && this.inTransaction) || this.pins.size > 0 || this.#holdsOwn;
   }
 
   /** A statement is about to run. @param asksPrevious it belongs to the statement before */
   begin(asksPrevious: boolean): void {
     if (asksPrevious) return;
     this.holds.delete('previous-statement');
-    this.previousLost = false;
+    this.previousLost = NOTHING_LEFT;
+    this.#previousLeft = NOTHING_LEFT;
   }
 
   /** Whether others may have the primary connection that is kept: all that would be missed can be set again, or is hardly asked for. */
@@ -201,11 +237,17 @@ export class Session {
 
   /** Whether something is on the primary connection that nobody can set again, although no pin says so. */
   get leavesMore(): boolean {
-    return this.holds.has('procedure-call') || this.holds.has('temporary-table');
+    return this.holds.has('procedure-call') || this.#holdsOwn;
+  }
+
+  /** What is known to be on the primary connection, and to matter to statements alone that name it. */
+  get #holdsOwn(): boolean {
+    return this.holds.has('temporary-table') || this.holds.has('user-variable');
   }
 
   /** Whether {@link end} is to be told the text of a statement: where what is known by name may come, go or change its name. */
   wantsText(classification: Classification): boolean {
+    if (assignsPlainly(classification)) return true;
     return this.#isOfTables(classification) || concernsNamed(classification, this.pins);
   }
 
@@ -219,8 +261,27 @@ export class Session {
     for (const change of changes) {
       if (change.kind === 'system-variable' && change.name === 'last_insert_id') this.lastInsertId = change.value;
     }
-    this.previousLost = this.holds.has('previous-statement');
+    this.previousLost = this.#previousLeft;
     this.holds.clear();
+  }
+
+  /** The primary connection that was kept is gone, and with it what only it had. Where that is `state`, the session cannot go on. */
+  primaryLost(): PrimaryLoss {
+    if (this.#onReplica) return 'nothing';
+    const lost = this.#primaryLoss;
+    if (lost === 'state') return lost;
+    this.previousLost = this.#previousLeft;
+    this.insertIdLost ||= this.holds.has('last-insert-id');
+    this.holds.clear();
+    this.#status &= ~(ServerStatus.IN_TRANS | ServerStatus.IN_TRANS_READONLY);
+    this.#transactionEnded();
+    return lost;
+  }
+
+  get #primaryLoss(): PrimaryLoss {
+    const pins = this.pins.size - (this.pins.has('next-transaction') ? 1 : 0);
+    if (pins > 0 || this.#holdsOwn) return 'state';
+    return this.inTransaction || this.pins.has('next-transaction') ? 'transaction' : 'nothing';
   }
 
   /** A read ended that changed nothing: what nearly every statement does. */
@@ -256,7 +317,10 @@ export class Session {
     }
     if (!refusedUnread(end)) {
       const known = this.#noteTemporaryTables(end);
-      for (const pin of end.classification.pins) if (pin !== 'temporary-table' || !known) this.pins.add(pin);
+      for (const pin of end.classification.pins) {
+        if (pin === 'user-variable' && leavesVariablesOnly(end)) this.holds.add(pin);
+        else if (pin !== 'temporary-table' || !known) this.pins.add(pin);
+      }
       if (asksNext) {
         const said = end.error === undefined ? end.command : undefined;
         this.nextTransaction.add(end.classification.transaction, said);
@@ -272,9 +336,15 @@ export class Session {
     if (opaque) this.holds.add('procedure-call');
     // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows; a procedure's OK is silent on what it inserted.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
-    if (sets || opaque || end.insertsId) this.holds.add('last-insert-id');
-    const counted = (end.ok?.affectedRows ?? 0n) !== 0n;
-    if (counted || end.error !== undefined || end.warnings > 0) this.holds.add('previous-statement');
+    if (sets || opaque || end.insertsId) {
+      this.holds.add('last-insert-id');
+      this.insertIdLost = false;
+    }
+    const rowCount = (end.ok?.affectedRows ?? 0n) !== 0n;
+    // SHOW WARNINGS is about what the statement before it left, and leaves that.
+    const diagnostics = this.#previousLeft.diagnostics || end.error !== undefined || end.warnings > 0;
+    this.#previousLeft = rowCount || diagnostics ? { rowCount, diagnostics } : NOTHING_LEFT;
+    if (this.#previousLeft !== NOTHING_LEFT) this.holds.add('previous-statement');
   }
 
   /** Changes that came with no statement of the client: what we asked for to know the session better. */
@@ -292,21 +362,23 @@ export class Session {
     this.#transactionEnded();
   }
 
-  /** COM_RESET_CONNECTION went through: everything but the schema is as after a login. */
+  /** COM_RESET_CONNECTION went through: everything but the schema, and FOUND_ROWS(), is as after a login. */
   reset(status: number): void {
     this.freshness.reset();
     this.pins.clear();
     this.holds.clear();
     this.lastInsertId = undefined;
-    this.previousLost = false;
+    this.previousLost = NOTHING_LEFT;
+    this.#previousLeft = NOTHING_LEFT;
+    this.insertIdLost = false;
     this.#status = status;
     this.#onReplica = false;
     this.nextTransaction.clear();
     this.temporaryTables.clear();
     this.#named = undefined;
-    this.foundRows = 0;
     this.rowCountIsUnset = false;
     this.#setState(freshState(this.state.schema));
+    this.#notePinOfState();
   }
 
   /** Of a replica's flags only those of a transaction say more than is known. */
@@ -383,5 +455,11 @@ export class Session {
     if (state === this.state) return;
     this.state = state;
     this.lexMode = lexModeOf(state, this.#baseline, this.serverVersion);
+    this.#notePinOfState();
+  }
+
+  #notePinOfState(): void {
+    if (isOracleMode(this.state, this.#baseline)) this.pins.add('oracle-mode');
+    else this.pins.delete('oracle-mode');
   }
 }

@@ -47,9 +47,9 @@ function nodeOf({ observation, ...known }: Assessed, roles: Roles['roles']): Nod
       askedAtMs: 0,
     };
   }
-  const { serverUuid, serverVersion, capabilities, executed, askedAtMs } = observation;
+  const { serverUuid, serverVersion, capabilities, executed, committed, askedAtMs } = observation;
   const role = roles.get(address.name) ?? 'unknown';
-  return { address, role, ...known, serverUuid, serverVersion, capabilities, executed, askedAtMs };
+  return { address, role, ...known, serverUuid, serverVersion, capabilities, executed, committed, askedAtMs };
 }
 
 function oldestVersion(nodes: readonly Node[]): string {

@@ -102,6 +102,12 @@ export class GtidSet {
     return new GtidSet(bySource);
   }
 
+  /** What is in here, but for the transactions that one source made, whatever their tags. */
+  withoutSource(source: string): GtidSet {
+    const isOther = ([key]: [string, unknown]): boolean => key !== source && !key.startsWith(`${source}:`);
+    return new GtidSet(new Map([...this.#bySource].filter(isOther)));
+  }
+
   /** Whether the two have had a source in common: a cluster's servers have. */
   sharesSourceWith(other: GtidSet): boolean {
     for (const source of this.#bySource.keys()) if (other.#bySource.has(source)) return true;

@@ -44,6 +44,9 @@ export const HEALTH_EVENTS = [
 ] as const;
 export type HealthEvent = (typeof HEALTH_EVENTS)[number];
 
+/** What an operator says of a node. */
+export type NodeCommand = Extract<HealthEvent, 'drain' | 'maintain' | 'resume'>;
+
 /** Where it is by command, it stays; what it says meanwhile changes nothing. */
 const BY_COMMAND = { answered: 'same', behind: 'same', misfit: 'same', failed: 'same', silent: 'same' } as const;
 const SEEN = { answered: 'up', behind: 'lagging', misfit: 'quarantined', silent: 'down' } as const;
@@ -55,7 +58,15 @@ const TABLE: Readonly<Record<Health, Readonly<Record<HealthEvent, Health | 'same
   lagging: { ...SEEN, ...COMMANDS, failed: 'suspect' },
   suspect: { ...SEEN, ...COMMANDS, failed: 'same' },
   down: { ...SEEN, ...COMMANDS, failed: 'same', drain: 'maintenance' },
-  draining: { ...BY_COMMAND, drain: 'same', drained: 'maintenance', maintain: 'maintenance', resume: 'unseen' },
+  draining: {
+    ...BY_COMMAND,
+    // What hangs there never comes to its end.
+    silent: 'maintenance',
+    drain: 'same',
+    drained: 'maintenance',
+    maintain: 'maintenance',
+    resume: 'unseen',
+  },
   maintenance: { ...BY_COMMAND, drain: 'same', drained: 'same', maintain: 'same', resume: 'unseen' },
   quarantined: { ...SEEN, ...COMMANDS, failed: 'same' },
 };

@@ -22,8 +22,8 @@ export interface Found {
   readonly uuid: string;
 }
 
-/** What a group's member says of itself. */
-export type GroupRole = 'primary' | 'secondary' | 'none';
+/** What a group's member says of itself. In a minority it does not reach most of its group: nothing can be committed there. */
+export type GroupRole = 'primary' | 'secondary' | 'minority' | 'none';
 
 /** What a node said of itself. */
 export interface NodeReport {
@@ -40,9 +40,13 @@ export interface NodeReport {
   readonly sourceUntold?: boolean;
   /** As a member of a replication group. */
   readonly group: GroupRole;
+  /** Whom it takes for a primary of its group, by their ids: members can hear late of a change. */
+  readonly groupPrimaries?: readonly string[];
   /** Servers that it knows: its replicas, its source, its group. */
   readonly found: readonly Found[];
   readonly executed: GtidSet;
+  /** What it was committing: reads may see it before it counts as executed. */
+  readonly committed?: GtidSet;
   /** When it was asked. */
   readonly askedAtMs: number;
   /** How old the oldest transaction is that it is applying now, by its own clock; undefined where it does not say. */

@@ -42,8 +42,8 @@ export class ReadBalance {
   }
 
   /** @returns undefined when the primary is to answer */
-  next({ replicas }: Snapshot, { except, maxLagMs }: ReadWish): Node | undefined {
-    if (replicas.length === 0 || this.#isPrimarysTurn()) return undefined;
+  next({ primary, replicas }: Snapshot, { except, maxLagMs }: ReadWish): Node | undefined {
+    if (replicas.length === 0 || this.#isTurnOf(primary, except)) return undefined;
     let nodes = this.#nearest(replicas);
     if (except.size > 0 || maxLagMs !== undefined) {
       const fits = ({ address, lagMs }: Node): boolean =>
@@ -55,9 +55,9 @@ export class ReadBalance {
     return nodes.length === 0 ? undefined : this.#policy.choose(nodes);
   }
 
-  #isPrimarysTurn(): boolean {
+  #isTurnOf(primary: Node | undefined, except: ReadonlySet<string>): boolean {
     const { primaryShare } = this.#settings;
-    if (primaryShare === 0) return false;
+    if (primaryShare === 0 || primary === undefined || except.has(primary.address.name)) return false;
     this.#primaryTurn += primaryShare;
     if (this.#primaryTurn < 1) return false;
     this.#primaryTurn -= 1;

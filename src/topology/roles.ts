@@ -17,19 +17,26 @@ export interface Roles {
  * | writable | replicates | role |
  * |---|---|---|
  * | yes | from nobody; or in a ring whose other members are read-only | candidate for the primary |
- * | yes | else | replica that somebody can write to by mistake |
+ * | yes | else | replica that somebody can write to by mistake: beside a primary it is not used |
  * | no | yes | replica, of whatever depth |
  * | no | no | unknown: an old primary, or not of this cluster |
  *
  * A sole candidate is the primary. Of several, the only one that others replicate from; else nobody is trusted with writes. In a
  * replication group the members themselves say who is what.
+ *
+ * Where a primary was appointed, nobody else is a candidate, whoever takes writes: unless the appointed one is closed, and replicates
+ * from the other by now.
  * @param before the last primary: while it is gone, no server of another cluster is to take its place
+ * @param appointed the server id of the one that a failover has made the primary
  */
-export function rolesOf(observations: readonly Observation[], before?: NodeReport): Roles {
+export function rolesOf(observations: readonly Observation[], before?: NodeReport, appointed?: string): Roles {
   const misfits = new Map<string, string>();
   const reports = distinct(observations, misfits);
   const above = sourcesOf(reports);
-  const candidates = reports.filter((it) => isCandidate(it, above) && mayFollow(it, before));
+  const candidates =
+    appointed === undefined
+      ? reports.filter((it) => isCandidate(it, above) && mayFollow(it, before))
+      : appointedOf(reports, appointed, above);
   const primary = choosePrimary(candidates, reports, above);
   const roles = new Map<string, Role>();
   for (const report of reports) {
@@ -53,6 +60,18 @@ export function rolesOf(observations: readonly Observation[], before?: NodeRepor
 /** It does not tell, but takes no writes and has transactions that the primary has, or had. */
 function follows({ sourceUntold, readOnly, executed }: NodeReport, primary: NodeReport | undefined): boolean {
   return sourceUntold === true && readOnly && primary !== undefined && executed.sharesSourceWith(primary.executed);
+}
+
+function appointedOf(
+  reports: readonly NodeReport[],
+  appointed: string,
+  above: ReadonlyMap<NodeReport, NodeReport>,
+): NodeReport[] {
+  const report = reports.find(({ serverUuid }) => serverUuid === appointed);
+  if (report === undefined) return [];
+  if (!report.readOnly) return [report];
+  const source = above.get(report);
+  return source === undefined || source.readOnly ? [] : [source];
 }
 
 /** Each server once, however many names it has. */
@@ -87,7 +106,7 @@ function mayFollow(report: NodeReport, before: NodeReport | undefined): boolean 
 }
 
 function isCandidate(report: NodeReport, above: ReadonlyMap<NodeReport, NodeReport>): boolean {
-  if (report.readOnly || report.group === 'secondary') return false;
+  if (report.readOnly || report.group === 'secondary' || report.group === 'minority') return false;
   if (report.source === undefined) return true;
   const passed = new Set<NodeReport>();
   for (let at = above.get(report); at !== undefined && !passed.has(at); at = above.get(at)) {
@@ -105,12 +124,30 @@ function choosePrimary(
 ): NodeReport | undefined {
   const [first, second] = candidates;
   if (second === undefined) return first;
-  // Members of one group agree on every write: one of them, and always the same one, is as good as any.
-  if (candidates.every(({ group }) => group === 'primary')) {
-    return candidates.toSorted((a, b) => (a.serverUuid < b.serverUuid ? -1 : 1))[0];
-  }
+  if (candidates.every(isGroupPrimary)) return chooseInGroup(candidates, reports);
   const followed = candidates.filter((it) => reports.some((other) => above.get(other) === it));
   return followed.length === 1 ? followed[0] : undefined;
+}
+
+function isGroupPrimary({ group }: NodeReport): boolean {
+  return group === 'primary';
+}
+
+function knows({ groupPrimaries }: NodeReport, other: NodeReport): boolean {
+  return groupPrimaries === undefined || groupPrimaries.includes(other.serverUuid);
+}
+
+/**
+ * Primaries that know of each other agree on every write: one of them, and always the same one, is as good as any. Else it is the one
+ * that most members take for it, for one of the others has been replaced, and does not know yet.
+ */
+function chooseInGroup(candidates: readonly NodeReport[], reports: readonly NodeReport[]): NodeReport | undefined {
+  const votesFor = ({ serverUuid }: NodeReport): number =>
+    reports.filter(({ groupPrimaries = [] }) => groupPrimaries.includes(serverUuid)).length;
+  const most = Math.max(...candidates.map(votesFor));
+  const named = candidates.filter((it) => votesFor(it) === most);
+  if (!named.every((it) => named.every((other) => knows(it, other)))) return undefined;
+  return named.toSorted((a, b) => (a.serverUuid < b.serverUuid ? -1 : 1))[0];
 }
 
 function misfitOf(
@@ -119,17 +156,21 @@ function misfitOf(
   candidates: readonly NodeReport[],
   above: ReadonlyMap<NodeReport, NodeReport>,
 ): string | undefined {
-  if (report === primary || (report.group !== 'none' && primary.group !== 'none')) return undefined;
+  if (report === primary) return undefined;
+  if (report.group === 'minority') return 'it cannot reach most of its group';
+  if (report.group !== 'none' && primary.group !== 'none') return undefined;
   const { name } = primary.address;
   const isRelated =
     report.executed.isEmpty || primary.executed.isEmpty || report.executed.sharesSourceWith(primary.executed);
   if (!isRelated)
     return `it is of another cluster than ${name}: no transaction has ever been on both; name one cluster only`;
-  if (candidates.includes(report)) {
-    return (
-      `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
-      '(SET GLOBAL super_read_only=ON), and let it replicate or remove it'
-    );
+  if (!report.readOnly) {
+    // What we took for a read, and is none, a read-only server refuses. And whoever else writes there writes to nobody but its readers.
+    const isReplica = report.source !== undefined && !candidates.includes(report);
+    return isReplica
+      ? 'it takes writes although it replicates: make it read-only (SET GLOBAL super_read_only=ON)'
+      : `it takes writes as the primary ${name} does, and nobody replicates from it: make it read-only ` +
+          '(SET GLOBAL super_read_only=ON), and let it replicate or remove it';
   }
   const passed = new Set<NodeReport>();
   for (let at = above.get(report); at !== undefined && at !== primary && !passed.has(at); at = above.get(at)) {
@@ -142,7 +183,13 @@ function misfitOf(
 function problemOf(observations: readonly Observation[], candidates: readonly NodeReport[]): string {
   if (candidates.length > 1) {
     const names = candidates.map((node) => node.address.name).join(' and ');
+    if (candidates.every(isGroupPrimary)) return `${names} each take themselves for the primary of their group`;
     return `${names} all take writes and replicate from nobody: make all but one read-only (SET GLOBAL super_read_only=ON), or name one cluster only`;
+  }
+  const cut = observations.filter((it) => it.kind === 'answered' && it.group === 'minority');
+  if (cut.length > 0) {
+    const names = cut.map((node) => node.address.name).join(' and ');
+    return `nothing can be committed: ${names} cannot reach most of the group`;
   }
   const silent = observations.filter((it) => it.kind === 'silent').map((it) => `${it.address.name}: ${it.why}`);
   if (silent.length === observations.length && silent.length > 0) return `no node can be used: ${silent.join('; ')}`;

@@ -28,6 +28,8 @@ export interface Node {
   readonly capabilities: number;
   /** What it had when it was asked last: it has that now, too, and mostly more. */
   readonly executed: GtidSet;
+  /** What it was committing by then: reads may have seen it before it counts as executed. */
+  readonly committed?: GtidSet | undefined;
   /** When that was asked. */
   readonly askedAtMs: number;
   /** How late it is, at the most; 0 for the primary. */

@@ -1,10 +1,14 @@
 import { parseArgs } from 'node:util';
+import { benchBalance } from './balance.js';
 import { benchClassify } from './classify.js';
 import { benchDriver } from './driver.js';
 import { benchLargeResult } from './large-result.js';
+import { benchLevels } from './levels.js';
 import { benchManyClients } from './many-clients.js';
 import { benchOltp } from './oltp.js';
 import { benchPinned } from './pinned.js';
+import { benchProbes } from './probes.js';
+import { benchStaleness } from './staleness.js';
 
 const HELP = `npm run bench -- [NAME …] [options]
 
@@ -12,8 +16,13 @@ const HELP = `npm run bench -- [NAME …] [options]
   pinned     the same statements of sessions that share connections, and of sessions that keep theirs: CPU time for each query
   many       5,000 clients, 1,000 of them at work, over 20 connections a node, and directly: errors, memory for each idle client
   large      a result of 1 GB through rwsplit: its memory
+  probes     what looking at three nodes four times a second costs the proxy: idle, and beside oltp_point_select
   classify   what deciding for a statement costs
   driver     what a statement costs an application's process, with a pool of mysql2, its PoolCluster, and the driver
+  levels     what it costs that sessions see their own writes: CPU time for each query under eventual and session, in turn
+  balance    how even turns are, over 100,000 reads; p99 of reads by each policy while one replica is four times slower
+  staleness  sessions of all levels while replicas are late by turns: reads that are older than promised, beside a bare round robin.
+             Ends with 1 where there is one
 
 All of them when none is named.
   --rounds N     (3)      how often each way is measured; medians are shown
@@ -37,7 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+  const benchmarks: Readonly<Record<string, () => Promise<boolean | void>>> = {
     oltp: async () =>
       benchOltp({
         rounds: Number(values.rounds),
@@ -47,16 +56,21 @@ export async function main(args: readonly string[]): Promise<number> {
     pinned: async () => benchPinned({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     many: async () => benchManyClients({ seconds: Number(values.seconds), clients: 5_000, active: 1_000 }),
     large: benchLargeResult,
+    probes: async () => benchProbes({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     classify: benchClassify,
     driver: async () => benchDriver({ rounds: Number(values.rounds) * 3, statements: 20_000 }),
+    levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
+    balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
+    staleness: async () => benchStaleness({ seconds: Number(values.seconds) }),
   };
+  let wrong = false;
   for (const name of positionals.length > 0 ? positionals : Object.keys(benchmarks)) {
     const run = benchmarks[name];
     if (run === undefined) {
       process.stderr.write(`rwsplit: there is no benchmark '${name}'\n${HELP}`);
       return 2;
     }
-    await run();
+    if ((await run()) === false) wrong = true;
   }
-  return 0;
+  return wrong ? 1 : 0;
 }

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createConnection, type Connection } from 'mysql2/promise';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
-import { prepareTables, runSysbench } from './sysbench.js';
+import { prepareTables, runSysbench, TELL_ERRORS } from './sysbench.js';
 import { memoryBytes, startRwsplit } from './processes.js';
 
 export interface ManyClientsOptions {
@@ -64,17 +64,37 @@ async function measure(
     const before = pid === undefined ? 0 : memoryBytes(pid);
     await connect(cluster, port, clients - active - AT_ONCE, idle);
     const after = pid === undefined ? 0 : memoryBytes(pid);
-    const { queriesPerSecond, p95Ms, errors } = await runSysbench(cluster, 'oltp_read_write', port, active, seconds);
+    const raisedBefore = await errorsRaised(cluster);
+    const report = await runSysbench(cluster, 'oltp_read_write', port, active, seconds, [TELL_ERRORS]);
+    const raisedAfter = await errorsRaised(cluster);
+    const { queriesPerSecond, percentileMs, errors, errorsByNumber } = report;
     const perIdle =
       pid === undefined
         ? ''
         : `, ${((after - before) / (clients - active - AT_ONCE) / 1024).toFixed(1)} kB for each idle client`;
     process.stdout.write(
-      `${name}: ${clients} clients, ${active} of them at work for ${seconds} s: ${queriesPerSecond.toFixed(0)} queries/s, p95 ${p95Ms} ms, ` +
+      `${name}: ${clients} clients, ${active} of them at work for ${seconds} s: ${queriesPerSecond.toFixed(0)} queries/s, p95 ${percentileMs} ms, ` +
         `${errors} errors and reconnects${perIdle}\n`,
     );
+    for (const [number, count] of errorsByNumber) {
+      const raised = (raisedAfter.get(number) ?? 0) - (raisedBefore.get(number) ?? 0);
+      process.stdout.write(`  error ${number}: ${count} times; the primary itself has raised it ${raised} times\n`);
+    }
   } finally {
     for (const connection of idle) connection.destroy();
+  }
+}
+
+/** How often the primary has raised each error so far, by its number. */
+async function errorsRaised({ nodes: [{ host, port }], accounts: { root } }: Cluster): Promise<Map<number, number>> {
+  const server = await createConnection({ host, port, ...root });
+  try {
+    const [rows] = await server.query<RowDataPacket[]>(
+      'SELECT ERROR_NUMBER, SUM_ERROR_RAISED FROM performance_schema.events_errors_summary_global_by_error WHERE SUM_ERROR_RAISED > 0',
+    );
+    return new Map(rows.map((row) => [Number(row['ERROR_NUMBER']), Number(row['SUM_ERROR_RAISED'])]));
+  } finally {
+    await server.end();
   }
 }
 

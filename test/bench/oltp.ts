@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
+import { median } from './median.js';
 import { cpuSeconds, freePort, startProgram, startRwsplit, type Measured } from './processes.js';
 import { prepareTables, runSysbench, type SysbenchReport } from './sysbench.js';
 
@@ -84,7 +85,7 @@ async function compare(
       median(taken.map((it) => it.queriesPerSecond))
         .toFixed(0)
         .padStart(10),
-      median(taken.map((it) => it.p95Ms))
+      median(taken.map((it) => it.percentileMs))
         .toFixed(2)
         .padStart(8),
       String(taken.reduce((sum, it) => sum + it.errors, 0)).padStart(8),
@@ -139,12 +140,4 @@ async function startHaproxy(ports: readonly number[]): Promise<Measured> {
       await rm(folder, { recursive: true });
     },
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? NaN)
-    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }

@@ -1,11 +1,11 @@
--- oltp_point_select by sessions that keep their connection: a user variable binds them to it. With --pin=off, by sessions that share.
+-- oltp_point_select by sessions that keep their connection: a user variable that SELECT gave its value binds them to it. With --pin=off, by sessions that share.
 require("oltp_common")
 
 sysbench.cmdline.options.pin = {"Whether each session keeps a connection", "on"}
 
 function prepare_statements()
    if sysbench.opt.pin == "on" then
-      con:query("SET @pin = 1")
+      con:query("SELECT 1 INTO @pin")
    end
    prepare_point_selects()
 end

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
+import { median } from './median.js';
 import { cpuSeconds, startRwsplit } from './processes.js';
 import { prepareTables, runSysbench } from './sysbench.js';
 
@@ -38,8 +39,7 @@ export async function benchPinned({ rounds, seconds }: PinnedOptions): Promise<v
         ratios.push(shared / pinned);
         process.stdout.write(`pinned ${pinned.toFixed(1)} µs, shared ${shared.toFixed(1)} µs of CPU for each query\n`);
       }
-      const median = ratios.toSorted((a, b) => a - b)[rounds >> 1] ?? NaN;
-      process.stdout.write(`sharing costs ${median.toFixed(2)} times what keeping does (median)\n`);
+      process.stdout.write(`sharing costs ${median(ratios).toFixed(2)} times what keeping does (median)\n`);
     } finally {
       await rwsplit.stop();
     }

@@ -84,6 +84,8 @@ describe('a query attribute', () => {
     for (let i = 0; i < 3; i++) {
       expect(await nodeOf(raw, 'primary')).toBe('1');
       expect(await nodeOf(raw, `node=${nodeName(2)}`)).toBe('3');
+      expect(await nodeOf(raw, 'consistency=primary')).toBe('1');
+      expect(await nodeOf(raw, `node=${nodeName(1)}, consistency=eventual`)).toBe('2');
       expect(['2', '3']).toContain(await nodeOf(raw, 'replica'));
       expect(['2', '3']).toContain(await nodeOf(raw, '*/ nonsense'));
       expect(await nodeOf(raw, 'replica', 'SELECT @@server_id FOR UPDATE')).toBe('1');
@@ -104,6 +106,7 @@ describe('a query attribute', () => {
     };
     for (const [hint, node] of [
       ['primary', 1],
+      ['consistency=primary', 1],
       [`node=${nodeName(1)}`, 2],
       [`node=${nodeName(2)}`, 3],
     ] as const) {

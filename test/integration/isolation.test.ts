@@ -2,7 +2,7 @@ import { createConnection, type Connection, type ConnectionOptions } from 'mysql
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
-import { startProxy } from '../proxy.js';
+import { startProxy, type TestProxy } from '../proxy.js';
 import { RawClient } from '../raw-client.js';
 
 /** A client twice: through the proxy, and alone on a connection of its own, which is what it is to see. */
@@ -26,6 +26,7 @@ beforeAll(async () => {
     await direct.query('INSERT INTO fixed VALUES (1, 10), (2, 20), (3, 30), (4, 40), (5, 50)');
     await direct.query('CREATE TABLE counted (id INT AUTO_INCREMENT PRIMARY KEY, v INT)');
     await direct.query('CREATE PROCEDURE adds(x INT) INSERT INTO counted (v) VALUES (x)');
+    await direct.query('CREATE PROCEDURE finds() SELECT SQL_CALC_FOUND_ROWS id FROM fixed LIMIT 3');
     await direct.query('CREATE PROCEDURE sets() SET time_zone = "+07:30", @p = 70');
   }
   await untilReplicated();
@@ -145,6 +146,8 @@ const BOUND = [
   'SELECT RELEASE_ALL_LOCKS()',
   'SELECT SQL_CALC_FOUND_ROWS id FROM SCHEMA.fixed LIMIT 1 ;; SELECT FOUND_ROWS()',
   'SELECT SQL_CALC_FOUND_ROWS id FROM SCHEMA.fixed LIMIT 2 ;; SELECT id FROM SCHEMA.fixed ;; SELECT FOUND_ROWS()',
+  'CALL SCHEMA.finds() ;; SELECT FOUND_ROWS()',
+  'SELECT FOUND_ROWS()',
   'SET insert_id = 5000',
   'SET timestamp = 1000000000',
   'SELECT NOW() < "2002-01-01"',
@@ -169,15 +172,17 @@ const MORE_SECONDS = Number(process.env['RWSPLIT_ISOLATION_SECONDS'] ?? 0);
 if (MORE_SECONDS > 0) {
   test(
     `nothing is seen of other sessions in ${MORE_SECONDS} s of further schedules`,
-    { timeout: 2 * MORE_SECONDS * 1000 },
+    { timeout: (2 * MORE_SECONDS + 60) * 1000 },
     async () => {
       const until = Date.now() + MORE_SECONDS * 1000;
-      let seed = FIRST_SEED;
-      for (; Date.now() < until; seed++) {
-        await compareTwins({ seed, clients: 8, poolMax: 2, steps: 500, statements: CARRIED, life: 60 });
-        await compareTwins({ seed, clients: 3, poolMax: 4, steps: 500, statements: BOUND, life: 25 });
+      let statements = 0;
+      for (let seed = FIRST_SEED; Date.now() < until; seed++) {
+        statements += await compareTwins({ seed, clients: 8, poolMax: 2, steps: 500, statements: CARRIED, life: 60 });
+        statements += await compareTwins({ seed, clients: 3, poolMax: 4, steps: 500, statements: BOUND, life: 25 });
+        const schedules = 2 * (seed - FIRST_SEED + 1);
+        const isLast = Date.now() >= until;
+        if (isLast || schedules % 100 === 0) process.stdout.write(`${schedules} schedules, ${statements} statements\n`);
       }
-      process.stdout.write(`${2 * (seed - FIRST_SEED)} schedules of 500 steps each\n`);
     },
   );
 }
@@ -241,12 +246,14 @@ interface Schedule {
   readonly life: number;
 }
 
-async function compareTwins({ seed, clients, poolMax, steps, statements, life }: Schedule): Promise<void> {
-  const proxy = await startProxy({ poolMax });
+/** @returns how many statements were compared */
+async function compareTwins({ seed, clients, poolMax, steps, statements, life }: Schedule): Promise<number> {
+  const proxy = await startOnBusyMachine(poolMax);
   const random = randomNumbers(seed);
   const twins: (Twin | undefined)[] = Array.from({ length: clients });
   onTestFinished(() => twins.forEach(endTwin));
   const history: string[] = [];
+  let compared = 0;
   for (let step = 0; step < steps; step++) {
     const who = Math.floor(random() * clients);
     const twin = (twins[who] ??= await newTwin(proxy, 1 + Math.floor(random() * life)));
@@ -256,6 +263,7 @@ async function compareTwins({ seed, clients, poolMax, steps, statements, life }:
       history.push(`client ${who}: ${statement}`);
       const proxied = await outcome(twin.proxied, statement.replaceAll('SCHEMA', PROXIED));
       const alone = await outcome(twin.alone, statement.replaceAll('SCHEMA', ALONE));
+      compared++;
       const own = history.filter((it) => it.startsWith(`client ${who}`)).slice(-30);
       expect(proxied, `seed ${seed}, step ${step}, of which the last of this client are:\n${own.join('\n')}\n`).toEqual(
         alone,
@@ -268,6 +276,17 @@ async function compareTwins({ seed, clients, poolMax, steps, statements, life }:
   }
   twins.forEach(endTwin);
   await proxy.proxy.stop();
+  return compared;
+}
+
+/** Who goes on for an hour gives way to all else: that servers answer no start of a proxy in time is no difference. */
+async function startOnBusyMachine(poolMax: number, attempts = 10): Promise<TestProxy> {
+  try {
+    return await startProxy({ poolMax });
+  } catch (error) {
+    if (attempts === 1) throw error;
+    return startOnBusyMachine(poolMax, attempts - 1);
+  }
 }
 
 function endTwin(twin: Twin | undefined): void {

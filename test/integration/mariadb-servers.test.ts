@@ -180,11 +180,25 @@ test('a transaction stays on the primary, a read-only one on a replica, and a te
 });
 
 test('what a replica refuses because it is read-only runs on the primary', async () => {
+  await cluster
+    .root(0)
+    .query(
+      `CREATE FUNCTION ${SCHEMA}.writes() RETURNS INT DETERMINISTIC BEGIN INSERT INTO n (v) VALUES (1); RETURN 1; END`,
+    );
+  await cluster.untilReplicated();
+  const client = await connect();
+  expect(await value(client, 'SELECT /* rwsplit: replica */ writes()')).toBe(1);
+  expect(await value(client, 'SELECT COUNT(*) FROM n')).toBe(1);
+});
+
+test('a session whose sql_mode is ORACLE stays on the primary, until that is taken back', async () => {
   const client = await connect();
   await client.query("SET sql_mode = 'ORACLE'");
+  expect(await ranOn(client)).toBe(PRIMARY);
   // In this mode a sequence is asked like a table.
-  const first = Number(await value(client, 'SELECT seq.nextval'));
-  expect(Number(await value(client, 'SELECT seq.nextval'))).toBe(first + 1);
+  expect(await served(client, 'SELECT seq.nextval')).toEqual([PRIMARY]);
+  await client.query('SET sql_mode = DEFAULT');
+  expect(await ranOn(client)).not.toBe(PRIMARY);
 });
 
 /** Which servers were sent a statement of the client. */

@@ -1,11 +1,10 @@
-import { createServer, connect, type Server, type Socket } from 'node:net';
-import { once } from 'node:events';
 import type { Connection } from 'mysql2/promise';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { Capability } from '../../src/protocol/capabilities.js';
 import { clusterInfo, connectDirect, nodeInfo } from '../cluster.js';
 import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 import { RawClient } from '../raw-client.js';
+import { HoldingRelay } from '../holding-relay.js';
 
 const DIALECTS = [
   0,
@@ -19,6 +18,10 @@ const DIALECTS = [
 let observer: Connection;
 beforeAll(async () => {
   observer = await connectDirect(0, clusterInfo().accounts.root);
+  await observer.query('DROP DATABASE IF EXISTS pools');
+  await observer.query('CREATE DATABASE pools');
+  await observer.query('CREATE TABLE pools.numbers (id INT PRIMARY KEY, v INT)');
+  await observer.query('INSERT INTO pools.numbers VALUES (1, 1), (2, 2)');
 });
 
 /** Connections of `app` to the primary. */
@@ -32,6 +35,13 @@ async function noConnections(): Promise<void> {
 
 async function rawClient(proxy: TestProxy, capabilities: number): Promise<RawClient> {
   return RawClient.logIn({ ...clusterInfo().accounts.app, host: proxy.host, port: proxy.port, capabilities });
+}
+
+/** A client whose connection to the primary is kept: it may ask what its UPDATE did. */
+async function keeperOf(proxy: TestProxy): Promise<Connection> {
+  const keeper = await proxy.connect();
+  await keeper.query('UPDATE pools.numbers SET v = v + 1');
+  return keeper;
 }
 
 describe('the maximum of server connections', () => {
@@ -84,6 +94,58 @@ describe('the maximum of server connections', () => {
     await proxy.proxy.stop();
   });
 
+  test('takes connections that lie idle, of whichever clients, before one that a session keeps for its next question', async () => {
+    const proxy = await startProxy({ poolMax: 2 });
+    const keeper = await keeperOf(proxy);
+    const idle = await rawClient(proxy, Capability.FOUND_ROWS);
+    await idle.query('/* rwsplit: primary */ DO 1');
+    await (await proxy.connect()).query('BEGIN');
+    expect(await value(keeper, 'SELECT ROW_COUNT()')).toBe(2);
+    await proxy.proxy.stop();
+  });
+
+  test('takes one that is being made for nobody before one that a session keeps for its next question', async () => {
+    const relay = await HoldingRelay.start(nodeInfo(0));
+    const proxy = await startProxy({ nodes: [relay.address], poolMax: 3 });
+    const keeper = await keeperOf(proxy);
+    const [first, second, third] = await Promise.all([proxy.connect(), proxy.connect(), proxy.connect()]);
+    const watcher = await proxy.connect(clusterInfo().accounts.monitor);
+    const oneWaits = async (): Promise<void> => {
+      const [rows] = await watcher.query<Row[]>('SHOW RWSPLIT POOLS');
+      expect(rows.map((it) => it['waiting'])).toContain(1);
+    };
+    await first.query('BEGIN');
+    relay.holdNew();
+    const begun = second.query('BEGIN');
+    await eventually(oneWaits);
+    // It gets this one, and the one that is being made for it is nobody's.
+    await first.query('COMMIT');
+    await begun;
+    const ran = third.query('DO 1');
+    await eventually(oneWaits);
+    expect(await value(keeper, 'SELECT ROW_COUNT()')).toBe(2);
+    relay.letNew();
+    await ran;
+    await proxy.proxy.stop();
+    relay.stop();
+  });
+
+  test('takes one that a session keeps for its next question where there is no other; what is gone with it is an error', async () => {
+    const proxy = await startProxy({ poolMax: 1 });
+    const keeper = await keeperOf(proxy);
+    const other = await proxy.connect();
+    await other.query('/* rwsplit: primary */ DO 1');
+    await expect(keeper.query('SELECT ROW_COUNT()')).rejects.toThrow('what the previous statement left is gone');
+    await keeper.query('UPDATE pools.numbers SET v = v + 1');
+    await other.query('/* rwsplit: primary */ DO 1');
+    // There were none.
+    expect((await keeper.query('SHOW WARNINGS'))[0]).toEqual([]);
+    await keeper.query('INSERT IGNORE INTO pools.numbers VALUES (1, 1)');
+    await other.query('/* rwsplit: primary */ DO 1');
+    await expect(keeper.query('SHOW WARNINGS')).rejects.toThrow('what the previous statement left is gone');
+    await proxy.proxy.stop();
+  });
+
   test('that is reached is a clear error after a bounded time, and the queue has an end', async () => {
     const proxy = await startProxy({ poolMax: 1, options: { pool: { acquireTimeoutMs: 300, queueMax: 1 } } });
     const holder = await proxy.connect();
@@ -130,53 +192,17 @@ test('so many connections as are to be kept are there, however idle', async () =
   await noConnections();
 });
 
-describe('a replica that goes down', () => {
-  let relay: Server;
-  const through = new Set<Socket>();
-  let attempts = 0;
-  let down = false;
-  beforeAll(async () => {
-    // To a real server, until it is cut.
-    relay = createServer((socket) => {
-      attempts++;
-      socket.on('error', () => {});
-      if (down) {
-        socket.destroy();
-        return;
-      }
-      const { host, port } = nodeInfo(1);
-      const server = connect({ host, port });
-      server.on('error', () => {});
-      for (const [from, to] of [
-        [socket, server],
-        [server, socket],
-      ] as const) {
-        through.add(from);
-        from.pipe(to);
-        from.on('close', () => to.destroy());
-      }
-    }).listen(0, '127.0.0.1');
-    await once(relay, 'listening');
-  });
-  afterAll(() => {
-    for (const socket of through) socket.destroy();
-    relay.close();
-  });
-
-  test('is not stormed with attempts, while reads go on elsewhere', async () => {
-    const bound = relay.address();
-    if (typeof bound !== 'object' || bound === null) throw new Error('no port');
-    const proxy = await startProxy({ nodes: [nodeInfo(0), { host: '127.0.0.1', port: bound.port }, nodeInfo(2)] });
-    const clients = await Promise.all(Array.from({ length: 10 }, () => proxy.connect()));
-    await Promise.all(clients.map((client) => client.query('SELECT 1')));
-    down = true;
-    attempts = 0;
-    for (const socket of through) socket.destroy();
-    for (let round = 0; round < 60; round++) {
-      const answers = await Promise.all(clients.map((client) => value(client, 'SELECT 1')));
-      expect(answers).toEqual(clients.map(() => 1));
-    }
-    // Ten may have been under way when it went; then one at a time, after pauses; and the monitor's.
-    expect(attempts).toBeLessThan(30);
-  });
+test('a replica that goes down is not stormed with attempts, while reads go on elsewhere', async () => {
+  const relay = await HoldingRelay.start(nodeInfo(1));
+  const proxy = await startProxy({ nodes: [nodeInfo(0), relay.address, nodeInfo(2)] });
+  const clients = await Promise.all(Array.from({ length: 10 }, () => proxy.connect()));
+  await Promise.all(clients.map((client) => client.query('SELECT 1')));
+  relay.cut();
+  for (let round = 0; round < 60; round++) {
+    const answers = await Promise.all(clients.map((client) => value(client, 'SELECT 1')));
+    expect(answers).toEqual(clients.map(() => 1));
+  }
+  // Ten may have been under way when it went; then one at a time, after pauses; and the monitor's.
+  expect(relay.attempts).toBeLessThan(30);
+  relay.stop();
 });

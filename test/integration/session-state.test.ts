@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
-import { asRoot, PRIMARY_ID, ranOn, row, startProxy, value, type TestProxy } from '../proxy.js';
+import { asRoot, PRIMARY_ID, ranOn, row, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 const OBSERVED = [
   'character_set_client',
@@ -227,6 +227,40 @@ describe('the schema of a session', () => {
   });
 });
 
+describe('user variables', () => {
+  test('that SET gave values leave reads that name none of them to the replicas', async () => {
+    const client = await proxy.connect();
+    await client.query("SET @x = 7, @y = 'read', time_zone = '+01:00'");
+    expect(await ranOn(client)).not.toBe(PRIMARY_ID);
+    expect(await row(client, 'SELECT @x AS x, @y AS y, @@server_id AS id')).toEqual({
+      x: 7,
+      y: 'read',
+      id: PRIMARY_ID,
+    });
+    expect(await value(client, 'SELECT @@time_zone')).toBe('+01:00');
+    await client.query('START TRANSACTION READ ONLY');
+    expect(await value(client, 'SELECT @x')).toBe(7);
+    await client.query('COMMIT');
+    expect((await client.execute<Row[]>('SELECT @x + ? AS sum', [1]))[0][0]?.['sum']).toBe(8);
+    expect(await ranOn(client)).not.toBe(PRIMARY_ID);
+    await client.end();
+  });
+
+  test('of one client are none of another, who gets none of its connections', async () => {
+    const few = await startProxy({ poolMax: 1 });
+    for (const end of ['end', 'reset', 'changeUser'] as const) {
+      const client = await few.connect();
+      await client.query('SET @x = 1');
+      await (end === 'changeUser' ? client.changeUser({ ...clusterInfo().accounts.app }) : client[end]());
+      const other = await few.connect();
+      expect(await value(other, 'SELECT @x')).toBeNull();
+      await other.end();
+      if (end !== 'end') await client.end();
+    }
+    await few.proxy.stop();
+  });
+});
+
 describe('COM_RESET_CONNECTION', () => {
   test('gives back everything but the schema', async () => {
     const client = await proxy.connect({ database: 'session_state' });
@@ -246,7 +280,7 @@ describe('COM_RESET_CONNECTION', () => {
 
   test('ends what bound the session to the primary', async () => {
     const client = await proxy.connect();
-    await client.query('SET @x = 1');
+    await client.query('SELECT 1 INTO @x');
     expect(await ranOn(client)).toBe(PRIMARY_ID);
     await client.reset();
     expect(await ranOn(client)).not.toBe(PRIMARY_ID);

@@ -26,7 +26,8 @@ export class Adaptive implements BalancePolicy {
 
   #expectedMs(node: Node): number {
     const { name } = node.address;
-    // One that has not been tried yet is worth a try.
-    return ((this.#loads.outstanding(name) + 1) * this.#loads.latencyMs(name)) / weightOf(node);
+    const busier = (this.#loads.outstanding(name) + 1) / (this.#loads.usuallyOutstanding(name) + 1);
+    // What usually runs there is in the latency already. One that has not been tried yet is worth a try.
+    return (busier * this.#loads.latencyMs(name)) / weightOf(node);
   }
 }

@@ -15,6 +15,8 @@ export interface Loads {
   outstanding(node: string): number;
   /** How long they took lately; 0 while none has. */
   latencyMs(node: string): number;
+  /** How many ran there lately when another one began: so many are in that latency. */
+  usuallyOutstanding(node: string): number;
 }
 
 /** How much of the reads a node is to get beside the others. */

@@ -44,6 +44,12 @@ describe('rwsplit explain', () => {
     expect(await run('/* rwsplit: node=db-2 */ SELECT 1')).toContain('  goes to  the node db-2\n');
   });
 
+  test('knows a read that is to be as fresh as the primary', async () => {
+    const text = await run('SELECT /* rwsplit: consistency=primary */ a FROM t');
+    expect(text).toContain('  goes to  the primary\n  reason   consistency: it has to be as fresh as the primary\n');
+    expect(await run('SELECT /* rwsplit: consistency=global */ a FROM t')).toContain('  goes to  a replica\n');
+  });
+
   test('gives JSON', async () => {
     expect(JSON.parse(await run('--json', 'SELECT @a := a FROM t'))).toEqual({
       sql: 'SELECT @a := a FROM t',

@@ -165,14 +165,23 @@ describe('the cache of statements', () => {
     ["SHOW RWSPLIT 'ROUTES'", undefined],
     ['SHOW `rwsplit` routes', undefined],
     ['SHOW RWSPLIT TOKEN', 'token'],
-    ["SET @rwsplit_consistency = 'global'", { name: 'consistency', value: 'global' }],
-    ['set /* c */ @RWSPLIT_token:="a:1" ; ', { name: 'token', value: 'a:1' }],
-    ['SET @rwsplit_token = DEFAULT', { name: 'token', value: undefined }],
-    ['SET @rwsplit_token = NULL', { name: 'token', value: undefined }],
+    ["SET @rwsplit_consistency = 'global'", { kind: 'setting', name: 'consistency', value: 'global' }],
+    ['set /* c */ @RWSPLIT_token:="a:1" ; ', { kind: 'setting', name: 'token', value: 'a:1' }],
+    ['SET @rwsplit_token = DEFAULT', { kind: 'setting', name: 'token', value: undefined }],
+    ['SET @rwsplit_token = NULL', { kind: 'setting', name: 'token', value: undefined }],
     ["SET @rwsplit_consistency = 'global', @a = 1", undefined],
     ["SET @rwsplit_consistency = CONCAT('global')", undefined],
     ['SET @rwsplit_consistency = 1', undefined],
     ["SET @rwsplit_other = 'x'", undefined],
+    ["RWSPLIT DRAIN 'db2:3306'", { kind: 'command', verb: 'drain', node: 'db2:3306' }],
+    ['/* c */ rwsplit\n Maintenance "[::1]:3306" ; -- d', { kind: 'command', verb: 'maintenance', node: '[::1]:3306' }],
+    ["RWSPLIT RESUME 'a'", { kind: 'command', verb: 'resume', node: 'a' }],
+    ['RWSPLIT DRAIN', undefined],
+    ['RWSPLIT DRAIN db2', undefined],
+    ['RWSPLIT DRAIN 2', undefined],
+    ["RWSPLIT DRAIN 'a' 'b'", undefined],
+    ["RWSPLIT DRAIN 'a'; SELECT 1", undefined],
+    ["RWSPLIT PROMOTE 'a'", undefined],
   ])('knows what rwsplit itself answers: %j', (text, own) => {
     const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, digests: new DigestTable(100) });
     const sql = Buffer.from(text);
@@ -185,7 +194,7 @@ describe('the cache of statements', () => {
     const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, digests: new DigestTable(100) });
     const token = '3e11fa47-71ca-11e1-9e33-c80aa9429562:1,'.repeat(1000);
     const sql = Buffer.from(`SET @rwsplit_token = '${token}'`);
-    expect(cache.lookup(sql, 0, sql.length, MYSQL).own).toEqual({ name: 'token', value: token });
+    expect(cache.lookup(sql, 0, sql.length, MYSQL).own).toEqual({ kind: 'setting', name: 'token', value: token });
   });
 
   test('can forget', () => {

@@ -153,7 +153,8 @@ describe('rwsplit explain --general-log', () => {
       'A T R',
     ],
     ['a word in a literal', ["SET time_zone = 'autocommit=0'", 'SELECT a'], 'R'],
-    ['what stays on a connection', ['SELECT a', 'SET @x = 1', 'SELECT b'], 'R P'],
+    ['what stays on a connection', ['SELECT a', 'SET @x = f()', 'SELECT b'], 'R P'],
+    ['a variable that keeps nothing else', ['SET @x = 1', 'SELECT b', 'SELECT @x'], 'U R'],
     ['temporary tables', ['CREATE TEMPORARY TABLE t (i INT)', 'SELECT b', 'SELECT c FROM t'], 'R M'],
     ['read-only transactions', ['START TRANSACTION READ ONLY', 'SELECT b', 'COMMIT', 'SELECT c'], 'K R'],
     ['read-only sessions', ['SET SESSION TRANSACTION READ ONLY', 'BEGIN', 'SELECT b', 'COMMIT', 'BEGIN'], 'K'],
@@ -170,6 +171,7 @@ describe('rwsplit explain --general-log', () => {
       F: 'primary stored-function',
       O: 'primary server-specific',
       M: 'primary temporary-table',
+      U: 'primary user-variable',
       K: 'transaction in-transaction',
     };
     const routes = await routesOf(statements.map((sql) => `8 Query\t${sql}`));

@@ -38,16 +38,31 @@ describe('an address', () => {
 describe('a configuration file', () => {
   test('says what flags say', () => {
     const all = read(
-      'listen: :3307\nnodes: [a:1, b:2]\nmonitor:\n  user: m\n  password_env: P\npool: { max: 5 }\nlog: { level: warn }\n',
+      'listen: :3307\nnodes: [a:1, b:2]\nmonitor:\n  user: m\n  password_env: P\n  interval_ms: 500\npool: { max: 5 }\nlog: { level: warn }\n',
     );
     expect(all).toMatchObject({
       listen: [':3307'],
       nodes: [{ address: 'a:1' }, { address: 'b:2' }],
       monitorUser: 'm',
       monitorPasswordEnv: 'P',
+      monitorIntervalMs: 500,
       poolMax: 5,
       logLevel: 'warn',
     });
+  });
+
+  test('says how fresh the reads of a user are', () => {
+    expect(read('users: [{ name: shop, consistency: monotonic, max_lag_ms: 500 }, { name: reports }]\n')).toMatchObject(
+      {
+        users: [
+          { name: 'shop', consistency: 'monotonic', maxLagMs: 500 },
+          { name: 'reports', consistency: undefined, maxLagMs: undefined },
+        ],
+      },
+    );
+    expect(() => read('users: [{ name: shop, max_lag_ms: soon }]\n')).toThrow(
+      new UsageError(`${path}:1:35: users[0].max_lag_ms is not a whole number above 0`),
+    );
   });
 
   test('may be empty, JSON, or leave out what it likes', () => {

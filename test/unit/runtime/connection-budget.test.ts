@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ConnectionBudget, type BudgetUser } from '../../../src/runtime/connection-budget.js';
 
-const keepsAll: BudgetUser = { spare: () => false };
+const keepsAll: BudgetUser = { hasIdle: false, spare: () => false, reclaim: () => false };
 
 test('no more connections are open than there may be, and whoever waits gets the next one that is gone', async () => {
   await fc.assert(
@@ -28,17 +28,29 @@ test('no more connections are open than there may be, and whoever waits gets the
   );
 });
 
-test('who waits asks the others, and not itself, for one that they do not need', async () => {
+test('who waits asks the others for one that lies idle, then for one that a session could do without', async () => {
   const budget = new ConnectionBudget(1);
   const asked: string[] = [];
-  const user = (name: string, spares: boolean): BudgetUser => ({ spare: () => asked.push(name) > 0 && spares });
-  const waiting = user('waiting', true);
-  for (const it of [waiting, user('busy', false), user('idle', true), user('unasked', true)]) budget.join(it);
+  const user = (name: string, isIdle: boolean, isHeld: boolean): BudgetUser => ({
+    hasIdle: isIdle,
+    spare: () => asked.push(`${name}: spare`) > 0 && isIdle,
+    reclaim: () => asked.push(`${name}: reclaim`) > 0 && isHeld,
+  });
+  const waiting = user('waiting', true, true);
+  const idle = user('idle', true, true);
+  for (const it of [waiting, user('busy', false, false), user('held', false, true), idle]) budget.join(it);
   await budget.take(waiting);
+  expect(budget.hasIdleBeside(waiting)).toBe(true);
   const second = budget.take(waiting);
-  expect(asked).toEqual(['busy', 'idle']);
+  expect(asked.splice(0)).toEqual(['busy: spare', 'held: spare', 'idle: spare']);
+  budget.leave(idle);
+  expect(budget.hasIdleBeside(waiting)).toBe(false);
+  const third = budget.take(waiting);
+  expect(asked.splice(0)).toEqual(['busy: spare', 'held: spare', 'busy: reclaim', 'held: reclaim']);
   budget.free();
   await second;
+  budget.free();
+  await third;
 });
 
 test('a pool whose own clients wait takes turns with the others', async () => {

@@ -33,6 +33,12 @@ describe('commits', () => {
     expect(commits.set.toString()).toBe(`${A}:5:7-9,${B}:1-3`);
   });
 
+  test('of one statement have those of others in between, and tags', () => {
+    const commits = new Commits();
+    commits.add(`${A}:5:7-8:mine:1:3`);
+    expect(commits.set.toString()).toBe(`${A}:5:7-8,${A}:mine:1:3`);
+  });
+
   test('of others are taken in where there would be too many intervals, the wide gaps last', () => {
     const commits = new Commits();
     commits.add(`${A}:1000001`);
@@ -88,6 +94,14 @@ describe('what a read waits for on a replica', () => {
     expect([waits(freshness, one, 'monotonic'), waits(freshness, two, 'monotonic')]).toEqual(['fits', 'unfit']);
     freshness.reset();
     expect(waits(freshness, two, 'monotonic')).toBe('fits');
+  });
+
+  test('has what was being committed where it was read: a read sees that before it counts as executed', () => {
+    const freshness = new Freshness('monotonic', new Commits());
+    const primary = { ...nodeOf('primary', `${A}:1-5`, 100), committed: setOf(`${A}:6`) };
+    freshness.readEnded(positions.of(primary), 'monotonic', true, 50);
+    expect(waits(freshness, one, 'monotonic', snapshotOf(primary, one, two))).toBe(`${A}:1-6`);
+    expect(freshness.tokenWith(primary).toString()).toBe(`${A}:1-6`);
   });
 
   test('counts reads that were held to less: where they were in two places, neither is known to be the newer', () => {

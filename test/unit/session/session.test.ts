@@ -50,7 +50,9 @@ describe('a session is bound to its primary connection', () => {
     ['FLUSH TABLES WITH READ LOCK', 'table-lock', 'UNLOCK TABLES'],
     ['LOCK INSTANCE FOR BACKUP', 'instance-lock', 'UNLOCK INSTANCE'],
     ["SELECT GET_LOCK('x', 1)", 'named-lock', 'SELECT RELEASE_ALL_LOCKS()'],
-    ['SET @x = 1', 'user-variable', ''],
+    ['SELECT 1 INTO @x', 'user-variable', ''],
+    ['SET @x = changes_more()', 'user-variable', ''],
+    ['SET @x = 1; SELECT 1', 'user-variable', ''],
     ["PREPARE p FROM 'SELECT 1'", 'text-prepared-statement', ''],
     ['HANDLER t OPEN', 'handler', ''],
     ["XA START 'x'", 'xa', "XA COMMIT 'x'"],
@@ -177,6 +179,16 @@ describe('a session is bound to its primary connection', () => {
     }
   });
 
+  test('by MariaDB being in ORACLE mode, until that is taken back', () => {
+    const session = newSession();
+    const set = (mode: string): void =>
+      ends(session, `SET sql_mode = '${mode}'`, { changes: [variable('sql_mode', mode)] });
+    set('PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ORACLE');
+    expect([...session.pins]).toEqual(['oracle-mode']);
+    set('');
+    expect([...session.pins]).toEqual([]);
+  });
+
   test('not by what the server can carry elsewhere', () => {
     const session = newSession();
     ends(session, "SET time_zone = '+01:00'", { changes: [variable('time_zone', '+01:00'), { kind: 'state-change' }] });
@@ -208,6 +220,22 @@ describe('a session keeps its connection for what may be asked next', () => {
     expect([...session.holds]).toEqual([]);
   });
 
+  test('and knows what is lost with it: the rows that were changed, warnings, errors', () => {
+    const lostAfter = (answer: Partial<StatementEnd>, ...asked: readonly string[]): unknown => {
+      const session = newSession();
+      ends(session, 'UPDATE t SET a = 1', answer);
+      for (const question of asked) ends(session, question, { ok: undefined });
+      session.givenUp([]);
+      return session.previousLost;
+    };
+    expect(lostAfter({ ok: okOf(2n) })).toEqual({ rowCount: true, diagnostics: false });
+    expect(lostAfter({ ok: okOf(0n) })).toEqual({ rowCount: false, diagnostics: false });
+    expect(lostAfter({ ok: okOf(0n), warnings: 1 })).toEqual({ rowCount: false, diagnostics: true });
+    expect(lostAfter(FAILED)).toEqual({ rowCount: false, diagnostics: true });
+    expect(lostAfter(FAILED, 'SHOW WARNINGS')).toEqual({ rowCount: false, diagnostics: true });
+    expect(lostAfter({ ok: okOf(2n) }, 'SHOW WARNINGS')).toEqual({ rowCount: false, diagnostics: false });
+  });
+
   test('also for LAST_INSERT_ID(), and may be asked to give it up', () => {
     const session = newSession();
     ends(session, 'INSERT INTO t (a) VALUES (1)', { ok: okOf(1n), insertsId: true });
@@ -216,6 +244,18 @@ describe('a session keeps its connection for what may be asked next', () => {
     expect(session.mayGiveUpPrimary).toBe(true);
     session.givenUp([variable('last_insert_id', '42')]);
     expect([session.lastInsertId, session.keepsPrimary]).toEqual(['42', false]);
+  });
+
+  test('for a variable that SET gave a value, and gives it up for nobody', () => {
+    const session = newSession();
+    ends(session, 'SET @x = 1, @y = @x + @@sql_mode, time_zone = "+01:00"');
+    session.begin(false);
+    expect([[...session.pins], [...session.holds]]).toEqual([[], ['user-variable']]);
+    expect(session.keepsPrimary && session.boundToPrimary && session.leavesMore && !session.mayGiveUpPrimary).toBe(
+      true,
+    );
+    session.reset(AUTOCOMMIT);
+    expect(session.keepsPrimary).toBe(false);
   });
 
   test('and after a procedure gives nothing up: it may have left locks', () => {

@@ -16,6 +16,7 @@ interface Said {
   readonly from?: string | undefined;
   readonly applies?: boolean;
   readonly group?: NodeReport['group'];
+  readonly groupPrimaries?: readonly string[];
   readonly uuid?: string;
   readonly executed?: string;
   readonly untold?: boolean;
@@ -38,6 +39,7 @@ function answered(name: string, said: Said): Observation {
     source,
     sourceUntold: said.untold ?? false,
     group: said.group ?? 'none',
+    ...(said.groupPrimaries === undefined ? {} : { groupPrimaries: said.groupPrimaries }),
     found: [],
     applyingForMs: undefined,
   };
@@ -86,9 +88,11 @@ describe('what a node is for', () => {
     expect(Object.fromEntries(rolesOf([silent('a'), untold('b', mine)], before).roles)).toEqual({ b: 'replica' });
   });
 
-  test('is a replica where somebody may write to it by mistake, also while its source is gone', () => {
+  test('is nothing where it replicates and takes writes, and no primary while its source is gone', () => {
     const writable = answered('b', { readOnly: false, from: 'a' });
-    expect(roles(primary('a'), writable)).toEqual({ a: 'primary', b: 'replica' });
+    expect(roles(primary('a'), writable)).toEqual({ a: 'primary', b: 'unknown' });
+    expect(rolesOf([primary('a'), writable]).misfits.get('b')).toMatch(/^it takes writes although it replicates/);
+    expect(roles(silent('a'), writable)).toEqual({ b: 'replica' });
     expect(rolesOf([silent('a'), writable]).primary).toBeUndefined();
     expect(rolesOf([writable]).primary).toBeUndefined();
   });
@@ -109,6 +113,32 @@ describe('what a node is for', () => {
     // All take writes, and agree on them: always the same one gets ours.
     const several = [member('b', 'primary', false), member('a', 'primary', false), member('c', 'primary', false)];
     expect(roles(...several)).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
+  });
+
+  test('in a group is what most members say, where one has not heard of its replacement yet', () => {
+    const old = answered('a', { group: 'primary', readOnly: false, groupPrimaries: ['a'] });
+    const next = answered('b', { group: 'primary', readOnly: false, groupPrimaries: ['b'] });
+    const third = answered('c', { group: 'secondary', groupPrimaries: ['b'] });
+    expect(rolesOf([old, next, third]).primary?.address.name).toBe('b');
+    expect(rolesOf([old, next])).toMatchObject({
+      primary: undefined,
+      problem: 'a and b each take themselves for the primary of their group',
+    });
+    const several = ['b', 'a'].map((it) =>
+      answered(it, { group: 'primary', readOnly: false, groupPrimaries: ['a', 'b'] }),
+    );
+    expect(rolesOf(several).primary?.address.name).toBe('a');
+  });
+
+  test('in the minority of a group is not the primary, and serves nobody beside that', () => {
+    const cut = answered('a', { group: 'minority', readOnly: false, groupPrimaries: ['a'] });
+    expect(rolesOf([cut])).toMatchObject({
+      primary: undefined,
+      problem: 'nothing can be committed: a cannot reach most of the group',
+    });
+    const seen = rolesOf([cut, answered('b', { group: 'primary', readOnly: false, groupPrimaries: ['b'] })]);
+    expect(seen.primary?.address.name).toBe('b');
+    expect(seen.misfits.get('a')).toBe('it cannot reach most of its group');
   });
 
   test('is nothing where it is read-only and replicates from nobody', () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Adaptive } from '../../../src/topology/balance/adaptive.js';
 import { NodeLoads } from '../../../src/topology/balance/node-loads.js';
+import type { BalancePolicy } from '../../../src/topology/balance/policy.js';
+import { RoundRobin } from '../../../src/topology/balance/round-robin.js';
 import { ReadBalance, type BalanceSettings, type ReadWish } from '../../../src/topology/read-balance.js';
 import { GtidSet } from '../../../src/topology/gtid-set.js';
 import type { Node, NodeAddress, Snapshot } from '../../../src/topology/snapshot.js';
@@ -25,7 +27,7 @@ function replica(name: string, address: Partial<NodeAddress> = {}, said: Partial
 
 function snapshotOf(...replicas: readonly Node[]): Snapshot {
   const rest = { serverVersion: '9.7.4', capabilities: 0, problem: undefined };
-  return { version: 1, nodes: replicas, primary: undefined, replicas, ...rest };
+  return { version: 1, nodes: replicas, primary: replica('p', {}, { role: 'primary' }), replicas, ...rest };
 }
 
 const ANY: ReadWish = { except: new Set(), maxLagMs: undefined };
@@ -78,6 +80,13 @@ describe('a read', () => {
     expect(counts).toEqual({ primary: 100, a: 100, b: 100, c: 100 });
   });
 
+  test('goes to no primary that is not there, or has failed it', () => {
+    const balance = balanceOf({ ...IN_TURN, primaryShare: 1 });
+    expect(spread(balance, three, 3)).toEqual({ primary: 3 });
+    expect(spread(balance, { ...three, primary: undefined }, 3)).toEqual({ a: 1, b: 1, c: 1 });
+    expect(spread(balance, three, 3, { ...ANY, except: new Set(['p']) })).toEqual({ a: 1, b: 1, c: 1 });
+  });
+
   test('stays in its zone as long as somebody there can take it', () => {
     const zones = snapshotOf(replica('a', { zone: 'here' }), replica('b', { zone: 'there' }), replica('c'));
     const balance = balanceOf({ ...IN_TURN, zone: 'here' });
@@ -106,26 +115,65 @@ test('the least outstanding gets the next read', () => {
   expect(spread(balance, three, 1)).toEqual({ c: 1 });
 });
 
+/** Reads of two replicas that do two at once each, one of them in four times the time. */
+function readSlowAndFast(policyOf: (loads: NodeLoads, random: () => number) => BalancePolicy): {
+  readonly slowPart: number;
+  readonly p99Ms: number;
+} {
+  let nowMs = 0;
+  const random = randomFrom(7);
+  const fraction = (): number => random.below(1 << 30) / (1 << 30);
+  const loads = new NodeLoads(() => nowMs);
+  const policy = policyOf(loads, fraction);
+  const nodes = [replica('slow'), replica('fast')];
+  const freeAtMs: Record<string, number[]> = { slow: [0, 0], fast: [0, 0] };
+  const running: { node: string; beganAtMs: number; endsAtMs: number }[] = [];
+  const latencies: number[] = [];
+  let [begun, slow] = [0, 0];
+  for (; nowMs < 20_000; nowMs += 0.25) {
+    for (const it of running.filter(({ endsAtMs }) => endsAtMs <= nowMs)) {
+      loads.ended(it.node, it.beganAtMs);
+      latencies.push(nowMs - it.beganAtMs);
+      running.splice(running.indexOf(it), 1);
+    }
+    if (fraction() > 0.25) continue;
+    begun++;
+    const node = policy.choose(nodes)?.address.name ?? '';
+    if (node === 'slow') slow++;
+    const workers = (freeAtMs[node] ?? []).sort((a, b) => a - b);
+    const endsAtMs =
+      Math.max(nowMs, workers[0] ?? 0) + (0.2 - 0.5 * Math.log(1 - fraction())) * (node === 'slow' ? 4 : 1);
+    workers[0] = endsAtMs;
+    running.push({ node, beganAtMs: loads.began(node), endsAtMs });
+  }
+  latencies.sort((a, b) => a - b);
+  return { slowPart: slow / begun, p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0 };
+}
+
 describe('the adaptive policy', () => {
-  test('gives a replica that is four times slower less of the reads, and not none', () => {
+  test('gives a replica that is four times slower less of the reads, and not none: the slowest ones are faster than in turn', () => {
+    const adaptive = readSlowAndFast((loads, random) => new Adaptive(loads, random));
+    const inTurn = readSlowAndFast(() => new RoundRobin());
+    expect(inTurn.slowPart).toBeCloseTo(0.5, 2);
+    expect(adaptive.slowPart).toBeGreaterThan(0);
+    expect(adaptive.slowPart).toBeLessThan(0.01);
+    expect(adaptive.p99Ms).toBeLessThan(inTurn.p99Ms / 2);
+  });
+
+  test('gives replicas that are as fast about as much', () => {
     let nowMs = 0;
-    const random = randomFrom(7);
+    const random = randomFrom(8);
     const loads = new NodeLoads(() => nowMs);
     const adaptive = new Adaptive(loads, () => random.below(1 << 30) / (1 << 30));
-    const nodes = [replica('slow'), replica('fast')];
-    const running: { node: string; beganAtMs: number; endsAtMs: number }[] = [];
-    const counts: Record<string, number> = { slow: 0, fast: 0 };
-    for (; nowMs < 20_000; nowMs++) {
-      for (const it of running.filter(({ endsAtMs }) => endsAtMs <= nowMs)) {
-        loads.ended(it.node, it.beganAtMs);
-        running.splice(running.indexOf(it), 1);
-      }
-      const node = adaptive.choose(nodes)?.address.name ?? '';
-      counts[node] = (counts[node] ?? 0) + 1;
-      running.push({ node, beganAtMs: loads.began(node), endsAtMs: nowMs + (node === 'slow' ? 20 : 5) });
+    const nodes = [replica('a'), replica('b')];
+    let first = 0;
+    for (let i = 0; i < 10_000; i++) {
+      const name = adaptive.choose(nodes)?.address.name ?? '';
+      if (name === 'a') first++;
+      const beganAtMs = loads.began(name);
+      nowMs += 0.5 + random.below(100) / 100;
+      loads.ended(name, beganAtMs);
     }
-    const part = (counts['slow'] ?? 0) / 20_000;
-    expect(part).toBeGreaterThan(0.05);
-    expect(part).toBeLessThan(0.4);
+    expect(Math.abs(first - 5_000)).toBeLessThan(1_000);
   });
 });

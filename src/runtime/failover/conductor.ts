@@ -1,0 +1,189 @@
+import {
+  beginFailover,
+  stepFailover,
+  type FailoverAction,
+  type FailoverEvent,
+  type FailoverState,
+} from '../../failover/failover.js';
+import {
+  beginSwitchover,
+  stepSwitchover,
+  type SwitchoverAction,
+  type SwitchoverEvent,
+  type SwitchoverState,
+} from '../../failover/switchover.js';
+import type { SwitchoverSettings } from '../../failover/switchover-check.js';
+import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
+import type { ClusterView, NodeState } from '../../failover/view.js';
+import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
+import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
+import type { Log } from '../log.js';
+import { drive } from './drive.js';
+import { executeTask } from './execute-task.js';
+import type { HaNode } from './ha-node.js';
+import type { FailoverSettings } from './settings.js';
+
+const STATEMENT_MS = 1_000;
+const PHASE_MS = 3 * STATEMENT_MS;
+/** Without all of them a lossless failover is out of the question mostly: it waits for the last. */
+const FREEZE_MS = 15_000;
+
+const STOPS: ReadonlySet<Command['kind']> = new Set(['stop-receiving', 'stop-replica', 'follow']);
+const STARTS: ReadonlySet<TaskName> = new Set(['unfreeze', 'repoint', 'rejoin', 'restore', 'forget', 'ask-anew']);
+
+/** What the conductor makes others do. */
+export interface Stage {
+  node(name: string): HaNode | undefined;
+  accounts(): HaAccounts;
+  /** From now on this server is the primary. @param left the old one, where it has not come to its end */
+  appoint(serverUuid: string, left: string | undefined): Promise<void>;
+  /** New writes wait. @returns how many sessions have not come to an end on that node in the time they had */
+  hold(node: string, waitMs: number): Promise<number>;
+  release(): void;
+}
+
+/** Does what the machines of `src/failover/` want done, while this proxy leads. */
+export class Conductor {
+  /** Replicas that were stopped, and may not have been started again. */
+  readonly frozen = new Set<string>();
+  readonly #coordinator: Coordinator;
+  readonly #statements: FailoverStatements;
+  readonly #settings: FailoverSettings;
+  readonly #stage: Stage;
+  readonly #log: Log;
+  /** What is done on each node: one thing after another, or a start that belongs to one would follow a stop that belongs to the next. */
+  readonly #last = new Map<string, Promise<unknown>>();
+  #stopped = false;
+
+  constructor(
+    coordinator: Coordinator,
+    statements: FailoverStatements,
+    settings: FailoverSettings,
+    stage: Stage,
+    log: Log,
+  ) {
+    this.#coordinator = coordinator;
+    this.#statements = statements;
+    this.#settings = settings;
+    this.#stage = stage;
+    this.#log = log;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async failOver(
+    view: ClusterView,
+    ackers: readonly NodeState[],
+    epoch: number,
+    leadership: Leadership,
+  ): Promise<FailoverState> {
+    const { policy, drainTimeoutMs } = this.#settings;
+    const state = await drive<FailoverState, FailoverEvent, FailoverAction>(
+      beginFailover(view, ackers, { policy, epoch, drainTimeoutMs }),
+      {
+        step: stepFailover,
+        perform: async (action) => this.#perform(action, leadership, view.primary?.name),
+        lateAfterMs: ({ phase }) => {
+          if (phase === 'freezing') return FREEZE_MS;
+          return phase === 'draining' ? drainTimeoutMs + STATEMENT_MS : PHASE_MS;
+        },
+        late: () => ({ kind: 'late' }),
+      },
+    );
+    if (state.outcome?.kind === 'promoted') this.frozen.clear();
+    return state;
+  }
+
+  /** @returns the reasons why it is not begun, where there are any */
+  async switchOver(
+    view: ClusterView,
+    to: string,
+    settings: SwitchoverSettings,
+    leadership: Leadership,
+  ): Promise<SwitchoverState | { readonly refusals: readonly string[] }> {
+    const first = beginSwitchover(view, to, settings);
+    if ('refusals' in first) return first;
+    return drive<SwitchoverState, SwitchoverEvent, SwitchoverAction>(first, {
+      step: stepSwitchover,
+      perform: async (action) => {
+        if (action.kind === 'hold') {
+          return { kind: 'held', running: await this.#stage.hold(action.node.name, action.waitMs) };
+        }
+        if (action.kind === 'release') {
+          this.#stage.release();
+          return undefined;
+        }
+        return this.#perform(action, leadership, undefined);
+      },
+      lateAfterMs: ({ phase }) => {
+        if (phase === 'catching-up') return settings.catchUpTimeoutMs + STATEMENT_MS;
+        if (phase === 'holding') return settings.holdTimeoutMs + STATEMENT_MS;
+        return phase === 'draining' ? settings.drainTimeoutMs + STATEMENT_MS : 2 * PHASE_MS;
+      },
+      late: () => ({ kind: 'late' }),
+    });
+  }
+
+  /** Runs a task on its node, while this proxy leads. */
+  async run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
+    const before = this.#last.get(task.node);
+    const end =
+      before === undefined ? this.#run(task, leadership) : before.then(async () => this.#run(task, leadership));
+    this.#last.set(task.node, end);
+    return end;
+  }
+
+  async #run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
+    const node = this.#stage.node(task.node);
+    const mayGoOn = (): boolean => leadership.remainingMs() >= Math.min(task.budgetMs, STATEMENT_MS) && !this.#stopped;
+    if (!mayGoOn()) return { kind: 'deposed' };
+    if (node === undefined) {
+      const command = task.commands[0]?.kind ?? 'read-position';
+      return { kind: 'failed', task: task.name, node: task.node, command, why: 'it is gone', unknown: false };
+    }
+    if (task.commands.some(({ kind }) => STOPS.has(kind))) this.frozen.add(task.node);
+    const end = await executeTask(task, {
+      session: node.tasks,
+      statements: this.#statements,
+      accounts: this.#stage.accounts(),
+      mayGoOn,
+    });
+    if (STARTS.has(task.name) && end.kind === 'done') this.frozen.delete(task.node);
+    this.#tell(task, end);
+    return mayGoOn() ? end : { kind: 'deposed' };
+  }
+
+  /** What a record says is to be the primary has been opened. */
+  async settled(node: NodeState, leadership: Leadership): Promise<void> {
+    await this.#perform({ kind: 'claim', node, phase: 'primary', gtids: node.executed }, leadership, undefined);
+  }
+
+  #tell({ name, node, why }: Task, end: TaskEnd): void {
+    if (end.kind === 'done') this.#log.info({ node, task: name }, `${node}: ${name}: ${why}`);
+    else this.#log.warn({ node, task: name, command: end.command }, `${name} of ${node} failed: ${end.why}`);
+  }
+
+  async #perform(
+    action: FailoverAction,
+    leadership: Leadership,
+    left: string | undefined,
+  ): Promise<TaskEnd | { readonly kind: 'deposed' } | { readonly kind: 'claimed'; readonly ok: boolean } | undefined> {
+    switch (action.kind) {
+      case 'task':
+        return this.run(action.task, leadership);
+      case 'claim': {
+        const { node, phase, gtids } = action;
+        const { serverUuid, name } = node;
+        const record = { epoch: leadership.epoch, phase, serverUuid, node: name, gtid: gtids.toString() };
+        // Where it is not known whether it was written, another one leads by now.
+        const ok = await this.#coordinator.write(record).catch(() => false);
+        return { kind: 'claimed', ok };
+      }
+      case 'announce':
+        await this.#stage.appoint(action.node.serverUuid, left);
+        return undefined;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { RowDataPacket } from 'mysql2/promise';
+import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
+import type { Command, Position, Task, TaskEnd } from '../../failover/task.js';
+import { gtidsOf } from './node-look.js';
+import { errnoOf } from '../probe-failure.js';
+import { isServersWord, type HaSession } from './ha-session.js';
+
+/** A server's answer, and the way there and back, to what waits for nothing. */
+const STATEMENT_MS = 1_000;
+/** A receiver that is connecting to a frozen source stops when it has given that up: after replica_net_timeout. */
+const STOP_MS = 15_000;
+
+export interface Execution {
+  readonly session: HaSession;
+  readonly statements: FailoverStatements;
+  readonly accounts: HaAccounts;
+  /** Asked before each command: another one may lead by now. */
+  mayGoOn(): boolean;
+}
+
+/** Runs a task's commands until one fails. Never rejects. */
+export async function executeTask(task: Task, execution: Execution): Promise<TaskEnd> {
+  let position: Position | undefined;
+  for (const command of task.commands) {
+    const failed = (why: string, unknown: boolean): TaskEnd => {
+      return { kind: 'failed', task: task.name, node: task.node, command: command.kind, why, unknown };
+    };
+    if (!execution.mayGoOn()) return failed('this proxy does not lead any more', false);
+    try {
+      const row = await execute(command, execution);
+      if (command.kind === 'read-position') {
+        position = { executed: gtidsOf(row?.['executed']), received: gtidsOf(row?.['received'] ?? '') };
+      }
+    } catch (error) {
+      // A statement of several may have been executed before another one was refused; each is harmless to say again.
+      return failed(redacted(error, execution.accounts), !isServersWord(error));
+    }
+  }
+  return { kind: 'done', task: task.name, node: task.node, position };
+}
+
+/** @returns the last statement's first row */
+async function execute(command: Command, execution: Execution): Promise<RowDataPacket | undefined> {
+  if (command.kind !== 'journal') return say(command, execution);
+  try {
+    return await say(command, execution);
+  } catch (error) {
+    if (!LACKS_JOURNAL.has(errnoOf(error) ?? 0)) throw error;
+    for (const sql of execution.statements.makeJournal) await execution.session.query(sql, STATEMENT_MS);
+    return say(command, execution);
+  }
+}
+
+/** No such schema, or table. */
+const LACKS_JOURNAL: ReadonlySet<number> = new Set([1049, 1146]);
+
+async function say(command: Command, { session, statements, accounts }: Execution): Promise<RowDataPacket | undefined> {
+  let row: RowDataPacket | undefined;
+  for (const { sql, expectsOk, endsClients } of statements.of(command, accounts)) {
+    const rows = await session.query(sql, timeoutOf(command));
+    [row] = rows;
+    if (endsClients === true) await endAll(rows, session);
+    if (expectsOk === true && Number(row?.['ok']) !== 1) throw new NotSo(command);
+  }
+  return row;
+}
+
+const NO_SUCH_CONNECTION = 1094;
+
+async function endAll(clients: readonly RowDataPacket[], session: HaSession): Promise<void> {
+  for (const client of clients) {
+    try {
+      await session.query(`KILL ${Number(client['id'] ?? client['ID'])}`, STATEMENT_MS);
+    } catch (error) {
+      if (errnoOf(error) !== NO_SUCH_CONNECTION) throw error;
+    }
+  }
+}
+
+function timeoutOf(command: Command): number | undefined {
+  if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
+  if (command.kind === 'close-for-writes') return command.waitS * 1_000 + STATEMENT_MS;
+  // A source that stops waiting takes a second at times.
+  if (command.kind === 'semi-sync-source') return 5 * STATEMENT_MS;
+  if (command.kind === 'stop-receiving' || command.kind === 'stop-replica') return STOP_MS;
+  // All data of a server take as long as they take.
+  return command.kind === 'clone' ? undefined : STATEMENT_MS;
+}
+
+const WHY_NOT: Readonly<Partial<Record<Command['kind'], string>>> = {
+  'wait-executed': 'it has not applied all that it has received in time',
+  'assert-nothing-else': 'it has transactions of its own',
+};
+
+/** The server answered, and the answer is no. */
+class NotSo extends Error {
+  readonly sqlState = 'HY000';
+
+  constructor({ kind }: Command) {
+    super(WHY_NOT[kind] ?? 'it lacks transactions that it is to have');
+  }
+}
+
+/** A server may quote the statement that it did not understand. */
+function redacted(error: unknown, { own, replication }: HaAccounts): string {
+  let message = error instanceof Error ? error.message : String(error);
+  for (const password of [own.password, replication?.password ?? '']) {
+    if (password !== '') message = message.replaceAll(password, '…');
+  }
+  return message;
+}

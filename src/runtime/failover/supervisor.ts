@@ -1,0 +1,527 @@
+import { randomUUID } from 'node:crypto';
+import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
+import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js';
+import type { SwitchoverSettings } from '../../failover/switchover-check.js';
+import { askAnewTask, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
+import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
+import type { FailoverStatements } from '../../flavour/failover-statements.js';
+import { GtidSet } from '../../topology/gtid-set.js';
+import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
+import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
+import type { LeaderIdentity } from '../coordinator/older-sessions.js';
+import type { Log } from '../log.js';
+import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
+import { Conductor } from './conductor.js';
+import { HaNode } from './ha-node.js';
+import { loggable } from './loggable.js';
+import { ReplicationAccounts } from './replication-account.js';
+import type { FailoverSettings } from './settings.js';
+
+const OPEN_MS = 2_000;
+const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
+/** A diagnosis that lasts for less is not worth a line in the log. */
+const WORTH_TELLING_MS = 1_000;
+const RETRY_MS = 1_000;
+const BUSY = 'the cluster is being changed already; say it again in a moment';
+const SWITCHOVER = { maxLagTransactions: 10_000, catchUpTimeoutMs: 30_000, holdTimeoutMs: 3_000 } as const;
+const UPKEEP_MS = 1_000;
+
+/** The proxy's view of the cluster, which follows what a failover decides. */
+export interface SupervisedCluster {
+  snapshot(): Snapshot;
+  /**
+   * From now on this server, and no other one, is the primary while it takes writes. Resolves when it was looked at.
+   * @param left the old primary, where it has not come to its end: what runs there does not end by itself
+   */
+  appoint(serverUuid: string, left: string | undefined): Promise<void>;
+  /** By command nothing is done with these. */
+  leftAlone(): ReadonlySet<string>;
+  /** New statements for the primary wait. @returns how many sessions have not come to an end there in the time they had */
+  hold(node: string, waitMs: number): Promise<number>;
+  /** What waits goes on. */
+  release(): void;
+}
+
+/** How a change of the primary ended, for whoever asked for it. */
+export type PromotionEnd =
+  | { readonly kind: 'switched'; readonly node: string; readonly left: readonly string[] }
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** Looks after the primary: promotes a replica when it is dead, and takes it back when it returns. */
+export class Supervisor {
+  readonly #settings: FailoverSettings;
+  readonly #login: MonitorLogin;
+  readonly #coordinator: Coordinator;
+  readonly #conductor: Conductor;
+  readonly #cluster: SupervisedCluster;
+  readonly #log: Log;
+  readonly #nowMs: () => number;
+  /** This process, to servers. */
+  readonly #id = randomUUID();
+  readonly #nodes = new Map<string, HaNode>();
+  readonly #accounts: ReplicationAccounts;
+  /** Who is the primary, by the last failover, the journal or what the servers say. */
+  #primaryUuid: string | undefined;
+  /** The largest epoch of any journal. */
+  #epoch = 0;
+  #ackers: readonly NodeState[] = [];
+  #acknowledgements = 0;
+  readonly #formerPrimaries = new Set<string>();
+  /** What is being copied takes as long as it takes. */
+  readonly #rebuilding = new Set<string>();
+  /** Errant nodes that have been told of, with what they have. */
+  readonly #told = new Map<string, string>();
+  #diagnosis: { readonly kind: DiagnosisKind; readonly sinceMs: number; told: boolean } | undefined;
+  /** When the primary was seen to take writes last. */
+  #wroteAtMs: number | undefined;
+  #busy = false;
+  #notBeforeMs = 0;
+  #askedAnew = false;
+  #lastFailure = '';
+  #lastFailoverMs = -Infinity;
+  #upkeepTimer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(
+    settings: FailoverSettings,
+    account: MonitorAccount,
+    login: MonitorLogin,
+    coordinator: (lastEpoch: () => number) => Coordinator,
+    statements: FailoverStatements,
+    cluster: SupervisedCluster,
+    log: Log,
+    nowMs: () => number,
+  ) {
+    this.#settings = settings;
+    this.#login = login;
+    this.#coordinator = coordinator(() => this.#epoch);
+    this.#cluster = cluster;
+    this.#log = log;
+    this.#nowMs = nowMs;
+    this.#accounts = new ReplicationAccounts(settings.replication);
+    const stage = {
+      node: (name: string) => this.#nodes.get(name),
+      accounts: () => ({ own: account, replication: this.#accounts.account }),
+      appoint: async (serverUuid: string, left: string | undefined) => this.#appoint(serverUuid, left),
+      hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
+      release: () => cluster.release(),
+    };
+    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log);
+  }
+
+  /** Looks at all nodes once before it resolves. */
+  async start(): Promise<void> {
+    for (const { address } of this.#cluster.snapshot().nodes) this.#add(address);
+    await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
+    const journals = [...this.#nodes.values()].flatMap(({ journal }) => journal);
+    this.#noteJournal();
+    // Each begins with its last one.
+    const [last] = journals.toSorted((a, b) => b.epoch - a.epoch || b.change - a.change);
+    const isThere = (uuid: string): boolean => this.#stateOf(uuid) !== undefined;
+    if (last !== undefined && isThere(last.serverUuid)) await this.#appoint(last.serverUuid);
+    await this.#coordinator.start(() => this.#coordinated());
+    await this.#keepUp();
+    this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
+    for (const node of this.#nodes.values()) node.schedule(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#conductor.stop();
+    clearInterval(this.#upkeepTimer);
+    for (const node of this.#nodes.values()) node.stop();
+    await this.#coordinator.stop();
+  }
+
+  /** A client's connection to it failed. */
+  connectionFailed(name: string): void {
+    this.#nodes.get(name)?.hurry();
+  }
+
+  /** Nodes have come, or roles have changed. */
+  topologyChanged({ nodes, primary }: Snapshot): void {
+    if (this.#stopped) return;
+    for (const { address } of nodes) if (!this.#nodes.has(address.name)) this.#add(address).schedule(0);
+    for (const [name, node] of this.#nodes) {
+      if (nodes.some(({ address }) => address.name === name)) continue;
+      node.stop();
+      this.#nodes.delete(name);
+    }
+    if (this.#busy || primary === undefined || primary.serverUuid === this.#primaryUuid) return;
+    // Somebody else has moved it.
+    this.#primaryUuid = primary.serverUuid;
+    this.#wroteAtMs = undefined;
+  }
+
+  #add(address: NodeAddress): HaNode {
+    const preference = this.#settings.preferences.get(address.name) ?? 'neutral';
+    const node = new HaNode(
+      address,
+      preference,
+      this.#login,
+      this.#nowMs,
+      (it) => this.#looked(it),
+      () => this.#identity,
+    );
+    this.#nodes.set(address.name, node);
+    return node;
+  }
+
+  /** Alone there is no other leader; else servers are to tell ours from an earlier one. */
+  get #identity(): LeaderIdentity | undefined {
+    const { kind, leadership } = this.#coordinator;
+    if (kind === 'alone' || leadership === undefined) return undefined;
+    return { cluster: this.#settings.cluster, epoch: leadership.epoch, id: this.#id };
+  }
+
+  #coordinated(): void {
+    const { record, leadership } = this.#coordinator;
+    if (leadership !== undefined) this.#openSessions();
+    if (record === undefined || this.#busy || record.serverUuid === this.#primaryUuid) return;
+    void this.#appoint(record.serverUuid);
+  }
+
+  /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
+  #openSessions(): void {
+    for (const { tasks } of this.#nodes.values()) tasks.open(OPEN_MS).catch(() => {});
+  }
+
+  async #appoint(serverUuid: string, left?: string): Promise<void> {
+    if (this.#primaryUuid !== undefined) this.#formerPrimaries.add(this.#primaryUuid);
+    this.#primaryUuid = serverUuid;
+    this.#wroteAtMs = undefined;
+    await this.#cluster.appoint(serverUuid, left);
+  }
+
+  #stateOf(serverUuid: string | undefined): NodeState | undefined {
+    return [...this.#nodes.values()].map(({ state }) => state).find((it) => it?.serverUuid === serverUuid);
+  }
+
+  get #view(): ClusterView {
+    const states = [...this.#nodes.values()].flatMap(({ state }) => state ?? []);
+    const primary = states.find(({ serverUuid }) => serverUuid === this.#primaryUuid);
+    return { nowMs: this.#nowMs(), primary, others: states.filter((it) => it !== primary) };
+  }
+
+  #primaryNode(): HaNode | undefined {
+    return [...this.#nodes.values()].find(({ state }) => state?.serverUuid === this.#primaryUuid);
+  }
+
+  #looked(node: HaNode): void {
+    this.#noteJournal();
+    if (!this.#busy) this.#consider(node);
+    const isPrimary = node.state?.serverUuid === this.#primaryUuid;
+    const primary = this.#primaryNode();
+    const isUrgent = primary?.failingSinceMs !== undefined;
+    node.schedule(isUrgent ? LOOK_MS.urgent : isPrimary ? LOOK_MS.primary : LOOK_MS.replica);
+  }
+
+  #noteJournal(): void {
+    for (const { journal } of this.#nodes.values()) {
+      for (const { epoch, serverUuid } of journal) {
+        this.#epoch = Math.max(this.#epoch, epoch);
+        this.#formerPrimaries.add(serverUuid);
+      }
+    }
+  }
+
+  #consider(looked: HaNode): void {
+    const primary = this.#primaryNode();
+    if (primary === undefined) return;
+    const { failingSinceMs } = primary;
+    if (failingSinceMs === undefined) {
+      this.#noteHealthy();
+    } else {
+      if (looked === primary) for (const node of this.#nodes.values()) if (node !== primary) node.hurry();
+      // What the others said before says nothing of this.
+      const haveAll = [...this.#nodes.values()].every((it) => it === primary || it.lookedFromMs >= failingSinceMs);
+      if (!haveAll) return;
+    }
+    const view = this.#view;
+    const diagnosis = diagnose(view);
+    this.#note(diagnosis);
+    if (diagnosis.kind === 'refuses-here') void this.#askAnew(view);
+    else if (diagnosis.kind === 'dead') void this.#failOver(view, diagnosis);
+  }
+
+  #noteHealthy(): void {
+    const { primary, others } = this.#view;
+    if (primary === undefined || primary.readOnly) return;
+    this.#wroteAtMs = primary.seenAtMs;
+    this.#askedAnew = false;
+    this.#lastFailure = '';
+    this.#ackers = others.filter(
+      (it) =>
+        it.reach === 'answers' &&
+        follows(it, primary) &&
+        it.replica?.receiver === 'on' &&
+        it.semiSync?.replicaEnabled === true,
+    );
+    if (primary.semiSync?.sourceEnabled === true) this.#acknowledgements = primary.semiSync.acknowledgements;
+  }
+
+  #note({ kind, why }: Diagnosis): void {
+    const nowMs = this.#nowMs();
+    if (this.#diagnosis?.kind !== kind) {
+      if (this.#diagnosis?.told === true && kind === 'healthy') this.#log.info('the primary is well again');
+      this.#diagnosis = { kind, sinceMs: nowMs, told: false };
+    }
+    if (this.#diagnosis.told || kind === 'healthy' || nowMs - this.#diagnosis.sinceMs < WORTH_TELLING_MS) return;
+    this.#diagnosis.told = true;
+    this.#log.warn({ diagnosis: kind }, why);
+  }
+
+  /** What stands in the way of a failover by itself; undefined where nothing does. */
+  #objection(leadership: Leadership | undefined, primary: NodeState): string | undefined {
+    if (leadership === undefined) {
+      return this.#coordinator.problem ?? `this proxy does not lead (coordinator: ${this.#coordinator.kind})`;
+    }
+    if (this.#wroteAtMs === undefined) return `${primary.name} was never seen to take writes by this proxy`;
+    if (!this.#isJournaled) return `the journal of primaries on ${primary.name} does not name it yet`;
+    if (this.#cluster.leftAlone().has(primary.name)) return `${primary.name} is in maintenance`;
+    const sinceMs = this.#nowMs() - this.#lastFailoverMs;
+    if (sinceMs < this.#settings.pauseMs) {
+      const s = Math.ceil((this.#settings.pauseMs - sinceMs) / 1000);
+      return `the last failover was ${Math.round(sinceMs / 1000)} s ago; there is no other one by itself for ${s} s`;
+    }
+    return undefined;
+  }
+
+  async #failOver(view: ClusterView, { why }: Diagnosis): Promise<void> {
+    const { primary } = view;
+    if (primary === undefined || this.#busy || this.#nowMs() < this.#notBeforeMs) return;
+    const { leadership } = this.#coordinator;
+    const objection = this.#objection(leadership, primary);
+    if (leadership === undefined || objection !== undefined) {
+      this.#failed(`no failover from ${primary.name} (${why}): ${objection}`);
+      return;
+    }
+    await this.#failOverNow(view, primary, why, leadership);
+  }
+
+  /** By an operator's word, whatever was before: only that the primary does not answer is still asked for. */
+  async failOverByHand(): Promise<PromotionEnd> {
+    const { leadership } = this.#coordinator;
+    if (leadership === undefined) return { kind: 'failed', why: this.#whyNotLeading };
+    if (this.#busy) return { kind: 'failed', why: BUSY };
+    const view = this.#view;
+    const { primary } = view;
+    if (primary === undefined) return { kind: 'failed', why: 'no primary is known that could be replaced' };
+    if (primary.reach === 'answers') {
+      return { kind: 'failed', why: `${primary.name} answers: say RWSPLIT SWITCHOVER TO 'NODE', which loses nothing` };
+    }
+    return this.#failOverNow(view, primary, `asked for by hand; ${diagnose(view).why}`, leadership);
+  }
+
+  async #failOverNow(
+    view: ClusterView,
+    primary: NodeState,
+    why: string,
+    leadership: Leadership,
+  ): Promise<PromotionEnd> {
+    this.#busy = true;
+    const beganAtMs = this.#nowMs();
+    this.#log.warn({ view: loggable(view) }, `failover: ${why}`);
+    const { epoch } = leadership;
+    try {
+      const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
+      const ms = Math.round(this.#nowMs() - beganAtMs);
+      switch (outcome?.kind) {
+        case 'promoted': {
+          this.#lastFailoverMs = this.#nowMs();
+          const what = `failover: ${outcome.node} is the primary of epoch ${epoch}`;
+          if (outcome.lost.isEmpty) this.#log.warn({ epoch, ms }, what);
+          else {
+            const lost = outcome.lost.toString();
+            this.#log.error(
+              { epoch, ms, lost },
+              `${what}; transactions that only ${primary.name} had are lost: ${lost}`,
+            );
+          }
+          return { kind: 'switched', node: outcome.node, left: [] };
+        }
+        case 'stuck':
+          await this.#stuck(outcome.node, outcome.why);
+          return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
+        case 'given-up':
+          this.#failed(`failover given up: ${outcome.why}`);
+          return { kind: 'failed', why: outcome.why };
+        default:
+          this.#failed('failover ended: another proxy leads now');
+          return { kind: 'failed', why: 'another proxy leads now' };
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  get #whyNotLeading(): string {
+    const { problem, leader } = this.#coordinator;
+    return problem ?? `another proxy leads${leader === undefined ? '' : `: ${leader}`}; say it there`;
+  }
+
+  /** Nobody else may be the primary until it has answered. */
+  async #stuck(name: string, why: string): Promise<void> {
+    this.#log.error(`it is not known whether ${name} takes writes (${why}): until it answers, nobody is the primary`);
+    const serverUuid = this.#nodes.get(name)?.state?.serverUuid;
+    if (serverUuid !== undefined) await this.#appoint(serverUuid);
+  }
+
+  /** What a failover would do now, as if the primary were dead. */
+  planFailover(): Plan {
+    const { policy, drainTimeoutMs } = this.#settings;
+    return planFailover(this.#view, this.#ackers, { policy, drainTimeoutMs, epoch: this.#epoch + 1 });
+  }
+
+  planSwitchover(to: string, force: boolean): Plan {
+    return planSwitchover(this.#view, to, this.#switchoverSettings(this.#epoch + 1, force));
+  }
+
+  /** Makes another node the primary, without an error for any client; or leaves everything as it was. @param force ends transactions that do not end by themselves */
+  async switchOver(to: string, force: boolean): Promise<PromotionEnd> {
+    const { leadership } = this.#coordinator;
+    if (leadership === undefined) {
+      return { kind: 'failed', why: this.#whyNotLeading };
+    }
+    if (this.#busy) return { kind: 'failed', why: BUSY };
+    this.#busy = true;
+    try {
+      await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
+      const settings = this.#switchoverSettings(leadership.epoch, force);
+      const view = this.#view;
+      this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
+      const state = await this.#conductor.switchOver(view, to, settings, leadership);
+      if ('refusals' in state) return { kind: 'failed', why: state.refusals.join('; ') };
+      const { outcome } = state;
+      switch (outcome?.kind) {
+        case 'switched':
+          this.#log.info({ epoch: settings.epoch, left: outcome.left }, `switchover: ${outcome.node} is the primary`);
+          return { kind: 'switched', node: outcome.node, left: outcome.left };
+        case 'stuck':
+          await this.#stuck(outcome.node, outcome.why);
+          return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
+        case 'given-up':
+          this.#log.warn(`switchover given up, everything is as it was: ${outcome.why}`);
+          return { kind: 'failed', why: `${outcome.why}; everything is as it was` };
+        default:
+          return { kind: 'failed', why: 'another proxy leads now' };
+      }
+    } finally {
+      this.#busy = false;
+      for (const node of this.#nodes.values()) node.hurry();
+    }
+  }
+
+  #switchoverSettings(epoch: number, force: boolean): SwitchoverSettings {
+    return {
+      policy: this.#settings.policy,
+      epoch,
+      ...SWITCHOVER,
+      drainTimeoutMs: this.#settings.drainTimeoutMs,
+      stragglers: force ? 'kill' : 'abort',
+    };
+  }
+
+  #failed(why: string): void {
+    this.#notBeforeMs = this.#nowMs() + RETRY_MS;
+    if (why === this.#lastFailure) return;
+    this.#lastFailure = why;
+    this.#log.error(why);
+  }
+
+  /** Once for each time that the primary goes down. */
+  async #askAnew({ primary, others }: ClusterView): Promise<void> {
+    const { leadership } = this.#coordinator;
+    if (primary === undefined || leadership === undefined || this.#askedAnew || this.#busy) return;
+    this.#askedAnew = true;
+    this.#busy = true;
+    const replicas = others.filter(
+      (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
+    );
+    await Promise.all(replicas.map(async (it) => this.#conductor.run(askAnewTask(it), leadership)));
+    this.#busy = false;
+    for (const node of this.#nodes.values()) node.hurry();
+  }
+
+  async #keepUp(): Promise<void> {
+    const { leadership } = this.#coordinator;
+    const node = this.#primaryNode();
+    if (leadership === undefined || this.#busy || this.#stopped || node?.failingSinceMs !== undefined) return;
+    const { primary, others } = this.#view;
+    if (primary === undefined || node === undefined) return;
+    this.#busy = true;
+    try {
+      const replica = others.find((it) => it.reach === 'answers' && follows(it, primary));
+      const replicaNode = replica === undefined ? undefined : this.#nodes.get(replica.name);
+      if (replicaNode !== undefined) await this.#accounts.ask(replicaNode);
+      if (!primary.readOnly) await this.#keepJournal(node, primary, leadership);
+      const { tasks, errant } = upkeepOf(this.#view, {
+        formerPrimaries: new Set([...this.#formerPrimaries].filter((uuid) => uuid !== primary.serverUuid)),
+        frozen: this.#conductor.frozen,
+        promoting: this.#promoting(primary),
+        acknowledgements: this.#acknowledgements,
+        primaryRestarted: this.#hasRestarted(node),
+        leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#rebuilding]),
+      });
+      for (const [name, set] of errant) {
+        this.#tellErrant(name, set.toString(), primary.name);
+        if (this.#settings.rebuilds) void this.#rebuild(name, primary, leadership);
+      }
+      await Promise.all(
+        tasks.map(async (task) => {
+          const end = await this.#conductor.run(task, leadership);
+          const isSettled = task.name === 'open' && end.kind === 'done' && task.node === primary.name;
+          if (isSettled) await this.#conductor.settled(primary, leadership);
+        }),
+      );
+      if (tasks.length > 0) for (const it of this.#nodes.values()) it.hurry();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The record says that it is to be opened: who wrote that may not have come to do it. */
+  #promoting(primary: NodeState): { readonly gtids: GtidSet; readonly epoch: number } | undefined {
+    const { record, leadership } = this.#coordinator;
+    if (record?.phase !== 'promoting' || record.serverUuid !== primary.serverUuid || leadership === undefined) {
+      return undefined;
+    }
+    return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: leadership.epoch };
+  }
+
+  #hasRestarted({ uptimeS, state }: HaNode): boolean {
+    if (state === undefined || this.#wroteAtMs === undefined) return false;
+    return state.seenAtMs - uptimeS * 1_000 > this.#wroteAtMs;
+  }
+
+  get #isJournaled(): boolean {
+    return this.#primaryUuid !== undefined && this.#primaryNode()?.journal[0]?.serverUuid === this.#primaryUuid;
+  }
+
+  /** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
+  async #keepJournal(node: HaNode, primary: NodeState, leadership: Leadership): Promise<void> {
+    if (this.#isJournaled) return;
+    const { epoch } = leadership;
+    await this.#conductor.run(journalTask(primary, epoch), leadership);
+    await node.lookNow();
+  }
+
+  async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
+    const state = this.#nodes.get(name)?.state;
+    if (state === undefined || this.#rebuilding.size > 0) return;
+    this.#rebuilding.add(name);
+    // It ends without an answer: the server starts anew, or says that nobody is there to start it.
+    await this.#conductor.run(rebuildTask(state, primary), leadership);
+    this.#rebuilding.delete(name);
+  }
+
+  #tellErrant(name: string, set: string, primary: string): void {
+    if (this.#told.get(name) === set) return;
+    this.#told.set(name, set);
+    this.#log.error(
+      { node: name, errant: set },
+      `${name} has transactions that ${primary} does not have (${set}): it does not replicate, as its data would differ; ` +
+        'save from them what is needed, then make it anew (CLONE INSTANCE, or a backup)',
+    );
+  }
+}

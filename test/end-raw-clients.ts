@@ -1,0 +1,4 @@
+import { afterAll } from 'vitest';
+import { endRawClients } from './raw-client.js';
+
+afterAll(endRawClients);

@@ -1,0 +1,96 @@
+import { createConnection, type Connection, type ConnectionOptions, type RowDataPacket } from 'mysql2/promise';
+
+/** What one writer knows of one row that it has inserted. */
+export type Fate = 'acknowledged' | 'not-executed' | 'unknown';
+
+export interface Entry {
+  readonly id: string;
+  readonly fate: Fate;
+  /** Milliseconds from the ledger's beginning. */
+  readonly sentMs: number;
+  readonly answeredMs: number;
+  readonly error: string;
+}
+
+/** Errors after which nothing was written, by what they say themselves. */
+function fateOf(error: unknown): Fate {
+  if (typeof error !== 'object' || error === null) return 'unknown';
+  const { errno, message } = error as { readonly errno?: number; readonly message?: string };
+  if (errno === 1213) return 'not-executed';
+  return message?.includes('was not executed') === true ? 'not-executed' : 'unknown';
+}
+
+/** Clients that insert rows, one after another, and keep what became of each: the truth that a failover is held to. */
+export class Ledger {
+  readonly entries: Entry[] = [];
+  readonly #options: ConnectionOptions;
+  readonly #writers: Promise<void>[] = [];
+  readonly #beganAtMs = performance.now();
+  /** No two ledgers write the same rows. */
+  readonly #name = Math.random().toString(36).slice(2, 8);
+  #stopped = false;
+
+  /** @param options a schema with the table `ledger (id VARCHAR(40) PRIMARY KEY)` is named in there */
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  get nowMs(): number {
+    return performance.now() - this.#beganAtMs;
+  }
+
+  start(writers: number): void {
+    for (let i = 0; i < writers; i++) this.#writers.push(this.#write(`${this.#name}-${i}`));
+  }
+
+  /** Resolves when each statement has had its answer. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#writers);
+  }
+
+  acknowledgedSince(ms: number): number {
+    return this.entries.filter((it) => it.fate === 'acknowledged' && it.sentMs >= ms).length;
+  }
+
+  /** Acknowledged rows that a server does not have. */
+  async lostOn(server: Connection): Promise<string[]> {
+    const [rows] = await server.query<RowDataPacket[]>('SELECT id FROM ledger');
+    const has = new Set(rows.map((it) => String(it['id'])));
+    return this.entries.filter(({ id, fate }) => fate === 'acknowledged' && !has.has(id)).map(({ id }) => id);
+  }
+
+  /** Rows that were said not to have been executed, and are there. */
+  async unexpectedOn(server: Connection): Promise<string[]> {
+    const [rows] = await server.query<RowDataPacket[]>('SELECT id FROM ledger');
+    const has = new Set(rows.map((it) => String(it['id'])));
+    return this.entries.filter(({ id, fate }) => fate === 'not-executed' && has.has(id)).map(({ id }) => id);
+  }
+
+  async #write(name: string): Promise<void> {
+    let client: Connection | undefined;
+    for (let i = 0; !this.#stopped; i++) {
+      const id = `${name}-${i}`;
+      const sentMs = this.nowMs;
+      try {
+        client ??= await this.#connect();
+        await client.query('INSERT INTO ledger (id) VALUES (?)', [id]);
+        this.entries.push({ id, fate: 'acknowledged', sentMs, answeredMs: this.nowMs, error: '' });
+      } catch (error) {
+        const fate = client === undefined ? 'not-executed' : fateOf(error);
+        this.entries.push({ id, fate, sentMs, answeredMs: this.nowMs, error: String(error) });
+        client?.destroy();
+        client = undefined;
+        // As an application does that has to connect anew.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    client?.destroy();
+  }
+
+  async #connect(): Promise<Connection> {
+    const client = await createConnection(this.#options);
+    client.on('error', () => {});
+    return client;
+  }
+}

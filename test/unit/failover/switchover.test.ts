@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import {
+  beginSwitchover,
+  stepSwitchover,
+  type SwitchoverAction,
+  type SwitchoverEvent,
+  type SwitchoverStep,
+} from '../../../src/failover/switchover.js';
+import type { SwitchoverSettings } from '../../../src/failover/switchover-check.js';
+import type { Command, TaskName } from '../../../src/failover/task.js';
+import type { ClusterView } from '../../../src/failover/view.js';
+import { gtids, primaryOf, replicaOf, viewOf } from './cluster-of.js';
+
+const SETTINGS: SwitchoverSettings = {
+  policy: 'lossless',
+  epoch: 7,
+  maxLagTransactions: 100,
+  catchUpTimeoutMs: 1_000,
+  holdTimeoutMs: 500,
+  drainTimeoutMs: 1_000,
+  stragglers: 'abort',
+};
+
+const VIEW = viewOf(primaryOf('1-5'), replicaOf(2, '1-5', '1-5'), replicaOf(3, '1-4', '1-5'));
+
+function begin(change: Partial<SwitchoverSettings> = {}, view: ClusterView = VIEW): SwitchoverStep {
+  const step = beginSwitchover(view, 'db2', { ...SETTINGS, ...change });
+  if ('refusals' in step) throw new Error(step.refusals.join('; '));
+  return step;
+}
+
+function refusals(view: ClusterView, to = 'db2'): readonly string[] {
+  const step = beginSwitchover(view, to, SETTINGS);
+  return 'refusals' in step ? step.refusals : [];
+}
+
+function done(task: TaskName, node: string, executed?: string): SwitchoverEvent {
+  const position = executed === undefined ? undefined : { executed: gtids(executed), received: gtids('') };
+  return { kind: 'done', task, node, position };
+}
+
+function failed(task: TaskName, node: string, command: Command['kind'], unknown = false): SwitchoverEvent {
+  return { kind: 'failed', task, node, command, why: 'it is so', unknown };
+}
+
+const HELD: SwitchoverEvent = { kind: 'held', running: 0 };
+const CLAIMED: SwitchoverEvent = { kind: 'claimed', ok: true };
+const LATE: SwitchoverEvent = { kind: 'late' };
+/** All goes well until the candidate is to be opened. */
+const UNTIL_OPENING = [
+  done('catch-up', 'db2'),
+  CLAIMED,
+  HELD,
+  done('close', 'db1', '1-9'),
+  done('drain', 'db2'),
+  CLAIMED,
+] as const;
+
+function run(first: SwitchoverStep, ...events: readonly SwitchoverEvent[]): SwitchoverStep {
+  return events.reduce((step, event) => stepSwitchover(step.state, event), first);
+}
+
+/** As in `close db1`. */
+function named(actions: readonly SwitchoverAction[]): string[] {
+  return actions.map((it) => {
+    if (it.kind === 'task') return `${it.task.name} ${it.task.node}`;
+    return it.kind === 'claim' ? `claim ${it.node.name} ${it.phase}` : `${it.kind} ${it.node.name}`;
+  });
+}
+
+function commandsOf({ actions }: SwitchoverStep): string[] {
+  return actions.flatMap((it) => (it.kind === 'task' ? it.task.commands.map(({ kind }) => kind) : []));
+}
+
+describe('a switchover', () => {
+  it('holds nothing before the candidate has caught up, and opens it only when it has all that the closed primary had', () => {
+    const first = begin();
+    expect(named(first.actions)).toEqual(['catch-up db2']);
+    const marking = run(first, done('catch-up', 'db2'));
+    expect(named(marking.actions)).toEqual(['claim db1 promoting']);
+    const holding = run(marking, CLAIMED);
+    expect(named(holding.actions)).toEqual(['hold db1']);
+    const closing = run(holding, HELD);
+    expect(named(closing.actions)).toEqual(['close db1']);
+    const draining = run(closing, done('close', 'db1', '1-9'));
+    const [drain] = draining.actions;
+    expect(drain?.kind === 'task' ? drain.task.commands : []).toMatchObject([
+      { kind: 'wait-executed', gtids: gtids('1-9') },
+    ]);
+    const claiming = run(draining, done('drain', 'db2'));
+    expect(named(claiming.actions)).toEqual(['claim db2 promoting']);
+    const opening = run(claiming, CLAIMED);
+    expect(named(opening.actions)).toEqual(['open db2']);
+    const settling = run(opening, done('open', 'db2'));
+    expect(named(settling.actions)).toEqual([
+      'announce db2',
+      'release db2',
+      'claim db2 primary',
+      'record db2',
+      'repoint db3',
+      'rejoin db1',
+      'forget db2',
+    ]);
+    const ended = run(
+      settling,
+      done('record', 'db2'),
+      failed('repoint', 'db3', 'follow'),
+      done('rejoin', 'db1'),
+      done('forget', 'db2'),
+    );
+    expect(ended).toMatchObject({
+      state: { outcome: { kind: 'switched', node: 'db2', left: ['repoint db3'] } },
+      actions: [],
+    });
+  });
+
+  it('leaves a replica with transactions of its own where it is', () => {
+    const own = gtids('1-5').union(gtids('3', '33333333-1111-1111-1111-111111111111'));
+    const view = viewOf(primaryOf('1-5'), replicaOf(2, '1-5', '1-5'), replicaOf(3, '1-5', '1-5', { executed: own }));
+    const settling = run(begin({}, view), ...UNTIL_OPENING, done('open', 'db2'));
+    expect(named(settling.actions)).not.toContain('repoint db3');
+  });
+
+  it('closes the old primary with its clients and replicas connected, and with acknowledgements', () => {
+    expect(commandsOf(run(begin(), done('catch-up', 'db2'), CLAIMED, HELD))).toEqual([
+      'close-for-writes',
+      'read-position',
+    ]);
+  });
+
+  it('has the candidate wait for as many acknowledgements before it is writable', () => {
+    const opening = run(begin(), ...UNTIL_OPENING);
+    expect(commandsOf(opening)).toEqual([
+      'stop-replica',
+      'assert-executed',
+      'semi-sync-replica',
+      'semi-sync-source',
+      'open-for-writes',
+    ]);
+    const [open] = opening.actions;
+    expect(open?.kind === 'task' ? open.task.commands[3] : undefined).toMatchObject({ on: true, acknowledgements: 1 });
+  });
+
+  it('leaves transactions alone that do not end, and is given up, or ends them, by setting', () => {
+    const holding = run(begin(), done('catch-up', 'db2'), CLAIMED, { kind: 'held', running: 2 });
+    expect(holding.state.outcome).toEqual({ kind: 'given-up', why: '2 transactions on db1 do not end' });
+    expect(named(holding.actions)).toEqual(['release db1']);
+    const killing = run(begin({ stragglers: 'kill' }), done('catch-up', 'db2'), CLAIMED, { kind: 'held', running: 2 });
+    expect(commandsOf(killing)).toEqual(['end-transactions', 'close-for-writes', 'read-position']);
+  });
+
+  it('ends transactions that keep the primary from closing once, by setting', () => {
+    const busy = failed('close', 'db1', 'close-for-writes');
+    const again = run(begin({ stragglers: 'kill' }), done('catch-up', 'db2'), CLAIMED, HELD, busy);
+    expect(commandsOf(again)).toEqual(['end-transactions', 'close-for-writes', 'read-position']);
+    expect(named(run(again, busy).actions)).toEqual(['reopen db1']);
+    expect(named(run(begin(), done('catch-up', 'db2'), CLAIMED, HELD, busy).actions)).toEqual(['reopen db1']);
+  });
+});
+
+describe('a switchover that fails', () => {
+  it('has held nothing when the candidate does not catch up', () => {
+    for (const event of [failed('catch-up', 'db2', 'wait-executed'), LATE]) {
+      expect(run(begin(), event)).toMatchObject({ state: { outcome: { kind: 'given-up' } }, actions: [] });
+    }
+  });
+
+  it('opens the old primary again before it releases writes, when the candidate does not get everything', () => {
+    for (const event of [failed('drain', 'db2', 'wait-executed'), LATE]) {
+      const reopening = run(begin(), ...UNTIL_OPENING.slice(0, 4), event);
+      expect(named(reopening.actions)).toEqual(['reopen db1']);
+      const ended = run(reopening, done('reopen', 'db1'));
+      expect(named(ended.actions)).toEqual(['release db1']);
+      expect(ended.state.outcome?.kind).toBe('given-up');
+    }
+  });
+
+  it('takes its claim back before the old primary is opened again', () => {
+    const afterClaim = [
+      run(begin(), ...UNTIL_OPENING.slice(0, 5), LATE),
+      run(begin(), ...UNTIL_OPENING, failed('open', 'db2', 'assert-executed')),
+    ];
+    for (const reclaiming of afterClaim) {
+      expect(named(reclaiming.actions)).toEqual(['claim db1 promoting']);
+      const reopening = run(reclaiming, CLAIMED);
+      expect(named(reopening.actions)).toEqual(['reopen db1', 'restore db2']);
+      expect(run(reopening, done('reopen', 'db1'))).toMatchObject({ state: { outcome: { kind: 'given-up' } } });
+      expect(run(reclaiming, { kind: 'claimed', ok: false })).toMatchObject({
+        state: { outcome: { kind: 'deposed' } },
+      });
+    }
+  });
+
+  it('opens nobody else once it is not known whether the candidate is open', () => {
+    for (const event of [failed('open', 'db2', 'open-for-writes', true), LATE]) {
+      const ended = run(begin(), ...UNTIL_OPENING, event);
+      expect(ended.state.outcome).toMatchObject({ kind: 'stuck', node: 'db2' });
+      expect(named(ended.actions)).toEqual(['release db1']);
+    }
+  });
+
+  it('says so when the old primary does not open again', () => {
+    const ended = run(begin(), ...UNTIL_OPENING.slice(0, 4), LATE, failed('reopen', 'db1', 'open-for-writes', true));
+    expect(ended.state.outcome).toMatchObject({ kind: 'stuck', node: 'db1' });
+    expect(named(ended.actions)).toEqual(['release db1']);
+  });
+
+  it('releases writes, and touches no node, once another one may lead', () => {
+    const events = UNTIL_OPENING.slice(0);
+    for (let length = 2; length <= events.length; length++) {
+      const ended = run(begin(), ...events.slice(0, length), { kind: 'deposed' });
+      expect(ended.state.outcome?.kind).toBe('deposed');
+      expect(named(ended.actions)).toEqual(['release db1']);
+    }
+  });
+
+  it('is not moved by what an earlier phase had asked for', () => {
+    const closing = run(begin(), done('catch-up', 'db2'), CLAIMED, HELD);
+    expect(run(closing, failed('catch-up', 'db2', 'wait-executed'), HELD, CLAIMED).state).toBe(closing.state);
+  });
+});
+
+describe('a switchover is refused, with every reason,', () => {
+  it('for a node that is no healthy replica of the primary', () => {
+    const own = '22222222-1111-1111-1111-111111111111';
+    expect(refusals(VIEW, 'db1')).toEqual(['db1 is the primary']);
+    expect(refusals(VIEW, 'db9')).toEqual(['db9 is no node of the cluster']);
+    const ill = replicaOf(
+      2,
+      '1-5',
+      '1-5',
+      { preference: 'must-not', canBeSource: false, executed: gtids('1-5').union(gtids('3', own)) },
+      { receiver: 'connecting', applies: false, applierError: 'duplicate entry', delayS: 60 },
+    );
+    const reasons = refusals(viewOf(primaryOf('1-5'), ill));
+    expect(reasons).toHaveLength(6);
+    for (const word of ['configuration', 'log_bin', 'receives nothing', 'duplicate entry', '60 s', `${own}:3`]) {
+      expect(reasons.join('; ')).toContain(word);
+    }
+  });
+
+  it('when the primary does not answer, or the candidate lacks much', () => {
+    expect(
+      refusals(viewOf(primaryOf('1-5', { reach: 'silent', why: 'timed out' }), replicaOf(2, '1-5', '1-5'))),
+    ).toEqual(['db1 does not answer (timed out): this would be a failover']);
+    expect(refusals(viewOf(primaryOf('1-500'), replicaOf(2, '1-5', '1-500')))).toEqual([
+      'db2 lacks 495 transactions of db1, and may lack 100',
+    ]);
+  });
+
+  it('where acknowledged transactions would be less safe than they are', () => {
+    const short = replicaOf(2, '1-5', '1-5');
+    const without = replicaOf(2, '1-5', '1-5', { semiSync: undefined });
+    expect(refusals(viewOf(primaryOf('1-5'), without))).toEqual(['db2 has no semi-synchronous replication']);
+    const two = primaryOf('1-5', {}, { acknowledgements: 2 });
+    expect(refusals(viewOf(two, short))).toEqual([expect.stringContaining('would have 1 nodes that give them')]);
+    expect(refusals(viewOf(two, short, replicaOf(3, '1-5', '1-5')))).toEqual([]);
+  });
+});

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { askAnewOf, upkeepOf, type Memory } from '../../../src/failover/upkeep.js';
+import type { NodeState, ReplicaState } from '../../../src/failover/view.js';
+import { gtids, PRIMARY_UUID, primaryOf, replicaOf, viewOf } from './cluster-of.js';
+
+const SECOND_UUID = replicaOf(2, '', '').serverUuid;
+
+const MEMORY: Memory = {
+  formerPrimaries: new Set([PRIMARY_UUID]),
+  frozen: new Set(),
+  acknowledgements: 1,
+  primaryRestarted: false,
+  leftAlone: new Set(),
+};
+
+/** db2, which follows nobody any more. */
+function second(executed: string, change: Partial<NodeState> = {}): NodeState {
+  return { ...primaryOf(executed), name: 'db2', host: 'db2', serverUuid: SECOND_UUID, ...change };
+}
+
+function third(executed: string, received: string, replica: Partial<ReplicaState> = {}): NodeState {
+  return replicaOf(3, executed, received, {}, { receiver: 'off', ...replica });
+}
+
+/** As in `fence db1`. */
+function due(primary: NodeState, others: readonly NodeState[], memory: Partial<Memory> = {}): string[] {
+  const { tasks, errant } = upkeepOf(viewOf(primary, ...others), { ...MEMORY, ...memory });
+  return [...tasks.map(({ name, node }) => `${name} ${node}`), ...[...errant.keys()].map((name) => `errant ${name}`)];
+}
+
+describe('a leader whose primary is well', () => {
+  it('compares a replica of a former primary only when nothing comes to it any more', () => {
+    expect(due(second('1-9'), [third('1-9', '1-9', { receiver: 'on' })])).toEqual(['freeze db3']);
+    expect(due(second('1-9'), [third('1-9', '1-9')])).toEqual(['repoint db3']);
+  });
+
+  it('lets none replicate that has what the primary lacks, applied or not', () => {
+    expect(due(second('1-9'), [third('1-10', '1-10')])).toEqual(['errant db3']);
+    expect(due(second('1-9'), [third('1-9', '1-10')])).toEqual(['errant db3']);
+  });
+
+  it('takes nothing for a replica’s own that the primary made and waits for', () => {
+    const executed = gtids('1-9').union(gtids('1-3', SECOND_UUID));
+    expect(due(second('1-9'), [{ ...third('1-9', '1-9'), executed }])).toEqual(['repoint db3']);
+  });
+
+  it('starts a replica that a failover, or a restart, has stopped, and any while all writes wait for it', () => {
+    const stopped = replicaOf(3, '1-5', '1-5', {}, { receiver: 'off' });
+    expect(due(primaryOf('1-5'), [stopped])).toEqual([]);
+    expect(due(primaryOf('1-5'), [stopped], { frozen: new Set(['db3']) })).toEqual(['unfreeze db3']);
+    expect(due(primaryOf('1-5', {}, { clients: 0, waiting: 3 }), [stopped])).toEqual(['unfreeze db3']);
+    const restarted = replicaOf(3, '1-5', '1-5', {}, { receiver: 'off', applies: false });
+    const { tasks } = upkeepOf(viewOf(primaryOf('1-5'), restarted), { ...MEMORY, frozen: new Set(['db3']) });
+    expect(tasks[0]?.commands).toEqual([{ kind: 'start-replica' }]);
+  });
+
+  it('has a primary forget the source that it had', () => {
+    const { replica } = third('1-9', '1-9', { applies: false });
+    expect(due(second('1-9', { replica }), [])).toEqual(['forget db2']);
+  });
+});
+
+describe('a leader that finds a promotion half done', () => {
+  const promoting = { gtids: gtids('1-9'), epoch: 8 };
+
+  it('opens the one that the record names, with all that it is to have, and acknowledgements first', () => {
+    const closed = second('1-9', { readOnly: true, semiSync: replicaOf(2, '', '').semiSync });
+    const { tasks } = upkeepOf(viewOf(closed, third('1-9', '1-9')), { ...MEMORY, promoting });
+    expect(tasks.map(({ name, node }) => `${name} ${node}`)).toEqual(['repoint db3', 'open db2']);
+    expect(tasks[1]?.commands).toEqual([
+      { kind: 'assert-executed', gtids: promoting.gtids },
+      { kind: 'semi-sync-replica', on: false },
+      { kind: 'semi-sync-source', on: true, acknowledgements: 1 },
+      { kind: 'open-for-writes' },
+    ]);
+  });
+
+  it('opens it once more where it seems to be open: what was said before may yet come', () => {
+    expect(due(second('1-9'), [], { promoting })).toEqual(['open db2']);
+  });
+
+  it('opens nobody that was closed by hand', () => {
+    expect(due(second('1-9', { readOnly: true }), [])).toEqual([]);
+    expect(due(second('1-9', { readOnly: true }), [], { primaryRestarted: true })).toEqual(['open-again db2']);
+  });
+});
+
+describe('replicas are asked anew', () => {
+  const DEAD = { reach: 'refused', why: 'connection refused' } as const;
+
+  it('when they receive from a primary that refuses us, or stand still while it is silent', () => {
+    const receives = viewOf(primaryOf('1-5', DEAD), replicaOf(2, '1-5', '1-5'));
+    const stopped = viewOf(primaryOf('1-5', DEAD), replicaOf(2, '1-5', '1-5', {}, { receiver: 'off' }));
+    expect(askAnewOf(receives, 'refuses-here').map(({ name }) => name)).toEqual(['ask-anew']);
+    expect(askAnewOf(stopped, 'suspect').map(({ name }) => name)).toEqual(['unfreeze']);
+    expect(askAnewOf(receives, 'dead')).toEqual([]);
+  });
+});
