@@ -14,7 +14,7 @@ export default defineConfig({
             'test/faults/**/*.test.ts',
             'test/clients/**/*.test.ts',
             'test/mariadb/**/*.test.ts',
-            'test/faults/**/*.test.ts',
+            'test/driver/**/*.test.ts',
           ],
           // One cluster for the whole run, started only when a file of this project is to run.
           globalSetup: ['test/global-setup.ts'],

@@ -51,6 +51,8 @@ export const DEFAULTS = {
   /** Classes of statements remembered. */
   statementCacheBytes: 16 * 1024 * 1024,
   statementCacheEntryBytes: 16 * 1024,
+  /** Texts whose classes a driver remembers, of either of two generations. */
+  driverTemplates: 2_000,
   /** Digests that are counted each for itself, from the start of the process on. */
   digests: 5_000,
   /** How long a read waits for a replica to have what it has to see, before it goes to the primary. */
@@ -60,6 +62,13 @@ export const DEFAULTS = {
   /** How often the state of each node is looked at. */
   probeIntervalMs: 250,
   probeTimeoutMs: 1_000,
+  /** The same for a driver: an application has many processes, and each of them looks. */
+  driverProbeIntervalMs: 1_000,
+  /** While there is no primary, it looks more often. */
+  driverUrgentIntervalMs: 100,
+  /** Where nobody has used the pool for so long, it looks less often by that factor. */
+  driverIdleAfterMs: 10_000,
+  driverIdleFactor: 5,
   /** A node that answered before is taken to be gone only after so many looks without an answer: one says more of a busy machine. */
   silentAfterLooks: 3,
   /** Every how many looks a node is asked from whom it replicates, which others it knows, and for a new login. */

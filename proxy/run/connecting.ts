@@ -1,10 +1,8 @@
 import { LoginRefused, RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
-import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import { chooseReplica } from '../../src/routing/choose-replica.js';
 import { levelOf, maxLagOf, type Diversion } from '../../src/routing/route.js';
-import type { Consistency } from '../../src/session/consistency.js';
-import { FITS, type Fitness } from '../../src/session/freshness.js';
-import type { KnownPosition } from '../../src/session/known-positions.js';
+import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { PreviousLeft, Session } from '../../src/session/session.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
@@ -187,66 +185,24 @@ export class Connecting {
   #placeFor(run: CommandRun): Place {
     this.#carryNextTransaction();
     if (!this.#session.keepsPrimary) this.#kept.releasePrimary();
-    const { primary, replicas } = this.#cluster.snapshot();
-    const { node } = run.classification;
-    if (node !== undefined && node === primary?.address.name && !this.#state.failed.has(node)) return 'primary';
-    // A node that is named and cannot be had is no reason to refuse a read.
-    const named = replicas.find((it) => it.address.name === node && this.#mayServe(it, run));
-    return this.#freshOf(run, named);
-  }
-
-  /** It has not failed, and is not later than the read allows. */
-  #mayServe({ address, lagMs }: Node, { classification }: CommandRun): boolean {
-    const maxLagMs = maxLagOf(this.#session, classification);
-    return !this.#state.failed.has(address.name) && (maxLagMs === undefined || lagMs <= maxLagMs);
-  }
-
-  /** Of the replicas, or the one that is named: the next in turn, but where waits have failed there, one that has what the read has to see. */
-  #freshOf(run: CommandRun, named: Node | undefined): Place {
-    const { freshness } = this.#session;
-    const level = levelOf(this.#session, run.classification);
-    if (named !== undefined) return this.#take(named, this.#fitness(named, level));
-    const stays = level === 'monotonic' ? this.#replicaAt(freshness.readAt, run) : undefined;
-    const first = stays ?? this.#cluster.nextReplica(this.#state.failed, maxLagOf(this.#session, run.classification));
-    if (first === undefined) return this.#whyNone(run);
-    const fitness = this.#fitness(first, level);
-    // A wait is short where nothing is wrong: the turn stays even.
-    const waits = fitness.kind === 'waits' && !this.#cluster.positions.of(first).isLate;
-    if (fitness.kind === 'fits' || waits || stays !== undefined) return this.#take(first, fitness);
-    const fits = this.#cluster
-      .snapshot()
-      .replicas.find((node) => this.#mayServe(node, run) && this.#fitness(node, level).kind === 'fits');
-    return fits === undefined ? this.#take(first, fitness) : this.#take(fits, FITS);
-  }
-
-  /** None of the replicas is to have the read. */
-  #whyNone(run: CommandRun): 'primary' | Diversion {
-    const { failed } = this.#state;
-    const { nodes, replicas } = this.#cluster.snapshot();
-    if (replicas.some((it) => this.#mayServe(it, run))) return 'primary';
-    const isLate = nodes.some((it) => it.health === 'lagging') || replicas.some((it) => !failed.has(it.address.name));
-    return isLate ? 'replica-lag' : 'no-replica';
-  }
-
-  #fitness(node: Node, level: Consistency): Fitness {
-    const { positions } = this.#cluster;
-    return this.#session.freshness.fitness(positions.of(node), level, this.#cluster.snapshot());
-  }
-
-  /** Notes what the node has, and is to have before it serves the read. */
-  #take(node: Node, fitness: Fitness): Node | 'consistency' {
-    const state = this.#state;
-    state.position = this.#cluster.positions.of(node);
-    state.waits = fitness.kind === 'waits' ? fitness : undefined;
-    return fitness.kind === 'unfit' ? 'consistency' : node;
-  }
-
-  /** Where the session is to stay, if that still is the replica that it was. */
-  #replicaAt(position: KnownPosition | undefined, run: CommandRun): Node | undefined {
-    if (position === undefined) return undefined;
-    const { replicas } = this.#cluster.snapshot();
-    const node = replicas.find((it) => it.address.name === position.node && this.#mayServe(it, run));
-    return node !== undefined && this.#cluster.positions.of(node) === position ? node : undefined;
+    const choices = {
+      snapshot: this.#cluster.snapshot(),
+      positions: this.#cluster.positions,
+      nextReplica: (except: ReadonlySet<string>, maxLagMs?: number) => this.#cluster.nextReplica(except, maxLagMs),
+    };
+    const { classification } = run;
+    const session = this.#session;
+    const chosen = chooseReplica(choices, {
+      node: classification.node,
+      level: levelOf(session, classification),
+      maxLagMs: maxLagOf(session, classification),
+      freshness: session.freshness,
+      failed: this.#state.failed,
+    });
+    if (typeof chosen === 'string') return chosen;
+    this.#state.position = chosen.position;
+    this.#state.waits = chosen.waits;
+    return chosen.node;
   }
 
   /** A binary log is read on a connection of its own, and the session has none but that from then on. */
@@ -301,8 +257,10 @@ export class Connecting {
     const found = this.#cluster.snapshot().nodes.find(({ address }) => address.name === open.node);
     if (found === undefined) return;
     const state = this.#state;
-    const fitness = this.#fitness(found, levelOf(this.#session, classification));
-    state.position = this.#cluster.positions.of(found);
+    const { freshness } = this.#session;
+    const position = this.#cluster.positions.of(found);
+    const fitness = freshness.fitness(position, levelOf(this.#session, classification), this.#cluster.snapshot());
+    state.position = position;
     state.waits = fitness.kind === 'waits' ? fitness : undefined;
   }
 

@@ -1,5 +1,5 @@
 import { connect as connectSocket, isIP } from 'node:net';
-import { createConnection, type ConnectionOptions } from 'mysql2';
+import { createConnection, type Connection as DriverConnection, type ConnectionOptions } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import type { Flavour } from '../flavour/flavour.js';
 import { flavourOf } from '../flavour/flavour-of.js';
@@ -19,9 +19,18 @@ export interface MonitorConnection {
   readonly flavour: Flavour;
 }
 
-/** How the monitor gets to look at nodes: as one user everywhere, over TLS as other connections to servers are. */
-export class MonitorLogin {
+/** How the monitor gets to look at nodes. */
+export interface NodeLogin {
   readonly user: string;
+  /** The user need not have REPLICATION CLIENT: then it is not told from whom a node replicates. */
+  readonly mayLackPrivileges: boolean;
+  connect(node: NodeAddress, connectTimeout: number): Promise<MonitorConnection>;
+}
+
+/** As one user everywhere, over TLS as other connections to servers are. */
+export class MonitorLogin implements NodeLogin {
+  readonly user: string;
+  readonly mayLackPrivileges = false;
   readonly #account: MonitorAccount;
   readonly #tls: ServerTls;
 
@@ -69,8 +78,12 @@ function isObject(value: unknown): value is object {
 }
 
 async function connect(options: ConnectionOptions): Promise<MonitorConnection> {
+  return monitorConnection(createConnection(options));
+}
+
+/** @param connection that was just begun */
+export async function monitorConnection(connection: DriverConnection): Promise<MonitorConnection> {
   return new Promise((resolve, reject) => {
-    const connection = createConnection(options);
     connection.once('error', reject);
     connection.once('connect', (greeting: unknown) => {
       connection.off('error', reject);

@@ -6,7 +6,7 @@ import { PrimaryPositions } from '../topology/lag.js';
 import type { NodeReport } from '../topology/observation.js';
 import { rolesOf } from '../topology/roles.js';
 import type { Node, NodeAddress, Snapshot } from '../topology/snapshot.js';
-import type { MonitorLogin } from './monitor-login.js';
+import type { NodeLogin } from './monitor-login.js';
 import { NodeProbe } from './node-probe.js';
 import { NodeWatch } from './node-watch.js';
 
@@ -15,8 +15,8 @@ export interface MonitorSettings {
   /** Nodes that the named ones tell of are looked at and used, too. */
   readonly discovery: boolean;
   readonly maxLagMs: number;
-  /** Between two looks at a node. */
-  readonly intervalMs: number;
+  /** Between two looks at a node; a function is asked before each pause. */
+  readonly intervalMs: number | ((hasPrimary: boolean) => number);
   /** A node is being drained. @returns how many connections there are busy, or kept by a session */
   readonly drain: (node: string) => number;
 }
@@ -24,7 +24,7 @@ export interface MonitorSettings {
 /** Keeps looking at all nodes, and tells of each change. */
 export class Monitor {
   readonly #watches: NodeWatch[];
-  readonly #login: MonitorLogin;
+  readonly #login: NodeLogin;
   readonly #settings: MonitorSettings;
   readonly #onChange: (snapshot: Snapshot, before: Snapshot) => void;
   readonly #positions = new PrimaryPositions();
@@ -33,13 +33,10 @@ export class Monitor {
   #appointed: string | undefined;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
+  #hurrying: Promise<void> | undefined;
   snapshot: Snapshot;
 
-  constructor(
-    settings: MonitorSettings,
-    login: MonitorLogin,
-    onChange: (snapshot: Snapshot, before: Snapshot) => void,
-  ) {
+  constructor(settings: MonitorSettings, login: NodeLogin, onChange: (snapshot: Snapshot, before: Snapshot) => void) {
     this.#login = login;
     this.#settings = settings;
     this.#onChange = onChange;
@@ -56,7 +53,7 @@ export class Monitor {
       this.#discover();
     }
     this.#reassess();
-    for (const watch of this.#watches) this.#schedule(watch, this.#settings.intervalMs);
+    for (const watch of this.#watches) this.#schedule(watch, this.#intervalMs);
   }
 
   stop(): void {
@@ -73,6 +70,17 @@ export class Monitor {
     this.#reassess();
     // One that is being looked at already has no timer.
     if (this.#timers.has(watch)) this.#schedule(watch, 0);
+  }
+
+  /** Something says that roles have changed: all nodes are looked at without waiting for their turns. Resolves after that. */
+  async hurry(): Promise<void> {
+    this.#hurrying ??= Promise.all(this.#watches.map(async (watch) => watch.look(true))).then(() => {
+      this.#hurrying = undefined;
+      if (this.#stopped) return;
+      this.#reassess();
+      for (const watch of this.#timers.keys()) this.#schedule(watch, this.#intervalMs);
+    });
+    return this.#hurrying;
   }
 
   /** @returns whether there is such a node */
@@ -106,6 +114,11 @@ export class Monitor {
     return primary?.address.name === name ? primary : undefined;
   }
 
+  get #intervalMs(): number {
+    const { intervalMs } = this.#settings;
+    return typeof intervalMs === 'number' ? intervalMs : intervalMs(this.snapshot.primary !== undefined);
+  }
+
   #watch(address: NodeAddress, isDiscovered: boolean): NodeWatch {
     return new NodeWatch(new NodeProbe(address, this.#login, DEFAULTS.probeTimeoutMs), isDiscovered);
   }
@@ -127,7 +140,7 @@ export class Monitor {
     const known = this.#watches.length;
     this.#discover();
     this.#reassess();
-    if (this.#watches.includes(watch)) this.#schedule(watch, this.#settings.intervalMs);
+    if (this.#watches.includes(watch)) this.#schedule(watch, this.#intervalMs);
     for (const found of this.#watches.slice(known)) this.#schedule(found, 0);
   }
 

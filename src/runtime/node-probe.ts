@@ -3,7 +3,7 @@ import { GtidSet } from '../topology/gtid-set.js';
 import type { Found, GroupRole, Observation, SourceReport } from '../topology/observation.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { errnoOf, isAlive, isRefusal, whyOf } from './probe-failure.js';
-import type { MonitorConnection, MonitorLogin } from './monitor-login.js';
+import type { MonitorConnection, NodeLogin } from './monitor-login.js';
 
 interface Variables extends RowDataPacket {
   readonly uuid: string;
@@ -37,21 +37,24 @@ const APPLYING =
 /** Errors of what the monitor's user may not see, or the server does not have: it is not asked again. */
 const NOT_TOLD: ReadonlySet<number> = new Set([1044, 1045, 1064, 1142, 1143, 1146, 1227]);
 
+const ER_SPECIFIC_ACCESS_DENIED = 1227;
+
 /** Looks at one node over a session that it keeps. */
 export class NodeProbe {
   readonly address: NodeAddress;
-  readonly #login: MonitorLogin;
+  readonly #login: NodeLogin;
   readonly #timeoutMs: number;
   #connection: MonitorConnection | undefined;
   #statusStatement = 'SHOW REPLICA STATUS';
   readonly #notTold = new Set<string>();
   #source: SourceReport | undefined;
+  #isUntold = false;
   #group: GroupRole = 'none';
   #groupPrimaries: readonly string[] = [];
   #members: readonly Found[] = [];
   #replicas: readonly Found[] = [];
 
-  constructor(address: NodeAddress, login: MonitorLogin, timeoutMs: number) {
+  constructor(address: NodeAddress, login: NodeLogin, timeoutMs: number) {
     this.address = address;
     this.#login = login;
     this.#timeoutMs = timeoutMs;
@@ -78,6 +81,7 @@ export class NodeProbe {
         capabilities,
         readOnly: seen.readOnly === 1,
         source,
+        sourceUntold: this.#isUntold,
         group: this.#group,
         groupPrimaries: this.#groupPrimaries,
         found: [...this.#replicas, ...this.#members, ...above],
@@ -122,9 +126,10 @@ export class NodeProbe {
   }
 
   async #lookAtReplication(session: Connection, uuid: string): Promise<void> {
-    const rows = await this.#replicaStatus(session);
+    const rows = await this.#replicaStatusIfTold(session);
+    this.#isUntold = rows === undefined;
     // The channels of a group are the group's affair.
-    const row = rows.find((it) => !textOf(it, 'Channel_Name').startsWith('group_replication'));
+    const row = rows?.find((it) => !textOf(it, 'Channel_Name').startsWith('group_replication'));
     this.#source = row === undefined ? undefined : sourceOf(row);
     const members = await this.#askIfTold<RowDataPacket>(session, MEMBERS);
     const online = members.filter((it) => it['state'] === 'ONLINE');
@@ -160,6 +165,16 @@ export class NodeProbe {
       if (!NOT_TOLD.has(errnoOf(error) ?? 0)) throw error;
       this.#notTold.add(sql);
       return [];
+    }
+  }
+
+  /** @returns undefined where the monitor's user may not see it, and need not */
+  async #replicaStatusIfTold(session: Connection): Promise<RowDataPacket[] | undefined> {
+    try {
+      return await this.#replicaStatus(session);
+    } catch (error) {
+      if (!this.#login.mayLackPrivileges || errnoOf(error) !== ER_SPECIFIC_ACCESS_DENIED) throw error;
+      return undefined;
     }
   }
 

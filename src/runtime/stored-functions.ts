@@ -5,7 +5,7 @@ import { lexModeOf } from '../session/lex-mode.js';
 import { freshState } from '../session/session-state.js';
 import type { Node } from '../topology/snapshot.js';
 import type { Log } from './log.js';
-import type { MonitorLogin } from './monitor-login.js';
+import type { NodeLogin } from './monitor-login.js';
 
 const SUMMARY = `SELECT COUNT(*) AS n, COALESCE(MAX(LAST_ALTERED), '') AS altered,
   COALESCE(BIT_XOR(CRC32(CONCAT_WS('/', ROUTINE_SCHEMA, ROUTINE_NAME, CREATED, LAST_ALTERED))), 0) AS names,
@@ -20,7 +20,7 @@ const LOADABLE = 'SELECT UDF_NAME AS name FROM performance_schema.user_defined_f
 export class StoredFunctions {
   /** Always the same set: what is known changes in it. */
   readonly known = new Set<string>();
-  readonly #login: MonitorLogin;
+  readonly #login: NodeLogin;
   readonly #primary: () => Node | undefined;
   readonly #onChange: () => void;
   readonly #log: Log;
@@ -34,7 +34,7 @@ export class StoredFunctions {
   #saidWhy = false;
 
   /** @param onChange called after each change of {@link known} */
-  constructor(login: MonitorLogin, primary: () => Node | undefined, onChange: () => void, log: Log) {
+  constructor(login: NodeLogin, primary: () => Node | undefined, onChange: () => void, log: Log) {
     this.#login = login;
     this.#primary = primary;
     this.#onChange = onChange;

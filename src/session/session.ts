@@ -189,18 +189,18 @@ export class Session {
 
   /** Plain reads lock what they read. */
   get serializable(): boolean {
-    return this.#characteristic('isolation') === 'SERIALIZABLE';
+    return this.#characteristic('transaction_isolation', 'tx_isolation') === 'SERIALIZABLE';
   }
 
   /** Each read of a transaction sees what is there by then: there is no snapshot. */
   get readsCommitted(): boolean {
-    const isolation = this.#characteristic('isolation');
+    const isolation = this.#characteristic('transaction_isolation', 'tx_isolation');
     return isolation === 'READ-COMMITTED' || isolation === 'READ-UNCOMMITTED';
   }
 
   /** Its transactions, single statements too, are to be read-only. */
   get readOnly(): boolean {
-    return this.#characteristic('read_only') === 'ON';
+    return this.#characteristic('transaction_read_only', 'tx_read_only') === 'ON';
   }
 
   get #inPrimaryTransaction(): boolean {
@@ -421,9 +421,9 @@ export class Session {
     return this.state.variables.get(name) ?? this.#baseline.get(name);
   }
 
-  /** MariaDB has the old names. */
-  #characteristic(name: 'isolation' | 'read_only'): string | undefined {
-    return this.#variable(`transaction_${name}`) ?? this.#variable(`tx_${name}`);
+  /** Asked for each read: the names are not put together each time. @param older MariaDB's */
+  #characteristic(name: string, older: string): string | undefined {
+    return this.#variable(name) ?? this.#variable(older);
   }
 
   #changed(end: StatementEnd): void {

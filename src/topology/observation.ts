@@ -36,6 +36,8 @@ export interface NodeReport {
   /** read_only or super_read_only is on. */
   readonly readOnly: boolean;
   readonly source: SourceReport | undefined;
+  /** It does not tell us whether it replicates. */
+  readonly sourceUntold?: boolean;
   /** As a member of a replication group. */
   readonly group: GroupRole;
   /** Whom it takes for a primary of its group, by their ids: members can hear late of a change. */

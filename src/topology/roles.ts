@@ -45,7 +45,8 @@ export function rolesOf(observations: readonly Observation[], before?: NodeRepor
     if (misfit !== undefined) misfits.set(name, misfit);
     if (report === primary) roles.set(name, 'primary');
     else if (misfit !== undefined) roles.set(name, 'unknown');
-    else if (report.source !== undefined || report.group !== 'none') roles.set(name, 'replica');
+    else if (report.source !== undefined || report.group !== 'none' || follows(report, primary ?? before))
+      roles.set(name, 'replica');
     else roles.set(name, candidates.includes(report) ? 'primary' : 'unknown');
   }
   return {
@@ -54,6 +55,11 @@ export function rolesOf(observations: readonly Observation[], before?: NodeRepor
     primary,
     problem: primary === undefined ? problemOf(observations, candidates) : undefined,
   };
+}
+
+/** It does not tell, but takes no writes and has transactions that the primary has, or had. */
+function follows({ sourceUntold, readOnly, executed }: NodeReport, primary: NodeReport | undefined): boolean {
+  return sourceUntold === true && readOnly && primary !== undefined && executed.sharesSourceWith(primary.executed);
 }
 
 function appointedOf(

@@ -19,6 +19,7 @@ interface Said {
   readonly groupPrimaries?: readonly string[];
   readonly uuid?: string;
   readonly executed?: string;
+  readonly untold?: boolean;
 }
 
 function answered(name: string, said: Said): Observation {
@@ -36,6 +37,7 @@ function answered(name: string, said: Said): Observation {
     askedAtMs: 0,
     readOnly: said.readOnly ?? true,
     source,
+    sourceUntold: said.untold ?? false,
     group: said.group ?? 'none',
     ...(said.groupPrimaries === undefined ? {} : { groupPrimaries: said.groupPrimaries }),
     found: [],
@@ -74,6 +76,16 @@ describe('what a node is for', () => {
 
   test('in a chain of replicas is a replica, however far from the primary', () => {
     expect(roles(primary('a'), replica('b'), replica('c', 'b'))).toEqual({ a: 'primary', b: 'replica', c: 'replica' });
+  });
+
+  test('is a replica where it does not tell from whom it replicates, but takes no writes and has what the primary had', () => {
+    const [mine, other] = ['00000000-0000-0000-0000-000000000001:1-9', '00000000-0000-0000-0000-000000000002:1-9'];
+    const untold = (name: string, executed: string): Observation => answered(name, { untold: true, executed });
+    const writable = answered('a', { readOnly: false, untold: true, executed: mine });
+    const observations = [writable, untold('b', mine), untold('c', other)];
+    expect(roles(...observations)).toEqual({ a: 'primary', b: 'replica', c: 'unknown' });
+    const before = rolesOf(observations).primary;
+    expect(Object.fromEntries(rolesOf([silent('a'), untold('b', mine)], before).roles)).toEqual({ b: 'replica' });
   });
 
   test('is nothing where it replicates and takes writes, and no primary while its source is gone', () => {

@@ -1,0 +1,272 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LexMode } from '../../src/classify/classification.js';
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { DEFAULTS } from '../../src/defaults.js';
+import { chooseReplica, type ChosenReplica, type ReplicaChoices } from '../../src/routing/choose-replica.js';
+import type { Diversion } from '../../src/routing/route.js';
+import { Monitor } from '../../src/runtime/monitor.js';
+import { KnownPositions } from '../../src/session/known-positions.js';
+import { Session } from '../../src/session/session.js';
+import { ReadBalance } from '../../src/topology/read-balance.js';
+import type { Node, Snapshot } from '../../src/topology/snapshot.js';
+import { noPrimary } from '../errors.js';
+import { core, type CoreConnection, type PoolSettings, type QueryError } from '../mysql2/internals.js';
+import type { Comforts, Split, Wanted } from '../options.js';
+import { NodePool } from '../pool/node-pool.js';
+import { settingsAt, settingsOf } from '../pool/pool-settings.js';
+import { StatementTexts } from '../route/statement-texts.js';
+import { RoutedConnection } from '../session/routed-connection.js';
+import { ServerSession, type SessionHost } from '../session/server-session.js';
+import { PoolLogin } from './pool-login.js';
+import { ProbeInterval } from './probe-interval.js';
+import { RouteCounts } from './route-counts.js';
+import { type Scope, Scopes } from './scopes.js';
+
+const POOL_EVENTS = ['connection', 'acquire', 'enqueue', 'release'] as const;
+
+/** What a primary has become. */
+export interface Failover {
+  readonly from: string | undefined;
+  readonly to: string;
+}
+
+/**
+ * The servers of a pool: what is known of them, and a pool of mysql2 for each. Nothing is connected to before the first statement.
+ *
+ * Tells of `connection acquire enqueue release` as mysql2's pools do, of `topology` and `failover`.
+ */
+export class Cluster extends EventEmitter implements SessionHost {
+  readonly settings: PoolSettings;
+  readonly split: Split;
+  readonly scopes: Scopes;
+  readonly texts: StatementTexts;
+  readonly positions = new KnownPositions();
+  readonly balance: ReadBalance;
+  readonly counts = new RouteCounts();
+  readonly #comforts: Comforts;
+  readonly #monitor: Monitor;
+  readonly #interval: ProbeInterval;
+  readonly #pools = new Map<string, NodePool>();
+  readonly #choices: ReplicaChoices;
+  baseline: ReadonlyMap<string, string> = new Map();
+  #fresh: Session | undefined;
+  #isReady = false;
+  #isEnded = false;
+  #hurrying: Promise<void> | undefined;
+  #mayLookAtMs = 0;
+  #lastPrimary: string | undefined;
+  #waiting: (() => void)[] | undefined;
+
+  constructor(wanted: Wanted, split: Split) {
+    super();
+    this.setMaxListeners(0);
+    this.#comforts = wanted.comforts;
+    this.split = split;
+    this.settings = settingsOf({ ...wanted.driver });
+    this.scopes = new Scopes(split.consistency);
+    const formatter: Pick<CoreConnection, 'format'> = Object.create(core.Connection.prototype, {
+      config: { value: this.settings.connectionConfig },
+    });
+    this.texts = new StatementTexts(
+      (sql, values, named) => formatter.format(sql, values ?? [], named),
+      wanted.driver.queryFormat === undefined,
+    );
+    this.balance = new ReadBalance(split.balance, () => performance.now());
+    this.#interval = new ProbeInterval(split.intervalMs);
+    const login = new PoolLogin(wanted.driver, split.monitor, (variables) => {
+      this.baseline = variables;
+      this.#fresh = undefined;
+    });
+    this.#monitor = new Monitor(
+      {
+        nodes: split.nodes,
+        discovery: split.discovery,
+        maxLagMs: split.maxLagMs,
+        intervalMs: (hasPrimary) => this.#interval.next(hasPrimary),
+        drain: () => 0,
+      },
+      login,
+      (snapshot, before) => this.#changed(snapshot, before),
+    );
+    const snapshot = (): Snapshot => this.#monitor.snapshot;
+    this.#choices = {
+      get snapshot(): Snapshot {
+        return snapshot();
+      },
+      positions: this.positions,
+      nextReplica: (except, maxLagMs) => this.balance.next(snapshot(), { except, maxLagMs }),
+    };
+  }
+
+  get snapshot(): Snapshot {
+    return this.#monitor.snapshot;
+  }
+
+  get serverVersion(): string {
+    return this.snapshot.serverVersion;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** A session as a connection's is that has just been made. */
+  get freshSession(): Session {
+    this.#fresh ??= new Session(this.settings.connectionConfig.database ?? '', this.baseline, this.serverVersion);
+    return this.#fresh;
+  }
+
+  get mode(): LexMode {
+    return this.freshSession.lexMode;
+  }
+
+  /** @param then called at once when the servers are known, else after the first look at them */
+  whenKnown(then: () => void): void {
+    this.#interval.isUsed = true;
+    if (this.#isReady) {
+      then();
+      return;
+    }
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(then);
+      return;
+    }
+    const waiting = [then];
+    this.#waiting = waiting;
+    void this.#monitor.start().then(() => {
+      this.#isReady = true;
+      this.#fresh = undefined;
+      for (const go of waiting) go();
+    });
+  }
+
+  /** @returns `primary` where it is its turn, or why it is to answer */
+  choose(known: KnownStatement, scope: Scope, failed: ReadonlySet<string>): ChosenReplica | 'primary' | Diversion {
+    if (scope.unsettled > 0) return 'consistency';
+    const { freshness } = scope;
+    const { classification } = known;
+    const level = classification.consistency ?? freshness.level;
+    const { node, maxLagMs } = classification;
+    return chooseReplica(this.#choices, { node, level, maxLagMs, freshness, failed });
+  }
+
+  poolOf({ address }: Node): NodePool {
+    const known = this.#pools.get(address.name);
+    if (known !== undefined) return known;
+    const { host, port } = address;
+    const pool = new NodePool(settingsAt(this.settings, host, port), this.#comforts);
+    pool.on('connection', (connection: CoreConnection) => {
+      const schema = connection.config.database ?? '';
+      RoutedConnection.adopt(connection, new ServerSession(address, schema, this));
+    });
+    for (const event of POOL_EVENTS) pool.on(event, (...told: unknown[]) => this.emit(event, ...told));
+    this.#pools.set(address.name, pool);
+    return pool;
+  }
+
+  poolNamed(node: string): NodePool | undefined {
+    return this.#pools.get(node);
+  }
+
+  /** A connection to the node failed, or could not be made. */
+  failed(node: string, { message }: QueryError): void {
+    this.#monitor.connectionFailed(node, message);
+  }
+
+  /** Looks at all nodes now, or as soon as that is not too soon after the last time, however many statements ask for it. */
+  async hurry(): Promise<void> {
+    this.#hurrying ??= this.#look();
+    return this.#hurrying;
+  }
+
+  async askPrimary(): Promise<Node | undefined> {
+    return this.#monitor.askPrimary();
+  }
+
+  settle(scope: Scope): void {
+    scope.unsettled++;
+    void this.#askUntilKnown().then((primary) => {
+      if (primary !== undefined) this.scopes.mustSee(scope, primary.executed);
+      scope.unsettled--;
+    });
+  }
+
+  /** @param tell gets what a pool of mysql2 would say where no server lets us in, else that there is no primary */
+  whyNoPrimary(sql: string, tell: (error: QueryError) => void): void {
+    const { nodes, problem } = this.snapshot;
+    const [first] = nodes;
+    if (first === undefined || nodes.some(({ serverUuid }) => serverUuid !== '')) {
+      tell(noPrimary(problem, sql));
+      return;
+    }
+    this.poolOf(first).getConnection((error, connection) => {
+      connection?.release();
+      tell(error ?? noPrimary(problem, sql));
+    });
+  }
+
+  /** Connections of each node's pool. */
+  *pools(): IterableIterator<[node: string, pool: NodePool]> {
+    yield* this.#pools;
+  }
+
+  end(done: (error?: QueryError | null) => void): void {
+    this.#isEnded = true;
+    this.#monitor.stop();
+    const pools = [...this.#pools.values()];
+    let left = pools.length;
+    let failure: QueryError | null | undefined;
+    const ended = (error?: QueryError | null): void => {
+      failure ??= error;
+      left--;
+      if (left <= 0) done(failure);
+    };
+    if (left === 0) done();
+    for (const pool of pools) pool.end(ended);
+  }
+
+  async #look(): Promise<void> {
+    const waitMs = this.#mayLookAtMs - performance.now();
+    if (waitMs > 0) await delay(waitMs);
+    if (!this.#isEnded) await this.#monitor.hurry();
+    this.#mayLookAtMs = performance.now() + DEFAULTS.driverUrgentIntervalMs;
+    this.#hurrying = undefined;
+  }
+
+  async #askUntilKnown(): Promise<Node | undefined> {
+    while (!this.#isEnded) {
+      const primary = await this.#monitor.askPrimary();
+      if (primary !== undefined) return primary;
+      await delay(DEFAULTS.driverUrgentIntervalMs);
+    }
+    return undefined;
+  }
+
+  #changed(snapshot: Snapshot, before: Snapshot): void {
+    const to = snapshot.primary?.address.name;
+    const from = before.primary?.address.name ?? this.#lastPrimary;
+    if (from !== undefined && to !== undefined && from !== to) {
+      this.#retire(from);
+      this.#lastPrimary = to;
+      this.emit('failover', { from, to } satisfies Failover);
+    }
+    this.#lastPrimary ??= to;
+    for (const { address, health } of snapshot.nodes) {
+      const was = before.nodes.find((it) => it.address.name === address.name)?.health;
+      if (health === 'down' && was !== 'down') this.#retire(address.name);
+    }
+    this.emit('topology', snapshot);
+  }
+
+  /** Nobody is to go on where the node is no more what it was: its pool is emptied. */
+  #retire(node: string): void {
+    const pool = this.#pools.get(node);
+    if (pool === undefined) return;
+    for (const connection of pool.connections()) {
+      if (!(connection instanceof RoutedConnection)) continue;
+      connection.server.isRetired = true;
+      if (pool.isFree(connection)) connection.destroy();
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { routeStatement, type RouteReason } from '../../src/routing/route.js';
+import type { Snapshot } from '../../src/topology/snapshot.js';
+import type { Cluster, Failover } from '../cluster/cluster.js';
+import type { Scope } from '../cluster/scopes.js';
+import { withRoute } from '../errors.js';
+import {
+  core,
+  type ConnectionCallback,
+  type CoreConnection,
+  type CoreQuery,
+  type QueryError,
+  type ResultCallback,
+  type Sql,
+} from '../mysql2/internals.js';
+import { seenAs } from '../mysql2/seen-as.js';
+import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
+import { PrimaryRun } from '../route/primary-run.js';
+import { ReadRun, type Reader } from '../route/read-run.js';
+import { RoutedConnection } from '../session/routed-connection.js';
+import { Lease } from './lease.js';
+
+/** Which servers a pool's statements go to: as the core decides, or all to one side. */
+export type Side = 'both' | 'primary' | 'replica';
+
+const FORWARDED = ['connection', 'acquire', 'enqueue', 'release', 'failover', 'topology'] as const;
+
+/** A pool of mysql2, to whom it is handed; beneath, each statement goes where it belongs. */
+export class RoutedPool extends core.Pool {
+  readonly cluster: Cluster;
+  readonly #side: Side;
+  readonly #reader: Reader;
+
+  constructor(cluster: Cluster, side: Side = 'both') {
+    super({ config: cluster.settings });
+    // It has no connections of its own to look after.
+    clearTimeout(this._removeIdleTimeoutConnectionsTimer);
+    this.cluster = cluster;
+    this.#side = side;
+    for (const event of FORWARDED) {
+      cluster.on(event, (...told: (CoreConnection | Failover | Snapshot)[]) => this.emit(event, ...told));
+    }
+    this.#reader = {
+      wanted: ({ server }) => server.initial,
+      runs: () => {},
+      ended: (connection) => connection.release(),
+    };
+  }
+
+  override query(sql: Sql, values?: unknown, callback?: unknown): CoreQuery {
+    const { connectionConfig } = this.config;
+    const command = core.Connection.createQuery(sql, values, callback, connectionConfig);
+    command.namedPlaceholders ??= connectionConfig.namedPlaceholders;
+    const scope = this.cluster.scopes.current;
+    this.#whenOpen(
+      () => {
+        const call = new QueryCall(command, connectionConfig);
+        const known = this.#read(command, call);
+        if (known !== undefined) this.#run(call, known, scope);
+      },
+      (error) => new QueryCall(command, connectionConfig).fail(error),
+    );
+    return command;
+  }
+
+  override execute(sql: Sql, values?: unknown, callback?: unknown): void {
+    const [own, given] = typeof values === 'function' ? [[], values] : [values, callback];
+    // Without a callback it fails as mysql2's pool does.
+    const call = new ExecuteCall(sql, own, seenAs<ResultCallback>(given));
+    const { namedPlaceholders } = this.config.connectionConfig;
+    const named = (typeof sql === 'string' ? undefined : sql.namedPlaceholders) ?? namedPlaceholders;
+    const scope = this.cluster.scopes.current;
+    this.#whenOpen(
+      () => this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.mode), scope),
+      (error) => call.fail(error),
+    );
+  }
+
+  override getConnection(callback: ConnectionCallback): void {
+    this.#whenOpen(() => this.#connect(callback, false), callback);
+  }
+
+  override releaseConnection(connection: CoreConnection): void {
+    connection.release();
+  }
+
+  override end(callback?: (error?: QueryError | null) => void): void {
+    this._closed = true;
+    this.cluster.end((error) => {
+      if (typeof callback === 'function') callback(error);
+      else if (error) throw error;
+    });
+  }
+
+  /** Where a statement would go now, and why. */
+  route(known: KnownStatement, scope: Scope): { to: 'primary' | 'replica'; reason: RouteReason } {
+    const { classification, digest } = known;
+    if (this.#side === 'replica') return { to: 'replica', reason: classification.reason };
+    const route = routeStatement(this.cluster.freshSession, classification, digest?.refusedByReplica);
+    if (this.#side === 'primary' || route.to !== 'replica' || classification.transaction !== undefined) {
+      return { to: 'primary', reason: route.reason };
+    }
+    const level = classification.consistency ?? scope.freshness.level;
+    return level === 'primary' ? { to: 'primary', reason: 'consistency' } : { to: 'replica', reason: route.reason };
+  }
+
+  /** @returns undefined where its values cannot be put into its text: then the call has failed */
+  #read({ sql, values, namedPlaceholders = false }: CoreQuery, call: Call): KnownStatement | undefined {
+    try {
+      return this.cluster.texts.find(sql, values, namedPlaceholders, this.cluster.mode);
+    } catch (error) {
+      process.nextTick(() => call.fail(error instanceof Error ? error : new Error(String(error))));
+      return undefined;
+    }
+  }
+
+  #whenOpen(go: () => void, refuse: (error: QueryError) => void): void {
+    if (this._closed || this.cluster.isEnded) {
+      process.nextTick(() => refuse(new Error('Pool is closed.')));
+      return;
+    }
+    this.cluster.whenKnown(() => {
+      if (this._closed || this.cluster.isEnded) refuse(new Error('Pool is closed.'));
+      else go();
+    });
+  }
+
+  #run(call: Call, known: KnownStatement, scope: Scope): void {
+    const { to, reason } = this.route(known, scope);
+    const toPrimary = (why: RouteReason, isRead: boolean): void =>
+      new PrimaryRun(this.cluster, call, known, scope, { reason: why, isRead }).start();
+    if (to === 'primary') toPrimary(reason, false);
+    else if (known.classification.target !== 'replica') this.#onReplica(call);
+    else new ReadRun(this.cluster, call, known, scope, this.#reader, (why) => toPrimary(why, true)).start();
+  }
+
+  /** Whatever it is, the application wants it there. */
+  #onReplica(call: Call): void {
+    this.#connect((error, connection) => {
+      if (connection === undefined) {
+        call.fail(error ?? new Error('The pool gave no connection.'));
+        return;
+      }
+      call.begin(RoutedConnection.of(connection), () => false).once('end', () => connection.release());
+    }, false);
+  }
+
+  /** @param isAgain the nodes have just been looked at */
+  #connect(callback: ConnectionCallback, isAgain: boolean): void {
+    const { primary, replicas } = this.cluster.snapshot;
+    const replica = this.cluster.balance.next(this.cluster.snapshot, { except: new Set(), maxLagMs: undefined });
+    const node = this.#side === 'replica' ? (replica ?? primary) : (primary ?? (isAgain ? replicas[0] : undefined));
+    if (node === undefined && !isAgain) {
+      void this.cluster.hurry().then(() => this.#connect(callback, true));
+      return;
+    }
+    if (node === undefined) {
+      const route = { to: 'primary', reason: 'write', node: undefined } as const;
+      this.cluster.whyNoPrimary('', (error) => callback(withRoute(error, route, 'not-executed')));
+      return;
+    }
+    this.cluster.poolOf(node).getConnection((error, connection) => {
+      if (connection === undefined) {
+        if (error !== null && !isAgain && error.fatal === true)
+          this.#connectElsewhere(node.address.name, error, callback);
+        else callback(error);
+        return;
+      }
+      const routed = RoutedConnection.of(connection);
+      if (this.#side === 'both') routed.lease = new Lease(this.cluster, routed);
+      callback(null, routed);
+    });
+  }
+
+  #connectElsewhere(node: string, error: QueryError, callback: ConnectionCallback): void {
+    this.cluster.failed(node, error);
+    void this.cluster.hurry().then(() => {
+      const { primary } = this.cluster.snapshot;
+      if (primary?.address.name === node) callback(error);
+      else this.#connect(callback, true);
+    });
+  }
+}

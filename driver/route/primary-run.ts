@@ -1,0 +1,167 @@
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import type { Cluster } from '../cluster/cluster.js';
+import type { Scope } from '../cluster/scopes.js';
+import {
+  ER_OPTION_PREVENTS_STATEMENT,
+  isLoss,
+  isReadOnlyServer,
+  isRefusedWrite,
+  isServersTrouble,
+  withRoute,
+  type RouteTaken,
+} from '../errors.js';
+import type { QueryError } from '../mysql2/internals.js';
+import { RoutedConnection } from '../session/routed-connection.js';
+import type { Call } from './call.js';
+
+/** What a server that is read-only has certainly not done, not even in part. */
+const WHOLE: ReadonlySet<string> = new Set(['write', 'ddl', 'locking-read']);
+
+/** Runs one statement on the primary, in a session of its own; anew on another primary where the first one certainly has not run it. */
+export class PrimaryRun {
+  readonly #cluster: Cluster;
+  readonly #call: Call;
+  readonly #known: KnownStatement;
+  readonly #scope: Scope;
+  readonly #reason: string;
+  readonly #isRead: boolean;
+  #ended: (() => void) | undefined;
+  #attempts = 0;
+
+  /** @param isRead it is a certain read: to run it twice does no harm */
+  constructor(
+    cluster: Cluster,
+    call: Call,
+    known: KnownStatement,
+    scope: Scope,
+    { reason, isRead, ended }: { reason: string; isRead: boolean; ended?: () => void },
+  ) {
+    this.#cluster = cluster;
+    this.#call = call;
+    this.#known = known;
+    this.#scope = scope;
+    this.#reason = reason;
+    this.#isRead = isRead;
+    this.#ended = ended;
+  }
+
+  start(): void {
+    const { primary } = this.#cluster.snapshot;
+    this.#attempts++;
+    if (primary === undefined) {
+      this.#withoutPrimary();
+      return;
+    }
+    this.#cluster.poolOf(primary).getConnection((error, connection) => {
+      if (connection === undefined) this.#notConnected(primary.address.name, error);
+      else this.#send(RoutedConnection.of(connection));
+    });
+  }
+
+  #withoutPrimary(): void {
+    if (this.#attempts > 1) {
+      this.#cluster.whyNoPrimary(this.#call.sql, (error) => this.#fail(error, undefined));
+      return;
+    }
+    void this.#cluster.hurry().then(() => this.start());
+  }
+
+  #notConnected(node: string, error: QueryError | null): void {
+    const failure = error ?? new Error('The pool gave no connection.');
+    if (!isServersTrouble(failure)) {
+      this.#fail(failure, node);
+      return;
+    }
+    this.#cluster.failed(node, failure);
+    this.#onNewPrimary(node, failure);
+  }
+
+  /** It was not executed: where another primary stands, it may run there. */
+  #onNewPrimary(node: string, error: QueryError): void {
+    void this.#cluster.hurry().then(() => {
+      const { primary } = this.#cluster.snapshot;
+      const hasChanged = primary !== undefined && primary.address.name !== node;
+      if (hasChanged && this.#attempts < 3) this.start();
+      else this.#fail(error, node);
+    });
+  }
+
+  #send(connection: RoutedConnection): void {
+    const { server } = connection;
+    const { name } = server.node;
+    const mayRepeat = WHOLE.has(this.#known.classification.reason) && !server.session.inTransaction;
+    let isReadOnly = false;
+    let isTaken = false;
+    let command;
+    try {
+      const intercept = (error: QueryError): boolean => {
+        isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
+        isTaken = this.#intercept(name, error, mayRepeat);
+        return isTaken;
+      };
+      command = server.expecting(this.#known, () => this.#call.begin(connection, intercept));
+    } catch (error) {
+      connection.release();
+      this.#call.fail(error instanceof Error ? error : new Error(String(error)));
+      this.#over();
+      return;
+    }
+    this.#cluster.counts.ran(name, 'primary', this.#reason);
+    command.once('end', () => {
+      if (this.#isRead) this.#noteRead();
+      // As mysql2's pool does: the next one is not to meet a server that takes no writes.
+      if (isReadOnly) connection.destroy();
+      else connection.release();
+      if (!isTaken) this.#over();
+    });
+  }
+
+  /** Later reads of the scope may have to be no older. */
+  #noteRead(): void {
+    const { freshness } = this.#scope;
+    const { primary } = this.#cluster.snapshot;
+    const level = this.#known.classification.consistency ?? freshness.level;
+    if (primary === undefined || (level !== 'monotonic' && level !== 'primary')) return;
+    freshness.readEnded(this.#cluster.positions.of(primary), level, true, Date.now());
+  }
+
+  #intercept(node: string, error: QueryError, mayRepeat: boolean): boolean {
+    if (isLoss(error)) {
+      this.#cluster.failed(node, error);
+      if (this.#isRead && this.#attempts < 3) {
+        void this.#cluster.hurry().then(() => this.start());
+        return true;
+      }
+      withRoute(error, this.#route(node), 'unknown');
+      process.nextTick(() => this.#over());
+      return false;
+    }
+    if (isReadOnlyServer(error)) {
+      if (mayRepeat) {
+        this.#onNewPrimary(node, error);
+        return true;
+      }
+      void this.#cluster.hurry();
+      withRoute(error, this.#route(node), 'not-executed');
+      return false;
+    }
+    withRoute(error, this.#route(node));
+    return false;
+  }
+
+  #fail(error: QueryError, node: string | undefined): void {
+    this.#call.fail(withRoute(error, this.#route(node), 'not-executed'));
+    this.#over();
+  }
+
+  /** Once only: of a connection that is lost, mysql2 tells in more ways than one. */
+  #over(): void {
+    const ended = this.#ended;
+    this.#ended = undefined;
+    ended?.();
+  }
+
+  #route(node: string | undefined): RouteTaken {
+    return { to: 'primary', reason: this.#reason, node };
+  }
+}

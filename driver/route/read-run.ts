@@ -1,0 +1,196 @@
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { flavourOf } from '../../src/flavour/flavour-of.js';
+import type { ChosenReplica } from '../../src/routing/choose-replica.js';
+import type { Waits } from '../../src/session/freshness.js';
+import type { RouteReason } from '../../src/routing/route.js';
+import { restoreState } from '../../src/session/session-state.js';
+import type { Cluster } from '../cluster/cluster.js';
+import type { Scope } from '../cluster/scopes.js';
+import { isLoss, isRefusedWrite, isServersTrouble, withRoute } from '../errors.js';
+import type { QueryError } from '../mysql2/internals.js';
+import { RoutedConnection } from '../session/routed-connection.js';
+import type { Wanted } from '../session/server-session.js';
+import type { Call } from './call.js';
+
+/** Who has a read run. */
+export interface Reader {
+  /** In which state the session on the connection has to be. */
+  wanted(connection: RoutedConnection): Wanted;
+  /** It runs there now. */
+  runs(connection: RoutedConnection): void;
+  /** It has ended there; the connection is the reader's to give back. */
+  ended(connection: RoutedConnection): void;
+}
+
+/** Nearly no read fails anywhere. */
+const NONE: ReadonlySet<string> = new Set();
+
+/** Runs one certain read on a replica that has what it has to see: on another where that fails before it has answered, at last on the primary. */
+export class ReadRun {
+  readonly #cluster: Cluster;
+  readonly #call: Call;
+  readonly #known: KnownStatement;
+  readonly #scope: Scope;
+  readonly #reader: Reader;
+  readonly #toPrimary: (reason: RouteReason) => void;
+  #failed = NONE;
+
+  /** @param toPrimary called where the primary is to answer it */
+  constructor(
+    cluster: Cluster,
+    call: Call,
+    known: KnownStatement,
+    scope: Scope,
+    reader: Reader,
+    toPrimary: (reason: RouteReason) => void,
+  ) {
+    this.#cluster = cluster;
+    this.#call = call;
+    this.#known = known;
+    this.#scope = scope;
+    this.#reader = reader;
+    this.#toPrimary = toPrimary;
+  }
+
+  start(): void {
+    const chosen = this.#cluster.choose(this.#known, this.#scope, this.#failed);
+    if (typeof chosen === 'string') {
+      this.#toPrimary(chosen === 'primary' ? this.#known.classification.reason : chosen);
+      return;
+    }
+    const { node } = chosen;
+    this.#cluster.poolOf(node).getConnection((error, connection) => {
+      if (connection === undefined) {
+        this.#notConnected(node.address.name, error);
+        return;
+      }
+      const routed = RoutedConnection.of(connection);
+      if (routed.server.isBusy) routed.server.whenIdle(() => this.#connected(routed, chosen));
+      else this.#connected(routed, chosen);
+    });
+  }
+
+  #notConnected(node: string, error: QueryError | null): void {
+    if (error !== null && isServersTrouble(error)) this.#cluster.failed(node, error);
+    this.#failed = new Set(this.#failed).add(node);
+    this.start();
+  }
+
+  #connected(connection: RoutedConnection, chosen: ChosenReplica): void {
+    const { server } = connection;
+    const wanted = this.#reader.wanted(connection);
+    if (server.session.inTransaction || !server.session.autocommit) {
+      // What it reads is of the time when its transaction began.
+      connection.release();
+      this.#toPrimary(this.#known.classification.reason);
+      return;
+    }
+    if (server.session.state.key === wanted.state.key) this.#awaitIfNeeded(connection, chosen);
+    else this.#restore(connection, wanted, chosen);
+  }
+
+  /** Another session has left it in its own state. */
+  #restore(connection: RoutedConnection, wanted: Wanted, chosen: ChosenReplica): void {
+    const { server } = connection;
+    const restore = restoreState(server.session.state, wanted.state, this.#cluster.baseline);
+    if (restore.kind === 'unfit') {
+      connection.destroy();
+      this.#toPrimary(this.#known.classification.reason);
+      return;
+    }
+    const { schema, set } = restore;
+    const statements = [schema === undefined ? undefined : `USE ${connection.escapeId(schema)}`, set];
+    let left = 0;
+    let failure: QueryError | undefined;
+    for (const sql of statements) {
+      if (sql === undefined) continue;
+      left++;
+      connection.ask(sql, (error) => {
+        left--;
+        failure ??= error ?? undefined;
+        if (left > 0) return;
+        if (failure === undefined) {
+          server.isNow(wanted);
+          this.#awaitIfNeeded(connection, chosen);
+          return;
+        }
+        if (isLoss(failure)) this.#cluster.failed(server.node.name, failure);
+        connection.destroy();
+        this.#toPrimary(this.#known.classification.reason);
+      });
+    }
+  }
+
+  #awaitIfNeeded(connection: RoutedConnection, { position, waits }: ChosenReplica): void {
+    if (waits === undefined || position.executed.contains(waits.for)) this.#send(connection, position);
+    else this.#await(connection, position, waits);
+  }
+
+  /** It may run as soon as the replica has what it has to see. */
+  #await(connection: RoutedConnection, position: ChosenReplica['position'], waits: Waits): void {
+    const { serverVersion, split } = this.#cluster;
+    const sql = flavourOf(serverVersion).awaitGtids(waits.for.toString(), split.consistencyWaitMs);
+    connection.ask(sql, (error) => {
+      if (!error) {
+        position.proved(waits.for, Date.now());
+        this.#scope.freshness.seen(position, waits.own, waits.all);
+        this.#send(connection, position);
+        return;
+      }
+      if (isLoss(error)) this.#cluster.failed(connection.server.node.name, error);
+      position.isLate = true;
+      connection.release();
+      this.#toPrimary('consistency');
+    });
+  }
+
+  #send(connection: RoutedConnection, position: ChosenReplica['position']): void {
+    const { name } = connection.server.node;
+    const { loads } = this.#cluster.balance;
+    const { classification } = this.#known;
+    const beganAtMs = loads?.began(name);
+    const ended = (): void => {
+      if (beganAtMs !== undefined) loads?.ended(name, beganAtMs);
+    };
+    let command;
+    try {
+      const intercept = (error: QueryError): boolean => {
+        if (isLoss(error)) ended();
+        return this.#intercept(connection, error);
+      };
+      command = connection.server.expecting(this.#known, () => this.#call.begin(connection, intercept));
+    } catch (error) {
+      ended();
+      this.#reader.ended(connection);
+      this.#call.fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#cluster.counts.ran(name, 'replica', classification.reason);
+    this.#reader.runs(connection);
+    command.once('end', () => {
+      ended();
+      const level = classification.consistency ?? this.#scope.freshness.level;
+      if (level === 'monotonic') this.#scope.freshness.readEnded(position, level, false, Date.now());
+      this.#reader.ended(connection);
+    });
+  }
+
+  /** Nothing of an answer has come. */
+  #intercept(connection: RoutedConnection, error: QueryError): boolean {
+    const { name } = connection.server.node;
+    if (isLoss(error)) {
+      this.#cluster.failed(name, error);
+      this.#failed = new Set(this.#failed).add(name);
+      process.nextTick(() => this.start());
+      return true;
+    }
+    if (isRefusedWrite(error)) {
+      const { digest } = this.#known;
+      if (digest !== undefined && this.#cluster.texts.digests.isSingle(digest)) digest.refusedByReplica = true;
+      process.nextTick(() => this.#toPrimary('replica-refused'));
+      return true;
+    }
+    withRoute(error, { to: 'replica', reason: this.#known.classification.reason, node: name });
+    return false;
+  }
+}

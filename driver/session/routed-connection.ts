@@ -1,0 +1,168 @@
+import { flavourOf } from '../../src/flavour/flavour-of.js';
+import {
+  core,
+  type CoreCommand,
+  type CoreConnection,
+  type CoreQuery,
+  type QueryError,
+  type ResultCallback,
+  type Sql,
+} from '../mysql2/internals.js';
+import { seenAs } from '../mysql2/seen-as.js';
+import { isOkResult } from './ok-result.js';
+import type { ServerSession } from './server-session.js';
+
+/** What an application has from `getConnection()`: it says where each statement runs. */
+export interface ConnectionLease {
+  query(command: CoreQuery): void;
+  /** @returns undefined where it is to run on the connection itself */
+  execute(sql: Sql, values: unknown, callback: ResultCallback): CoreCommand | undefined;
+  /** @returns whether the command is kept until what runs elsewhere has ended */
+  holdsBack(command: CoreCommand): boolean;
+  /** Where statements run at the moment, if that is not on the connection itself. */
+  readonly elsewhere: RoutedConnection | undefined;
+  ended(): void;
+}
+
+/**
+ * A connection of one of the pools of mysql2, made into this after its login. To its pool, and to who has it from there, it is what it
+ * was; while an application has it from `getConnection()`, certain reads of the session run on another one.
+ */
+export class RoutedConnection extends core.PoolConnection {
+  declare server: ServerSession;
+  declare lease: ConnectionLease | undefined;
+  /** It is of no pool: its lease ends with it. */
+  declare isAlone: boolean;
+
+  static adopt(connection: CoreConnection, server: ServerSession): RoutedConnection {
+    Object.setPrototypeOf(connection, RoutedConnection.prototype);
+    const routed = RoutedConnection.of(connection);
+    routed.server = server;
+    routed.lease = undefined;
+    routed.isAlone = false;
+    track(routed);
+    for (const event of ['error', 'end']) {
+      routed.once(event, () => server.lost());
+    }
+    return routed;
+  }
+
+  /** The connections of a node's pool are all of this class. */
+  static of(connection: CoreConnection): RoutedConnection {
+    return seenAs<RoutedConnection>(connection);
+  }
+
+  override query(sql: Sql | CoreQuery, values?: unknown, callback?: unknown): CoreQuery {
+    const { lease } = this;
+    if (lease === undefined) return super.query(sql, values, callback);
+    const command = isQuery(sql) ? sql : core.Connection.createQuery(sql, values, callback, this.config);
+    lease.query(command);
+    return command;
+  }
+
+  override execute(sql: Sql, values?: unknown, callback?: unknown): CoreCommand {
+    const { lease } = this;
+    const given = typeof values === 'function' ? values : callback;
+    if (lease === undefined || typeof given !== 'function') return super.execute(sql, values, callback);
+    const own = typeof values === 'function' ? undefined : values;
+    // Whoever gives a callback gets what mysql2 gives callbacks.
+    const elsewhere = lease.execute(sql, own, seenAs<ResultCallback>(given));
+    return elsewhere ?? super.execute(sql, values, callback);
+  }
+
+  /** Past the lease. */
+  runQuery(command: CoreQuery): CoreQuery {
+    return super.query(command);
+  }
+
+  runExecute(sql: Sql, values: unknown, callback: ResultCallback): CoreCommand {
+    return values === undefined ? super.execute(sql, callback) : super.execute(sql, values, callback);
+  }
+
+  /** A statement of ours, of which the session is not to know. */
+  ask(sql: string, callback: ResultCallback): void {
+    const command = core.Connection.createQuery(sql, undefined, callback, this.config);
+    command.namedPlaceholders = false;
+    this.server.expectOwn(command);
+    super.addCommand(watched(this, command));
+  }
+
+  override addCommand(command: CoreCommand): CoreCommand {
+    if (this.lease?.holdsBack(command) === true) return command;
+    return super.addCommand(watched(this, command));
+  }
+
+  /** What was held back. */
+  addNow(command: CoreCommand): void {
+    super.addCommand(watched(this, command));
+  }
+
+  override reset(callback?: (error: QueryError | null) => void): CoreCommand {
+    const command = super.reset((error) => {
+      if (!error) this.server.reset();
+      callback?.(error);
+    });
+    track(this);
+    return command;
+  }
+
+  override changeUser(options: unknown, callback?: (error: QueryError | null) => void): CoreCommand {
+    const [wanted, given] = typeof options === 'function' ? [{}, options] : [options, callback];
+    const command = super.changeUser(wanted, seenAs<((error: QueryError | null) => void) | undefined>(given));
+    command.once('end', () => this.server.changed(this.config.database ?? ''));
+    track(this);
+    return command;
+  }
+
+  override pause(): void {
+    super.pause();
+    this.lease?.elsewhere?.pause();
+  }
+
+  override resume(): void {
+    super.resume();
+    this.lease?.elsewhere?.resume();
+  }
+
+  override end(callback?: unknown): unknown {
+    if (!this.isAlone) return super.end(callback);
+    endLease(this);
+    return this._realEnd(callback);
+  }
+
+  override release(): void {
+    endLease(this);
+    if (this.server.isRetired) super.destroy();
+    else super.release();
+  }
+
+  override destroy(): void {
+    endLease(this);
+    super.destroy();
+  }
+}
+
+// Private methods there are not on an object that the class has not made.
+
+function endLease(connection: RoutedConnection): void {
+  const { lease } = connection;
+  connection.lease = undefined;
+  lease?.ended();
+}
+
+function watched(connection: RoutedConnection, command: CoreCommand): CoreCommand {
+  connection.server.watch(command, connection.lease !== undefined);
+  return command;
+}
+
+/** Makes the server tell what becomes of the session. */
+function track(connection: RoutedConnection): void {
+  const { server } = connection;
+  connection.ask(flavourOf(server.session.serverVersion).trackSession, (_error, answer) => {
+    if (isOkResult(answer)) server.tracks(answer);
+  });
+}
+
+function isQuery(sql: Sql | CoreQuery): sql is CoreQuery {
+  return typeof sql === 'object' && 'addListener' in sql;
+}

@@ -1,0 +1,251 @@
+import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { ServerStatus } from '../../src/protocol/server-status.js';
+import type { SessionChange } from '../../src/protocol/session-changes.js';
+import { Session } from '../../src/session/session.js';
+import type { NodeAddress } from '../../src/topology/snapshot.js';
+import type { Scope, Scopes } from '../cluster/scopes.js';
+import type { CoreCommand, OkResult, QueryError } from '../mysql2/internals.js';
+import type { StatementTexts } from '../route/statement-texts.js';
+import { isOkResult, trimmed } from './ok-result.js';
+
+/** What the sessions of a pool share. */
+export interface SessionHost {
+  readonly scopes: Scopes;
+  readonly texts: StatementTexts;
+  /** What a fresh session has. */
+  readonly baseline: ReadonlyMap<string, string>;
+  readonly serverVersion: string;
+  /** Something was written whose position no answer tells. */
+  settle(scope: Scope): void;
+}
+
+/** The state that a statement is to find. */
+export type Wanted = Pick<Session, 'state' | 'lexMode'>;
+
+/** Statements that give rows and write nothing: their answers lack nothing that would have to be asked for. */
+const WRITES_NOTHING: ReadonlySet<string> = new Set([
+  'locking-read',
+  'hint-primary',
+  'diagnostics',
+  'last-insert-id',
+  'row-count',
+  'found-rows',
+  'connection-id',
+  'server-specific',
+]);
+
+/**
+ * What is known of the session on one connection of mysql2, by what was sent over it and what the server told. It lives as long as
+ * the connection: who gets it next meets what the one before has left, as with any pool of mysql2.
+ */
+export class ServerSession {
+  readonly node: NodeAddress;
+  readonly session: Session;
+  /** What it was when the application had set up the connection. */
+  #initial: Wanted | undefined;
+  /** To be ended instead of given back. */
+  isRetired = false;
+  readonly #host: SessionHost;
+  #pending = 0;
+  #waiting: (() => void)[] = [];
+  #expected: KnownStatement | undefined;
+  #own: CoreCommand | undefined;
+
+  constructor(node: NodeAddress, schema: string, host: SessionHost) {
+    this.node = node;
+    this.#host = host;
+    this.session = new Session(schema, host.baseline, host.serverVersion);
+  }
+
+  /** No other command is under way beside the one that is asking. */
+  get isOnly(): boolean {
+    return this.#pending === 1;
+  }
+
+  /** Commands are under way: what the session is in is not known before they ended. */
+  get isBusy(): boolean {
+    return this.#pending > 0;
+  }
+
+  /** Nothing of it would be missed elsewhere. */
+  get isFree(): boolean {
+    const { session } = this;
+    return !this.isBusy && session.mayGiveUpPrimary;
+  }
+
+  get initial(): Wanted {
+    return this.#initial ?? this.session;
+  }
+
+  /** It was brought into another state, by us. */
+  isNow({ state, lexMode }: Wanted): void {
+    this.session.state = state;
+    this.session.lexMode = lexMode;
+  }
+
+  /** @param then called at once where no command is under way */
+  whenIdle(then: () => void): void {
+    if (this.#pending === 0) then();
+    else this.#waiting.push(then);
+  }
+
+  /** @param known what the command is that `begin` puts into the queue; where it fails before that, nothing is */
+  expecting<T>(known: KnownStatement, begin: () => T): T {
+    this.#expected = known;
+    try {
+      return begin();
+    } finally {
+      this.#expected = undefined;
+    }
+  }
+
+  /** The next command is ours: the session is told of it otherwise. */
+  expectOwn(command: CoreCommand): void {
+    this.#own = command;
+  }
+
+  /** A command is put into the connection's queue. @param isLeased whether anything runs there matters for what comes next */
+  watch(command: CoreCommand, isLeased: boolean): void {
+    const known = command === this.#own ? undefined : this.#knownOf(command);
+    const isRead = known !== undefined && isCertainRead(known);
+    if (isRead && !isLeased) return;
+    if (known !== undefined && !isRead) this.#watchEnd(command, known);
+    this.#pending++;
+    command.once('end', () => this.#ended());
+  }
+
+  /** The session begins anew; what it has then is told next. */
+  reset(): void {
+    this.session.reset(ServerStatus.AUTOCOMMIT);
+  }
+
+  /** Another user, with another schema. */
+  changed(schema: string): void {
+    this.reset();
+    this.session.learn('primary', [{ kind: 'schema', name: schema }], undefined);
+  }
+
+  /** The answer to what turns the session trackers on. */
+  tracks({ stateChanges, serverStatus }: OkResult): void {
+    const variables = Object.entries(stateChanges?.systemVariables ?? {});
+    const changes = variables.map(([name, value]) => ({ kind: 'system-variable', name, value }) as const);
+    this.session.learn('primary', changes, serverStatus);
+  }
+
+  /** No more answers come. */
+  lost(): void {
+    this.#pending = 1;
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#pending--;
+    if (this.#pending === 0 && this.#initial === undefined) {
+      const { state, lexMode } = this.session;
+      this.#initial = { state, lexMode };
+    }
+    if (this.#pending > 0 || this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const then of waiting) then();
+  }
+
+  #knownOf(command: CoreCommand): KnownStatement | undefined {
+    const sql = command.sql ?? command.statement?.query;
+    if (typeof sql !== 'string') return undefined;
+    const expected = this.#expected;
+    this.#expected = undefined;
+    return expected ?? this.#host.texts.findPrepared(sql, false, this.session.lexMode);
+  }
+
+  #watchEnd(command: CoreCommand, { classification }: KnownStatement): void {
+    const scope = this.#host.scopes.current;
+    const { session } = this;
+    const changes: SessionChange[] = [];
+    let ok: OkResult | undefined;
+    let insertsId = false;
+    let failure: QueryError | undefined;
+    let gaveRows = false;
+    session.begin(classification.target === 'last');
+    command.on('result', (result: unknown) => {
+      if (!isOkResult(result)) return;
+      ok = result;
+      insertsId ||= Number(result.insertId) !== 0;
+      changes.push(...this.#take(result, scope));
+    });
+    command.on('fields', (fields: unknown) => {
+      gaveRows ||= fields !== undefined;
+    });
+    const { onResult } = command;
+    if (onResult !== undefined) {
+      command.onResult = (error, ...rest) => {
+        if (error) failure = error;
+        // A file that could not be read: mysql2 tells no event of that.
+        if (error && isOkResult(rest[0])) changes.push(...this.#take(rest[0], scope));
+        onResult(error, ...rest);
+      };
+    }
+    command.once('end', () => {
+      const failed = failure !== undefined || (ok === undefined && !gaveRows);
+      const error = failed ? (failure ?? { errno: 0, sqlState: 'HY000', message: '' }) : undefined;
+      const text = session.wantsText(classification) ? Buffer.from(command.sql ?? '', 'utf8') : undefined;
+      session.end({
+        role: 'primary',
+        classification,
+        status: ok?.serverStatus,
+        ok: ok === undefined ? undefined : okPacketOf(ok),
+        insertsId,
+        error: error === undefined ? undefined : errPacketOf(error),
+        warnings: ok?.warningStatus ?? 0,
+        rows: undefined,
+        changes,
+        command: undefined,
+        prepares: false,
+        text,
+      });
+      // An answer with rows does not tell what was written.
+      if (gaveRows && !session.inTransaction && !WRITES_NOTHING.has(classification.reason)) this.#host.settle(scope);
+    });
+  }
+
+  /** Reads what the session trackers told, and leaves what the application would see without us. */
+  #take(result: OkResult, scope: Scope): SessionChange[] {
+    const { stateChanges } = result;
+    if (stateChanges === undefined) return [];
+    const changes: SessionChange[] = [];
+    for (const gtids of stateChanges.gtids) this.#host.scopes.wrote(scope, gtids);
+    if (stateChanges.schema !== null) changes.push({ kind: 'schema', name: stateChanges.schema });
+    for (const [name, value] of Object.entries(stateChanges.systemVariables)) {
+      changes.push({ kind: 'system-variable', name, value });
+    }
+    if (stateChanges.trackStateChange === '1') changes.push({ kind: 'state-change' });
+    if (!this.session.pins.has('session-tracker')) trimmed(result, stateChanges);
+    return changes;
+  }
+}
+
+/** It changes nothing of its session, whatever it gives. */
+function isCertainRead({ classification: { target, pins, transaction } }: KnownStatement): boolean {
+  return target === 'replica' && pins.length === 0 && transaction === undefined;
+}
+
+function okPacketOf(ok: OkResult): Parameters<Session['end']>[0]['ok'] {
+  const none = Buffer.alloc(0);
+  return {
+    header: 0,
+    affectedRows: BigInt(ok.affectedRows),
+    lastInsertId: 0n,
+    status: ok.serverStatus,
+    warnings: ok.warningStatus,
+    info: none,
+    sessionChanges: none,
+  };
+}
+
+function errPacketOf(error: QueryError | { errno: number; sqlState: string; message: string }): {
+  errno: number;
+  sqlState: string;
+  message: string;
+} {
+  return { errno: error.errno ?? 0, sqlState: error.sqlState ?? 'HY000', message: error.message };
+}
