@@ -250,3 +250,24 @@ test('a primary that only the proxy cannot reach stays the primary', async () =>
   ).toBe(3);
   await cutOff.proxy.stop();
 });
+
+test('a proxy that starts later knows who is the primary, although others take writes too', async () => {
+  await allBack();
+  const before = primaryIndex();
+  await proxy.proxy.stop();
+  const stray = await direct((before + 1) % 3);
+  await stray.query('STOP REPLICA');
+  await stray.query('RESET REPLICA ALL');
+  await stray.query('SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF');
+  proxy = await startProxy({
+    nodes: cluster.nodes,
+    accounts: cluster.accounts,
+    options: { coordinator: { kind: 'alone' }, failover: { account: cluster.accounts.failover } },
+  });
+  expect(primaryIndex()).toBe(before);
+  const client = await proxy.connect({ ...cluster.accounts.app, database: 'faults' });
+  await client.query("INSERT INTO ledger VALUES ('after a restart')");
+  expect(await value(await direct(before), "SELECT COUNT(*) FROM ledger WHERE id = 'after a restart'")).toBe(1);
+  const { nodes } = proxy.proxy.snapshot;
+  expect(nodes.filter(({ health }) => health === 'quarantined')).toHaveLength(1);
+});

@@ -111,16 +111,26 @@ export class Supervisor {
   async start(): Promise<void> {
     for (const { address } of this.#cluster.snapshot().nodes) this.#add(address);
     await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
-    const journals = [...this.#nodes.values()].flatMap(({ journal }) => journal);
     this.#noteJournal();
-    // Each begins with its last one.
-    const [last] = journals.toSorted((a, b) => b.epoch - a.epoch || b.change - a.change);
-    const isThere = (uuid: string): boolean => this.#stateOf(uuid) !== undefined;
-    if (last !== undefined && isThere(last.serverUuid)) await this.#appoint(last.serverUuid);
+    const recorded = this.#recordedPrimary();
+    if (recorded !== undefined) await this.#appoint(recorded.serverUuid);
     await this.#coordinator.start(() => this.#coordinated());
     await this.#keepUp();
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
+  }
+
+  /** By the servers' journals; undefined where they name nobody who is there, or somebody has moved it since. */
+  #recordedPrimary(): NodeState | undefined {
+    const nodes = [...this.#nodes.values()];
+    // Each journal begins with its last row.
+    const [last] = nodes.flatMap(({ journal }) => journal).toSorted((a, b) => b.epoch - a.epoch || b.change - a.change);
+    const recorded = this.#stateOf(last?.serverUuid);
+    if (last === undefined || recorded?.readOnly === false) return recorded;
+    // One that takes writes, and has that row, came after it. One without it is a primary of long ago.
+    const knows = ({ journal: [row] }: HaNode): boolean => row?.epoch === last.epoch && row.change === last.change;
+    const isMoved = nodes.some((it) => it.state?.readOnly === false && knows(it));
+    return isMoved ? undefined : recorded;
   }
 
   async stop(): Promise<void> {
