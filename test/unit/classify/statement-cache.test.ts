@@ -182,6 +182,16 @@ describe('the cache of statements', () => {
     ["RWSPLIT DRAIN 'a' 'b'", undefined],
     ["RWSPLIT DRAIN 'a'; SELECT 1", undefined],
     ["RWSPLIT PROMOTE 'a'", undefined],
+    ["RWSPLIT SWITCHOVER TO 'db2:3306'", { kind: 'promotion', to: 'db2:3306', how: 'run' }],
+    ["rwsplit switchover to 'a' Dry /* c */ Run;", { kind: 'promotion', to: 'a', how: 'dry-run' }],
+    ["RWSPLIT SWITCHOVER TO 'a' FORCE", { kind: 'promotion', to: 'a', how: 'force' }],
+    ['RWSPLIT FAILOVER', { kind: 'promotion', to: undefined, how: 'run' }],
+    ['RWSPLIT FAILOVER DRY RUN', { kind: 'promotion', to: undefined, how: 'dry-run' }],
+    ["RWSPLIT SWITCHOVER TO 'a' NOW", undefined],
+    ["RWSPLIT SWITCHOVER TO 'a' DRY RUN FORCE", undefined],
+    ["RWSPLIT SWITCHOVER TO 'a'; DROP TABLE t", undefined],
+    ['RWSPLIT SWITCHOVER TO a', undefined],
+    ['RWSPLIT FAILOVER FORCE', undefined],
   ])('knows what rwsplit itself answers: %j', (text, own) => {
     const cache = new StatementCache({ maxBytes: 64 * KIB, maxStatementBytes: 100, digests: new DigestTable(100) });
     const sql = Buffer.from(text);

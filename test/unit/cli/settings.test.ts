@@ -65,6 +65,25 @@ describe('a configuration file', () => {
     );
   });
 
+  test('says how a dead primary is replaced, and what waits for the next', () => {
+    process.env['RWSPLIT_TEST_FAILOVER'] = 'secret';
+    const account = 'user: ha, password_env: RWSPLIT_TEST_FAILOVER';
+    expect(
+      read(
+        `coordinator: alone\nfailover: { ${account}, policy: availability, rebuild: clone, pause_ms: 5 }\nhold: { timeout_ms: 7, max: 8 }\n` +
+          'nodes: [{ address: db1, promotion: must-not }]\n',
+      ),
+    ).toMatchObject({
+      coordinator: { kind: 'alone' },
+      failover: { account: { user: 'ha', password: 'secret' }, policy: 'availability', rebuilds: true, pauseMs: 5 },
+      hold: { timeoutMs: 7, max: 8 },
+      nodes: [{ address: 'db1', promotion: 'must-not' }],
+    });
+    expect(() => read('failover: { policy: best }\n')).toThrow(
+      new UsageError(`${path}:1:21: failover.policy is one of lossless, availability, not 'best'`),
+    );
+  });
+
   test('may be empty, JSON, or leave out what it likes', () => {
     for (const text of ['', '# nothing\n', '{}', 'pool:\n', '{"log": null}']) expect(read(text)).toBeTypeOf('object');
     expect(read('{"nodes": ["a:1"]}')).toMatchObject({ nodes: [{ address: 'a:1' }] });
