@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchBalance } from './balance.js';
 import { benchClassify } from './classify.js';
 import { benchDriver } from './driver.js';
+import { benchFailover } from './failover.js';
 import { benchLargeResult } from './large-result.js';
 import { benchLevels } from './levels.js';
 import { benchManyClients } from './many-clients.js';
@@ -23,10 +24,13 @@ const HELP = `npm run bench -- [NAME …] [options]
   balance    how even turns are, over 100,000 reads; p99 of reads by each policy while one replica is four times slower
   staleness  sessions of all levels while replicas are late by turns: reads that are older than promised, beside a bare round robin.
              Ends with 1 where there is one
+  failover   the primary killed, frozen, cut off, under writers; then planned switchovers: how long they wait, what is lost.
+             Ends with 1 where anything is
 
 All of them when none is named.
   --rounds N     (3)      how often each way is measured; medians are shown
   --seconds N    (10)     how long each measurement takes
+  --switchovers N (100)   how many of them
   --clients N,M  (16,64)  sysbench's threads
 `;
 
@@ -39,6 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '10' },
       clients: { type: 'string', default: '16,64' },
+      switchovers: { type: 'string', default: '100' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -61,6 +66,7 @@ export async function main(args: readonly string[]): Promise<number> {
     driver: async () => benchDriver({ rounds: Number(values.rounds) * 3, statements: 20_000 }),
     levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
+    failover: async () => benchFailover({ rounds: Number(values.rounds), switchovers: Number(values.switchovers) }),
     staleness: async () => benchStaleness({ seconds: Number(values.seconds) }),
   };
   let wrong = false;

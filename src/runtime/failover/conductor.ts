@@ -53,6 +53,8 @@ export class Conductor {
   readonly #log: Log;
   /** What is done on each node: one thing after another, or a start that belongs to one would follow a stop that belongs to the next. */
   readonly #last = new Map<string, Promise<unknown>>();
+  readonly #doneAtMs = new Map<string, number>();
+  readonly #nowMs: () => number;
   #stopped = false;
 
   constructor(
@@ -61,7 +63,9 @@ export class Conductor {
     settings: FailoverSettings,
     stage: Stage,
     log: Log,
+    nowMs: () => number,
   ) {
+    this.#nowMs = nowMs;
     this.#coordinator = coordinator;
     this.#statements = statements;
     this.#settings = settings;
@@ -73,6 +77,11 @@ export class Conductor {
     this.#stopped = true;
   }
 
+  /** When the last task on a node ended: what it said before that is not what it is in. */
+  doneAtMs(node: string): number {
+    return this.#doneAtMs.get(node) ?? -Infinity;
+  }
+
   async failOver(
     view: ClusterView,
     ackers: readonly NodeState[],
@@ -80,7 +89,7 @@ export class Conductor {
     leadership: Leadership,
   ): Promise<FailoverState> {
     const { policy, drainTimeoutMs } = this.#settings;
-    const state = await drive<FailoverState, FailoverEvent, FailoverAction>(
+    return drive<FailoverState, FailoverEvent, FailoverAction>(
       beginFailover(view, ackers, { policy, epoch, drainTimeoutMs }),
       {
         step: stepFailover,
@@ -92,8 +101,6 @@ export class Conductor {
         late: () => ({ kind: 'late' }),
       },
     );
-    if (state.outcome?.kind === 'promoted') this.frozen.clear();
-    return state;
   }
 
   /** @returns the reasons why it is not begun, where there are any */
@@ -151,6 +158,7 @@ export class Conductor {
       mayGoOn,
     });
     if (STARTS.has(task.name) && end.kind === 'done') this.frozen.delete(task.node);
+    this.#doneAtMs.set(task.node, this.#nowMs());
     this.#tell(task, end);
     return mayGoOn() ? end : { kind: 'deposed' };
   }

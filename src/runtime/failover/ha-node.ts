@@ -29,6 +29,8 @@ export class HaNode {
   #why = 'it has not answered yet';
   /** When the last look began that has ended. */
   lookedFromMs = -Infinity;
+  /** The last look has found it started anew: what it was told to start before, it may not have started. */
+  hasRestarted = false;
   /** Since when no look has been answered. */
   failingSinceMs: number | undefined;
 
@@ -53,7 +55,7 @@ export class HaNode {
   get state(): NodeState | undefined {
     if (this.#looked === undefined) return undefined;
     const { name, host, port } = this.address;
-    const { journal: _journal, uptimeS: _uptimeS, ...looked } = this.#looked;
+    const { journal: _journal, uptimeS: _uptimeS, isAsStarted: _isAsStarted, ...looked } = this.#looked;
     return {
       name,
       host,
@@ -68,6 +70,10 @@ export class HaNode {
 
   get journal(): readonly JournalEntry[] {
     return this.#looked?.journal ?? [];
+  }
+
+  get isAsStarted(): boolean {
+    return this.#looked?.isAsStarted === true;
   }
 
   get uptimeS(): number {
@@ -94,12 +100,15 @@ export class HaNode {
     this.#again = false;
     const beganAtMs = this.#nowMs();
     try {
-      this.#looked = await this.#look.look(LOOK_TIMEOUT_MS);
+      const looked = await this.#look.look(LOOK_TIMEOUT_MS);
+      this.hasRestarted = looked.uptimeS < this.uptimeS && this.#looked !== undefined;
+      this.#looked = looked;
       this.#seenAtMs = beganAtMs;
       this.#reach = 'answers';
       this.#why = '';
       this.failingSinceMs = undefined;
     } catch (error) {
+      this.hasRestarted = false;
       this.#reach = isRefusal(error) ? 'refused' : isAlive(error) ? 'full' : 'silent';
       this.#why = error instanceof Error && error.message !== '' ? error.message : nameOf(error);
       this.failingSinceMs ??= beganAtMs;

@@ -24,13 +24,16 @@ export interface Looked extends Omit<
   readonly journal: readonly JournalEntry[];
   /** Since when the server runs, by its own clock: it changes with each start of it only. */
   readonly uptimeS: number;
+  /** What its super_read_only is comes from its configuration: nobody has set it since it was started. */
+  readonly isAsStarted: boolean;
 }
 
 const NODE =
   'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
   '@@global.offline_mode AS offline, @@global.gtid_executed AS executed, ' +
   "@@global.log_bin AND @@global.log_replica_updates AND @@global.gtid_mode = 'ON' AS canBeSource, " +
-  "(SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') AS uptime";
+  "(SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') AS uptime, " +
+  "(SELECT VARIABLE_SOURCE FROM performance_schema.variables_info WHERE VARIABLE_NAME = 'super_read_only') AS closedBy";
 const SEMI_SYNC =
   'SELECT @@global.rpl_semi_sync_source_enabled AS enabled, @@global.rpl_semi_sync_source_wait_point AS point, ' +
   '@@global.rpl_semi_sync_source_wait_no_replica AS without, @@global.rpl_semi_sync_source_timeout AS timeout, ' +
@@ -78,6 +81,7 @@ export class NodeLook {
       executed: gtidsOf(node['executed']),
       canBeSource: Number(node['canBeSource']) === 1,
       uptimeS: Number(node['uptime']),
+      isAsStarted: node['closedBy'] !== 'DYNAMIC',
       replica,
       semiSync,
       journal: await this.#journal(ask),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { diagnose, type Diagnosis, type DiagnosisKind } from '../../failover/diagnosis.js';
 import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js';
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
-import { askAnewTask, journalTask, rebuildTask, upkeepOf } from '../../failover/upkeep.js';
+import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
 import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
@@ -16,6 +16,7 @@ import { HaNode } from './ha-node.js';
 import { loggable } from './loggable.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
+import { Upkeeper } from './upkeeper.js';
 
 const OPEN_MS = 2_000;
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
@@ -59,7 +60,7 @@ export class Supervisor {
   /** This process, to servers. */
   readonly #id = randomUUID();
   readonly #nodes = new Map<string, HaNode>();
-  readonly #accounts: ReplicationAccounts;
+  readonly #upkeeper: Upkeeper;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
   #primaryUuid: string | undefined;
   /** The largest epoch of any journal. */
@@ -67,10 +68,6 @@ export class Supervisor {
   #ackers: readonly NodeState[] = [];
   #acknowledgements = 0;
   readonly #formerPrimaries = new Set<string>();
-  /** What is being copied takes as long as it takes. */
-  readonly #rebuilding = new Set<string>();
-  /** Errant nodes that have been told of, with what they have. */
-  readonly #told = new Map<string, string>();
   #diagnosis: { readonly kind: DiagnosisKind; readonly sinceMs: number; told: boolean } | undefined;
   /** When the primary was seen to take writes last. */
   #wroteAtMs: number | undefined;
@@ -98,15 +95,16 @@ export class Supervisor {
     this.#cluster = cluster;
     this.#log = log;
     this.#nowMs = nowMs;
-    this.#accounts = new ReplicationAccounts(settings.replication);
+    const accounts = new ReplicationAccounts(settings.replication);
     const stage = {
       node: (name: string) => this.#nodes.get(name),
-      accounts: () => ({ own: account, replication: this.#accounts.account }),
+      accounts: () => ({ own: account, replication: accounts.account }),
       appoint: async (serverUuid: string, left: string | undefined) => this.#appoint(serverUuid, left),
       hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
       release: () => cluster.release(),
     };
-    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log);
+    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
+    this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, log);
   }
 
   /** Looks at all nodes once before it resolves. */
@@ -209,6 +207,7 @@ export class Supervisor {
 
   #looked(node: HaNode): void {
     this.#noteJournal();
+    if (node.hasRestarted) this.#conductor.frozen.add(node.address.name);
     if (!this.#busy) this.#consider(node);
     const isPrimary = node.state?.serverUuid === this.#primaryUuid;
     const primary = this.#primaryNode();
@@ -233,14 +232,17 @@ export class Supervisor {
       this.#noteHealthy();
     } else {
       if (looked === primary) for (const node of this.#nodes.values()) if (node !== primary) node.hurry();
-      // What the others said before says nothing of this.
-      const haveAll = [...this.#nodes.values()].every((it) => it === primary || it.lookedFromMs >= failingSinceMs);
+      // What the others said before says nothing of this; nor what they said before they were told something.
+      const haveAll = [...this.#nodes.values()].every(
+        (it) =>
+          it === primary || it.lookedFromMs >= Math.max(failingSinceMs, this.#conductor.doneAtMs(it.address.name)),
+      );
       if (!haveAll) return;
     }
     const view = this.#view;
     const diagnosis = diagnose(view);
     this.#note(diagnosis);
-    if (diagnosis.kind === 'refuses-here') void this.#askAnew(view);
+    if (diagnosis.kind === 'refuses-here' || diagnosis.kind === 'suspect') void this.#askAnew(view, diagnosis.kind);
     else if (diagnosis.kind === 'dead') void this.#failOver(view, diagnosis);
   }
 
@@ -257,6 +259,8 @@ export class Supervisor {
         it.replica?.receiver === 'on' &&
         it.semiSync?.replicaEnabled === true,
     );
+    // Who stops one from now on wants it stopped.
+    for (const { name, replica } of others) if (replica?.receiver === 'on') this.#conductor.frozen.delete(name);
     if (primary.semiSync?.sourceEnabled === true) this.#acknowledgements = primary.semiSync.acknowledgements;
   }
 
@@ -277,6 +281,12 @@ export class Supervisor {
       return this.#coordinator.problem ?? `this proxy does not lead (coordinator: ${this.#coordinator.kind})`;
     }
     if (this.#wroteAtMs === undefined) return `${primary.name} was never seen to take writes by this proxy`;
+    const unseen = [...this.#nodes.values()]
+      .filter(({ state }) => state === undefined)
+      .map(({ address }) => address.name);
+    if (unseen.length > 0 && this.#settings.policy === 'lossless') {
+      return `${unseen.join(' and ')} never answered, and may have what was acknowledged; RWSPLIT FAILOVER goes on without`;
+    }
     if (!this.#isJournaled) return `the journal of primaries on ${primary.name} does not name it yet`;
     if (this.#cluster.leftAlone().has(primary.name)) return `${primary.name} is in maintenance`;
     const sinceMs = this.#nowMs() - this.#lastFailoverMs;
@@ -429,17 +439,17 @@ export class Supervisor {
     this.#log.error(why);
   }
 
-  /** Once for each time that the primary goes down. */
-  async #askAnew({ primary, others }: ClusterView): Promise<void> {
+  /** Replicas are asked for a better answer: to connect anew, once for each time that the primary goes down; or to start, where they stand still. */
+  async #askAnew(view: ClusterView, diagnosis: DiagnosisKind): Promise<void> {
     const { leadership } = this.#coordinator;
-    if (primary === undefined || leadership === undefined || this.#askedAnew || this.#busy) return;
+    if (leadership === undefined || this.#busy || (diagnosis === 'refuses-here' && this.#askedAnew)) return;
+    const tasks = askAnewOf(view, diagnosis);
+    if (tasks.length === 0 || this.#nowMs() < this.#notBeforeMs) return;
     this.#askedAnew = true;
     this.#busy = true;
-    const replicas = others.filter(
-      (it) => it.reach === 'answers' && it.replica?.receiver === 'on' && follows(it, primary),
-    );
-    await Promise.all(replicas.map(async (it) => this.#conductor.run(askAnewTask(it), leadership)));
+    await Promise.all(tasks.map(async (task) => this.#conductor.run(task, leadership)));
     this.#busy = false;
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, diagnosis === 'suspect' ? this.#nowMs() + RETRY_MS : 0);
     for (const node of this.#nodes.values()) node.hurry();
   }
 
@@ -447,34 +457,26 @@ export class Supervisor {
     const { leadership } = this.#coordinator;
     const node = this.#primaryNode();
     if (leadership === undefined || this.#busy || this.#stopped || node?.failingSinceMs !== undefined) return;
-    const { primary, others } = this.#view;
+    const view = this.#view;
+    const { primary } = view;
     if (primary === undefined || node === undefined) return;
     this.#busy = true;
     try {
-      const replica = others.find((it) => it.reach === 'answers' && follows(it, primary));
-      const replicaNode = replica === undefined ? undefined : this.#nodes.get(replica.name);
-      if (replicaNode !== undefined) await this.#accounts.ask(replicaNode);
-      if (!primary.readOnly) await this.#keepJournal(node, primary, leadership);
-      const { tasks, errant } = upkeepOf(this.#view, {
+      // A row more would wait with those that wait.
+      const waits = (primary.semiSync?.waiting ?? 0) > 0;
+      if (!primary.readOnly && !waits && !this.#isJournaled) {
+        // So that a proxy that starts after a failover knows who is the primary, however many take writes by then.
+        await this.#conductor.run(journalTask(primary, leadership.epoch), leadership);
+        await node.lookNow();
+      }
+      const isChanged = await this.#upkeeper.keepUp(this.#view, leadership, {
         formerPrimaries: new Set([...this.#formerPrimaries].filter((uuid) => uuid !== primary.serverUuid)),
-        frozen: this.#conductor.frozen,
         promoting: this.#promoting(primary),
         acknowledgements: this.#acknowledgements,
-        primaryRestarted: this.#hasRestarted(node),
-        leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#rebuilding]),
+        primaryRestarted: node.isAsStarted,
+        leftAlone: this.#cluster.leftAlone(),
       });
-      for (const [name, set] of errant) {
-        this.#tellErrant(name, set.toString(), primary.name);
-        if (this.#settings.rebuilds) void this.#rebuild(name, primary, leadership);
-      }
-      await Promise.all(
-        tasks.map(async (task) => {
-          const end = await this.#conductor.run(task, leadership);
-          const isSettled = task.name === 'open' && end.kind === 'done' && task.node === primary.name;
-          if (isSettled) await this.#conductor.settled(primary, leadership);
-        }),
-      );
-      if (tasks.length > 0) for (const it of this.#nodes.values()) it.hurry();
+      if (isChanged) for (const it of this.#nodes.values()) it.hurry();
     } finally {
       this.#busy = false;
     }
@@ -489,39 +491,7 @@ export class Supervisor {
     return { gtids: GtidSet.parse(record.gtid) ?? GtidSet.EMPTY, epoch: leadership.epoch };
   }
 
-  #hasRestarted({ uptimeS, state }: HaNode): boolean {
-    if (state === undefined || this.#wroteAtMs === undefined) return false;
-    return state.seenAtMs - uptimeS * 1_000 > this.#wroteAtMs;
-  }
-
   get #isJournaled(): boolean {
     return this.#primaryUuid !== undefined && this.#primaryNode()?.journal[0]?.serverUuid === this.#primaryUuid;
-  }
-
-  /** So that a proxy that starts after a failover knows who is the primary, however many take writes by then. */
-  async #keepJournal(node: HaNode, primary: NodeState, leadership: Leadership): Promise<void> {
-    if (this.#isJournaled) return;
-    const { epoch } = leadership;
-    await this.#conductor.run(journalTask(primary, epoch), leadership);
-    await node.lookNow();
-  }
-
-  async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
-    const state = this.#nodes.get(name)?.state;
-    if (state === undefined || this.#rebuilding.size > 0) return;
-    this.#rebuilding.add(name);
-    // It ends without an answer: the server starts anew, or says that nobody is there to start it.
-    await this.#conductor.run(rebuildTask(state, primary), leadership);
-    this.#rebuilding.delete(name);
-  }
-
-  #tellErrant(name: string, set: string, primary: string): void {
-    if (this.#told.get(name) === set) return;
-    this.#told.set(name, set);
-    this.#log.error(
-      { node: name, errant: set },
-      `${name} has transactions that ${primary} does not have (${set}): it does not replicate, as its data would differ; ` +
-        'save from them what is needed, then make it anew (CLONE INSTANCE, or a backup)',
-    );
   }
 }

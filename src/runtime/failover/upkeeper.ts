@@ -1,0 +1,77 @@
+import { rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
+import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
+import type { Leadership } from '../coordinator/coordinator.js';
+import type { Log } from '../log.js';
+import type { Conductor } from './conductor.js';
+import type { HaNode } from './ha-node.js';
+import type { ReplicationAccounts } from './replication-account.js';
+
+/** Makes the cluster whole again while its primary is well: what is to be done says `failover/upkeep.ts`. */
+export class Upkeeper {
+  readonly #conductor: Conductor;
+  readonly #accounts: ReplicationAccounts;
+  readonly #node: (name: string) => HaNode | undefined;
+  readonly #rebuilds: boolean;
+  readonly #log: Log;
+  /** What is being copied takes as long as it takes. */
+  readonly #rebuilding = new Set<string>();
+  /** Errant nodes that have been told of, with what they have. */
+  readonly #told = new Map<string, string>();
+
+  /** @param rebuilds a node whose data differ gets the primary's */
+  constructor(
+    conductor: Conductor,
+    accounts: ReplicationAccounts,
+    node: (name: string) => HaNode | undefined,
+    rebuilds: boolean,
+    log: Log,
+  ) {
+    this.#conductor = conductor;
+    this.#accounts = accounts;
+    this.#node = node;
+    this.#rebuilds = rebuilds;
+    this.#log = log;
+  }
+
+  /** @returns whether anything was done */
+  async keepUp(view: ClusterView, leadership: Leadership, known: Omit<Memory, 'frozen'>): Promise<boolean> {
+    const { primary, others } = view;
+    if (primary === undefined) return false;
+    const replica = others.find((it) => it.reach === 'answers' && follows(it, primary));
+    const node = replica === undefined ? undefined : this.#node(replica.name);
+    if (node !== undefined) await this.#accounts.ask(node);
+    const leftAlone = new Set([...known.leftAlone, ...this.#rebuilding]);
+    const { tasks, errant } = upkeepOf(view, { ...known, leftAlone, frozen: this.#conductor.frozen });
+    for (const [name, set] of errant) {
+      this.#tell(name, set.toString(), primary.name);
+      if (this.#rebuilds) void this.#rebuild(name, primary, leadership);
+    }
+    await Promise.all(
+      tasks.map(async (task) => {
+        const end = await this.#conductor.run(task, leadership);
+        const isSettled = task.name === 'open' && end.kind === 'done' && task.node === primary.name;
+        if (isSettled) await this.#conductor.settled(primary, leadership);
+      }),
+    );
+    return tasks.length > 0;
+  }
+
+  async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
+    const state = this.#node(name)?.state;
+    if (state === undefined || this.#rebuilding.size > 0) return;
+    this.#rebuilding.add(name);
+    // It ends without an answer: the server starts anew, or says that nobody is there to start it.
+    await this.#conductor.run(rebuildTask(state, primary), leadership);
+    this.#rebuilding.delete(name);
+  }
+
+  #tell(name: string, set: string, primary: string): void {
+    if (this.#told.get(name) === set) return;
+    this.#told.set(name, set);
+    this.#log.error(
+      { node: name, errant: set },
+      `${name} has transactions that ${primary} does not have (${set}): it does not replicate, as its data would differ; ` +
+        'save from them what is needed, then make it anew (failover.rebuild: clone, or a backup)',
+    );
+  }
+}
