@@ -11,6 +11,7 @@ import {
 import type { Codec, CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import { payloadOf, type Message } from '../src/protocol/framing.js';
 import { encodeHandshakeV10 } from '../src/protocol/packets/handshake-v10.js';
+import type { ErrPacket } from '../src/protocol/packets/err.js';
 import type { HandshakeResponse } from '../src/protocol/packets/handshake-response.js';
 import { isSslRequest } from '../src/protocol/packets/ssl-request.js';
 import { ServerStatus } from '../src/protocol/server-status.js';
@@ -219,14 +220,20 @@ async function enterSchema(group: BackendGroup, database: string, snapshot: Snap
     return;
   }
   const connection = await pool.acquire(freshState(database));
-  if (connection.state.schema !== database) {
-    const { error } = await connection.useSchema(database);
-    if (error !== undefined) {
-      pool.release(connection);
-      throw new LoginRefused(error);
-    }
+  if (connection.state.schema === database) {
+    pool.release(connection);
+    return;
+  }
+  let error: ErrPacket | undefined;
+  try {
+    ({ error } = await connection.useSchema(database));
+  } catch (lost) {
+    // What is not given back counts as in use for ever.
+    pool.destroy(connection);
+    throw lost;
   }
   pool.release(connection);
+  if (error !== undefined) throw new LoginRefused(error);
 }
 
 async function enterAside(group: BackendGroup, database: string, node: NodeAddress): Promise<void> {
