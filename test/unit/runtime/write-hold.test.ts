@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RwsplitError } from '../../../src/errors.js';
 import { WriteHold, type HeldWrite } from '../../../src/runtime/write-hold.js';
 import { assess } from '../../../src/topology/assess.js';
+import { GtidSet } from '../../../src/topology/gtid-set.js';
 import { rolesOf } from '../../../src/topology/roles.js';
 import type { Node, Snapshot } from '../../../src/topology/snapshot.js';
 
@@ -22,10 +23,21 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function primary(name: string): Snapshot {
-  const address = { name, host: name, port: 1 };
-  const node: Partial<Node> = { address, role: 'primary', askedAtMs: Date.now() + 1 };
-  return { ...NOBODY, primary: node as Node };
+function primary(name: string, askedAtMs = Date.now() + 1): Snapshot {
+  const node: Node = {
+    address: { name, host: name, port: 1 },
+    role: 'primary',
+    health: 'up',
+    why: '',
+    serverUuid: name,
+    serverVersion: '8.4.0',
+    capabilities: 0,
+    executed: GtidSet.EMPTY,
+    askedAtMs,
+    lagMs: 0,
+    share: 1,
+  };
+  return { ...NOBODY, primary: node };
 }
 
 function wait(name: string, more: Partial<HeldWrite> = {}): void {
@@ -82,7 +94,7 @@ describe('statements that need a primary', () => {
   });
 
   test('do not go to the server that has failed them before it was seen again', () => {
-    snapshot = { ...primary('db1'), primary: { ...(primary('db1').primary as Node), askedAtMs: Date.now() - 10 } };
+    snapshot = primary('db1', Date.now() - 10);
     wait('a', { except: new Set(['db1']) });
     vi.advanceTimersByTime(100);
     expect(ended).toEqual([]);
