@@ -60,7 +60,7 @@ function describeFailover(it: FailoverShown): string {
     `  from the kill to the next acknowledged write   ${it.ms} ms`,
     `  acknowledged writes                            ${it.acknowledged}, of which lost: ${it.lost}`,
     `  errors of clients                              ${it.otherErrors}, and ${it.unknown} for writes that were under way, whose outcome nobody can know`,
-    `  ${it.killed}, started again                        ${it.returnedAs}`,
+    `  ${it.killed}, started again                          ${it.returnedAs}`,
     '',
   ].join('\n');
 }

@@ -26,6 +26,7 @@ export function openSupervisor(
       pauseMs: failover.pauseMs ?? DEFAULTS.failoverPauseMs,
       replication: failover.replication,
       rebuilds: failover.rebuilds ?? false,
+      hooks: failover.hooks ?? [],
       preferences: failover.preferences ?? new Map(),
     },
     account,

@@ -121,6 +121,8 @@ export interface FailoverOptions {
   readonly replication?: MonitorAccount | undefined;
   /** A node with transactions that the primary lacks gets the primary's data by CLONE; not when absent. */
   readonly rebuilds?: boolean | undefined;
+  /** Programs and addresses that are told of each change. */
+  readonly hooks?: readonly string[] | undefined;
   /** Of nodes, by their names. */
   readonly preferences?: ReadonlyMap<string, Preference> | undefined;
 }

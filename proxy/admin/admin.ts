@@ -10,6 +10,7 @@ import { frameResultSet, type ResultSet } from './result-set.js';
 import { commandNode } from './command-node.js';
 import { promote, type Promoter } from './promote.js';
 import { showDigests } from './show-digests.js';
+import { showFailover } from './show-failover.js';
 import { showNodes } from './show-nodes.js';
 import { showPools, type PoolRow } from './show-pools.js';
 import { showRoutes, type RouteCount } from './show-routes.js';
@@ -100,6 +101,8 @@ export class Admin {
         return showNodes(this.#sources.snapshot());
       case 'waits':
         return showWaits(this.#sources.waits);
+      case 'failover':
+        return showFailover(this.#sources.promoter);
     }
   }
 }

@@ -18,8 +18,8 @@ export function commandNode(
   const before = find(snapshot(), name);
   if (verb !== 'resume' && before.role === 'primary') {
     const what =
-      `${name} is the primary, and writes have nowhere else to go: make another node the primary, ` +
-      `which the proxy follows, then say RWSPLIT ${verb.toUpperCase()} '${name}' again`;
+      `${name} is the primary, and writes have nowhere else to go: make another node the primary ` +
+      `(RWSPLIT SWITCHOVER TO 'NODE', or by other means, which the proxy follows), then say RWSPLIT ${verb.toUpperCase()} '${name}' again`;
     throw new RwsplitError('bad-command', what);
   }
   command(name, EVENTS[verb]);

@@ -1,11 +1,12 @@
 import type { OwnPromotion } from '../../src/classify/own-statement.js';
 import { RwsplitError } from '../../src/errors.js';
 import type { Plan } from '../../src/failover/plan.js';
-import type { PromotionEnd } from '../../src/runtime/failover/supervisor.js';
+import type { FailoverStatus, PromotionEnd } from '../../src/runtime/failover/supervisor.js';
 import type { ResultSet } from './result-set.js';
 
 /** Who can make another node the primary. */
 export interface Promoter {
+  readonly status: FailoverStatus;
   planFailover(): Plan;
   planSwitchover(to: string, force: boolean): Plan;
   failOverByHand(): Promise<PromotionEnd>;

@@ -74,7 +74,9 @@ export function readPool(reader: ConfigReader, pool: Section): PoolOptions {
 
 export function readFailover(reader: ConfigReader, top: Section): FailoverOptions {
   const keys =
-    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild'.split(' ');
+    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild hooks'.split(
+      ' ',
+    );
   const failover = reader.section(top, 'failover', keys);
   const account = (prefix: string, what: string): { user: string; password: string } | undefined => {
     const user = reader.string(failover.get(`${prefix}user`), `failover.${prefix}user`);
@@ -88,6 +90,7 @@ export function readFailover(reader: ConfigReader, top: Section): FailoverOption
     replication: account('replication_', "the replicas' account"),
     drainTimeoutMs: reader.count(failover.get('drain_timeout_ms'), 'failover.drain_timeout_ms'),
     pauseMs: reader.count(failover.get('pause_ms'), 'failover.pause_ms'),
+    hooks: reader.texts(failover.get('hooks'), 'failover.hooks'),
     rebuilds: reader.choice(failover.get('rebuild'), 'failover.rebuild', ['clone', 'no']) === 'clone',
   };
 }

@@ -67,7 +67,7 @@ export async function explain(args: readonly string[]): Promise<number> {
   ]);
   if (proxy !== undefined) {
     if (values.user === undefined) throw new UsageError("name the proxy's monitor user with --user");
-    await explainProxy({ address: proxy, user: values.user, passwordEnv: values['password-env'], json });
+    await explainProxy({ address: proxy, user: values.user, passwordEnv: values['password-env'] }, json);
   } else if (log !== undefined) {
     await explainGeneralLog({ file: log, baseline, version, defaultVersion: DEFAULT_VERSION, json });
   } else {

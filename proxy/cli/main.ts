@@ -1,5 +1,7 @@
 import { explain } from './explain.js';
+import { failover } from './failover.js';
 import { runProxy } from './proxy.js';
+import { switchover } from './switchover.js';
 import { UsageError } from './usage-error.js';
 import { version } from './version.js';
 
@@ -11,6 +13,8 @@ type Verb = (args: readonly string[]) => number | Promise<number>;
 const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['proxy', runProxy],
   ['explain', explain],
+  ['switchover', switchover],
+  ['failover', failover],
   ['version', version],
 ]);
 
@@ -18,9 +22,11 @@ const HELP = `rwsplit splits a MySQL application's statements over one primary a
 
 Usage: rwsplit VERB [options]
 
-  proxy     serve MySQL clients
-  explain   say where a statement would go, and why
-  version   print the version
+  proxy        serve MySQL clients
+  explain      say where a statement would go, and why
+  switchover   make another node the primary
+  failover     replace a primary that is dead, by hand
+  version      print the version
 
 rwsplit VERB --help tells more.
 `;

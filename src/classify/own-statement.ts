@@ -7,7 +7,7 @@ import { latin1Text } from './text.js';
 export type OwnStatement = OwnQuestion | OwnSetting | OwnCommand | OwnPromotion;
 
 /** To MySQL, each is a syntax error: nothing is taken away. */
-export type OwnQuestion = 'digests' | 'routes' | 'sessions' | 'pools' | 'nodes' | 'token' | 'waits';
+export type OwnQuestion = 'digests' | 'routes' | 'sessions' | 'pools' | 'nodes' | 'token' | 'waits' | 'failover';
 
 /** `SET @rwsplit_… = 'VALUE'`: of variables with such names, no server is told. */
 export interface OwnSetting {
@@ -44,6 +44,7 @@ const QUESTIONS: ReadonlyMap<string, OwnQuestion> = new Map([
   ['show rwsplit nodes', 'nodes'],
   ['show rwsplit token', 'token'],
   ['show rwsplit waits', 'waits'],
+  ['show rwsplit failover', 'failover'],
 ]);
 
 const SETTING = /^set @rwsplit_(consistency|token) ?:? ?= ?(\?|default|null)$/;

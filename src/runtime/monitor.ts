@@ -4,7 +4,7 @@ import { undiscovered } from '../topology/discover.js';
 import type { NodeCommand } from '../topology/health.js';
 import { PrimaryPositions } from '../topology/lag.js';
 import type { NodeReport } from '../topology/observation.js';
-import { rolesOf } from '../topology/roles.js';
+import { rolesOf, type Appointed } from '../topology/roles.js';
 import type { Node, NodeAddress, Snapshot } from '../topology/snapshot.js';
 import type { NodeLogin } from './monitor-login.js';
 import { NodeProbe } from './node-probe.js';
@@ -30,7 +30,7 @@ export class Monitor {
   readonly #positions = new PrimaryPositions();
   #lastPrimary: NodeReport | undefined;
   /** The server id of the primary that a failover has chosen: whoever else takes writes is none. */
-  #appointed: string | undefined;
+  #appointed: Appointed | undefined;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
   #hurrying: Promise<void> | undefined;
@@ -97,7 +97,7 @@ export class Monitor {
     // What it said before it was made the primary would speak against it.
     await this.#watches.find(({ report }) => report?.serverUuid === serverUuid)?.look(true);
     if (this.#stopped) return;
-    this.#appointed = serverUuid;
+    this.#appointed = { serverUuid, hasServed: false };
     this.#reassess();
   }
 
@@ -158,8 +158,10 @@ export class Monitor {
     if (roles.primary !== undefined) {
       this.#lastPrimary = roles.primary;
       this.#positions.note(roles.primary);
-      // Somebody else has moved it.
-      if (this.#appointed !== undefined) this.#appointed = roles.primary.serverUuid;
+      // Somebody else has moved it, where it is another one.
+      if (this.#appointed !== undefined) {
+        this.#appointed = { serverUuid: roles.primary.serverUuid, hasServed: true };
+      }
     }
     for (const watch of this.#watches) {
       const role = roles.roles.get(watch.name) ?? 'unknown';

@@ -11,6 +11,13 @@ export interface Roles {
   readonly problem: string | undefined;
 }
 
+/** Whom a failover has chosen. */
+export interface Appointed {
+  readonly serverUuid: string;
+  /** It was seen to take writes since. */
+  readonly hasServed: boolean;
+}
+
 /**
  * Finds out what each node is for, from what all of them say.
  *
@@ -27,9 +34,9 @@ export interface Roles {
  * Where a primary was appointed, nobody else is a candidate, whoever takes writes: unless the appointed one is closed, and replicates
  * from the other by now.
  * @param before the last primary: while it is gone, no server of another cluster is to take its place
- * @param appointed the server id of the one that a failover has made the primary
+ * @param appointed whom a failover has made the primary, or is about to
  */
-export function rolesOf(observations: readonly Observation[], before?: NodeReport, appointed?: string): Roles {
+export function rolesOf(observations: readonly Observation[], before?: NodeReport, appointed?: Appointed): Roles {
   const misfits = new Map<string, string>();
   const reports = distinct(observations, misfits);
   const above = sourcesOf(reports);
@@ -64,12 +71,14 @@ function follows({ sourceUntold, readOnly, executed }: NodeReport, primary: Node
 
 function appointedOf(
   reports: readonly NodeReport[],
-  appointed: string,
+  { serverUuid, hasServed }: Appointed,
   above: ReadonlyMap<NodeReport, NodeReport>,
 ): NodeReport[] {
-  const report = reports.find(({ serverUuid }) => serverUuid === appointed);
+  const report = reports.find((it) => it.serverUuid === serverUuid);
   if (report === undefined) return [];
   if (!report.readOnly) return [report];
+  // One that has yet to be opened has not been moved: it still replicates from the one before.
+  if (!hasServed) return [];
   const source = above.get(report);
   return source === undefined || source.readOnly ? [] : [source];
 }

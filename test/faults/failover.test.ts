@@ -1,18 +1,24 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
+import { main } from '../../proxy/cli/main.js';
 import { clusterInfo } from '../cluster.js';
 import { startRelay } from '../relay.js';
-import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
+import { eventually, startProxy, temporaryDirectory, value, type Row, type TestProxy } from '../proxy.js';
 import { Ledger } from './ledger.js';
 
 let cluster: Cluster;
 let proxy: TestProxy;
+/** What a hook was told. */
+let hooked: string;
 const open: Connection[] = [];
 
 beforeAll(async () => {
+  hooked = join(await temporaryDirectory(), 'hooked');
   cluster = await startCluster({ fast: true, semiSync: true, provider: clusterInfo().provider });
   proxy = await startProxy({
     nodes: cluster.nodes,
@@ -23,6 +29,7 @@ beforeAll(async () => {
         account: cluster.accounts.failover,
         pauseMs: 0,
         rebuilds: true,
+        hooks: [`cat >> ${hooked}`],
       },
     },
   });
@@ -81,6 +88,21 @@ async function listens(port: number): Promise<boolean> {
   });
 }
 
+/** What a verb of the command line prints, said to the proxy. */
+async function rwsplit(...args: readonly string[]): Promise<string> {
+  const { user, password } = cluster.accounts.monitor;
+  process.env['FAULTS_MONITOR'] = password;
+  const printed: string[] = [];
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+  try {
+    const login = ['--proxy', `${proxy.host}:${proxy.port}`, '--user', user, '--password-env', 'FAULTS_MONITOR'];
+    expect(await main([...args, ...login])).toBe(0);
+  } finally {
+    write.mockRestore();
+  }
+  return printed.join('');
+}
+
 function serves(node: number): boolean {
   const { nodes } = proxy.proxy.snapshot;
   const found = nodes.find(({ address }) => address.port === cluster.nodes[node]?.port);
@@ -113,6 +135,18 @@ test('a primary that is killed is replaced, and nothing that was acknowledged is
       'SELECT COUNT(*) FROM performance_schema.replication_connection_configuration WHERE HOST <> ""',
     ),
   ).toBe(0);
+  await eventually(() => {
+    const events = readFileSync(hooked, 'utf8')
+      .trim()
+      .split('\n')
+      .map((it): unknown => JSON.parse(it));
+    expect(events.at(-1)).toMatchObject({
+      event: 'failover',
+      from: `127.0.0.1:${cluster.nodes[before]?.port}`,
+      to: `127.0.0.1:${cluster.nodes[now]?.port}`,
+      lost: '',
+    });
+  });
   const sibling = await direct([0, 1, 2].find((it) => it !== now && it !== before) ?? 0);
   await eventually(async () => expect(await ledger.lostOn(sibling)).toEqual([]));
 });
@@ -185,7 +219,7 @@ test('a planned switchover under load is not noticed by any client', async () =>
     const name = `127.0.0.1:${cluster.nodes[to]?.port}`;
     const [plan] = await admin.query<Row[]>(`RWSPLIT SWITCHOVER TO '${name}' DRY RUN`);
     expect(plan.map((it) => it['step'])).toEqual(expect.arrayContaining(['hold', 'close', 'drain', 'open', 'release']));
-    await admin.query(`RWSPLIT SWITCHOVER TO '${name}'`);
+    expect(await rwsplit('switchover', '--to', name)).toMatch(/it is the primary now/);
     expect(primaryIndex()).toBe(to);
     const atMs = ledger.nowMs;
     await eventually(() => expect(ledger.acknowledgedSince(atMs)).toBeGreaterThan(100));

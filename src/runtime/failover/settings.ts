@@ -15,6 +15,8 @@ export interface FailoverSettings {
   readonly replication: MonitorAccount | undefined;
   /** A node with transactions that the primary lacks gets the primary's data by CLONE: its own are lost then. */
   readonly rebuilds: boolean;
+  /** Who is told of each change: programs, and addresses. */
+  readonly hooks: readonly string[];
   /** By their names; neutral when absent. */
   readonly preferences: ReadonlyMap<string, Preference>;
 }

@@ -7,12 +7,13 @@ import { follows, type ClusterView, type NodeState } from '../../failover/view.j
 import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
-import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
+import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
 import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { Log } from '../log.js';
 import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
 import { HaNode } from './ha-node.js';
+import { Hooks } from './hooks.js';
 import { loggable } from './loggable.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
@@ -43,6 +44,22 @@ export interface SupervisedCluster {
   release(): void;
 }
 
+/** For those who watch. */
+export interface FailoverStatus {
+  readonly coordinator: Coordinator['kind'];
+  readonly leads: boolean;
+  /** As it calls itself; '' while nobody is known to lead. */
+  readonly leader: string;
+  /** The largest that is known of. */
+  readonly epoch: number;
+  readonly primary: string;
+  readonly diagnosis: DiagnosisKind;
+  /** Why nobody would be promoted here if the primary died now. */
+  readonly objection: string | undefined;
+  /** Why the last attempt came to nothing; '' for none since the primary was well. */
+  readonly lastFailure: string;
+}
+
 /** How a change of the primary ended, for whoever asked for it. */
 export type PromotionEnd =
   | { readonly kind: 'switched'; readonly node: string; readonly left: readonly string[] }
@@ -61,8 +78,11 @@ export class Supervisor {
   readonly #id = randomUUID();
   readonly #nodes = new Map<string, HaNode>();
   readonly #upkeeper: Upkeeper;
+  readonly #hooks: Hooks;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
   #primaryUuid: string | undefined;
+  /** As it was acted on last. */
+  #record: PrimaryRecord | undefined;
   /** The largest epoch of any journal. */
   #epoch = 0;
   #ackers: readonly NodeState[] = [];
@@ -95,6 +115,7 @@ export class Supervisor {
     this.#cluster = cluster;
     this.#log = log;
     this.#nowMs = nowMs;
+    this.#hooks = new Hooks(settings.hooks, log);
     const accounts = new ReplicationAccounts(settings.replication);
     const stage = {
       node: (name: string) => this.#nodes.get(name),
@@ -116,8 +137,37 @@ export class Supervisor {
     if (recorded !== undefined) await this.#appoint(recorded.serverUuid);
     await this.#coordinator.start(() => this.#coordinated());
     await this.#keepUp();
+    await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
+    const { leads, objection } = this.status;
+    if (leads && objection !== undefined)
+      this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
+  }
+
+  get status(): FailoverStatus {
+    const { kind, leadership, leader = '' } = this.#coordinator;
+    const view = this.#view;
+    const { primary } = view;
+    return {
+      coordinator: kind,
+      leads: leadership !== undefined && leadership.remainingMs() > 0,
+      leader,
+      epoch: Math.max(this.#epoch, leadership?.epoch ?? 0),
+      primary: primary?.name ?? '',
+      diagnosis: diagnose(view).kind,
+      objection: this.#whyNot(view, leadership),
+      lastFailure: this.#lastFailure,
+    };
+  }
+
+  /** Why nobody would be promoted here if the primary died now; undefined where somebody would. */
+  #whyNot({ primary }: ClusterView, leadership: Leadership | undefined): string | undefined {
+    if (primary === undefined) return 'no primary is known';
+    const objection = this.#objection(leadership, primary);
+    if (objection !== undefined) return objection;
+    const plan = this.planFailover();
+    return plan.kind === 'refused' ? plan.reasons.join('; ') : undefined;
   }
 
   /** By the servers' journals; undefined where they name nobody who is there, or somebody has moved it since. */
@@ -185,8 +235,13 @@ export class Supervisor {
   #coordinated(): void {
     const { record, leadership } = this.#coordinator;
     if (leadership !== undefined) this.#openSessions();
-    if (record === undefined || this.#busy || record.serverUuid === this.#primaryUuid) return;
-    void this.#appoint(record.serverUuid);
+    if (record === undefined || this.#busy || record === this.#record) return;
+    this.#record = record;
+    const old = this.#primaryNode();
+    const left = old?.failingSinceMs === undefined ? undefined : old.address.name;
+    if (record.serverUuid !== this.#primaryUuid) void this.#appoint(record.serverUuid, left);
+    // It was to be opened, and has been: there is no need to wait for the next look.
+    else if (record.phase === 'primary') void this.#cluster.appoint(record.serverUuid, undefined);
   }
 
   /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
@@ -343,6 +398,9 @@ export class Supervisor {
     const beganAtMs = this.#nowMs();
     this.#log.warn({ view: loggable(view) }, `failover: ${why}`);
     const { epoch } = leadership;
+    const told = { cluster: this.#settings.cluster, epoch, from: primary.name } as const;
+    // It is tried again and again; those who are told want to know once.
+    if (this.#lastFailure === '') this.#hooks.tell({ event: 'failover-begins', why, ...told });
     try {
       const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
       const ms = Math.round(this.#nowMs() - beganAtMs);
@@ -358,13 +416,16 @@ export class Supervisor {
               `${what}; transactions that only ${primary.name} had are lost: ${lost}`,
             );
           }
+          this.#hooks.tell({ event: 'failover', to: outcome.node, lost: outcome.lost.toString(), ...told });
           return { kind: 'switched', node: outcome.node, left: [] };
         }
         case 'stuck':
           await this.#stuck(outcome.node, outcome.why);
           return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
         case 'given-up':
-          this.#failed(`failover given up: ${outcome.why}`);
+          if (this.#failed(`failover given up: ${outcome.why}`)) {
+            this.#hooks.tell({ event: 'failover-given-up', why: outcome.why, ...told });
+          }
           return { kind: 'failed', why: outcome.why };
         default:
           this.#failed('failover ended: another proxy leads now');
@@ -416,6 +477,13 @@ export class Supervisor {
       switch (outcome?.kind) {
         case 'switched':
           this.#log.info({ epoch: settings.epoch, left: outcome.left }, `switchover: ${outcome.node} is the primary`);
+          this.#hooks.tell({
+            event: 'switchover',
+            cluster: this.#settings.cluster,
+            epoch: settings.epoch,
+            from: state.primary.name,
+            to: outcome.node,
+          });
           return { kind: 'switched', node: outcome.node, left: outcome.left };
         case 'stuck':
           await this.#stuck(outcome.node, outcome.why);
@@ -442,11 +510,13 @@ export class Supervisor {
     };
   }
 
-  #failed(why: string): void {
+  /** @returns whether it is something new */
+  #failed(why: string): boolean {
     this.#notBeforeMs = this.#nowMs() + RETRY_MS;
-    if (why === this.#lastFailure) return;
+    if (why === this.#lastFailure) return false;
     this.#lastFailure = why;
     this.#log.error(why);
+    return true;
   }
 
   /** Replicas are asked for a better answer: to connect anew, once for each time that the primary goes down; or to start, where they stand still. */

@@ -224,6 +224,27 @@ describe('without just one primary nobody is trusted with writes, and it is said
   });
 });
 
+describe('where a failover has chosen the primary', () => {
+  const chosen = (serverUuid: string, hasServed: boolean, ...seen: readonly Observation[]): string | undefined =>
+    rolesOf(seen, undefined, { serverUuid, hasServed }).primary?.serverUuid;
+
+  test('nobody else is one, whoever takes writes', () => {
+    expect(chosen('b', true, primary('a'), primary('b'), replica('c', 'b'))).toBe('b');
+    expect(chosen('b', true, primary('a'), silent('b'), replica('c'))).toBeUndefined();
+    // It has come back closed; the one before it still takes writes.
+    expect(chosen('b', true, primary('a'), answered('b', { readOnly: true }), replica('c'))).toBeUndefined();
+  });
+
+  test('before it is open nobody is one: it still replicates from the one before', () => {
+    expect(chosen('b', false, primary('a'), replica('b'), replica('c'))).toBeUndefined();
+    expect(chosen('b', false, primary('a'), answered('b', { readOnly: false, from: 'a' }), replica('c'))).toBe('b');
+  });
+
+  test('somebody else may have moved it since: it is closed, and replicates from the other', () => {
+    expect(chosen('b', true, primary('a'), replica('b'), replica('c'))).toBe('a');
+  });
+});
+
 test('two views are the same when they say the same, whatever their numbers', () => {
   const view = [primary('a'), replica('b')];
   expect(sameTopology(snapshotOf(view, 1), snapshotOf(view, 2))).toBe(true);
