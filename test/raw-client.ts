@@ -194,9 +194,11 @@ export class RawClient {
       const bytes = this.#compressed;
       const end = bytes.length < 7 ? Infinity : 7 + bytes.readUIntLE(0, 3);
       if (bytes.length < end) return;
-      if (bytes[3] !== this.#compressedId)
+      // A server that says good-bye by itself begins anew.
+      if (bytes[3] !== this.#compressedId && bytes[3] !== 0) {
         throw new Error(`a compressed packet ${bytes[3]}, not ${this.#compressedId}`);
-      this.#compressedId = (this.#compressedId + 1) & 0xff;
+      }
+      this.#compressedId = ((bytes[3] ?? 0) + 1) & 0xff;
       const size = bytes.readUIntLE(4, 3);
       const body = bytes.subarray(7, end);
       this.#compressed = bytes.subarray(end);

@@ -81,6 +81,8 @@ export class Supervisor {
   readonly #hooks: Hooks;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
   #primaryUuid: string | undefined;
+  /** Of the leader that made the primary what it is. */
+  #servingEpoch = 0;
   /** As it was acted on last. */
   #record: PrimaryRecord | undefined;
   /** The largest epoch of any journal. */
@@ -120,7 +122,8 @@ export class Supervisor {
     const stage = {
       node: (name: string) => this.#nodes.get(name),
       accounts: () => ({ own: account, replication: accounts.account }),
-      appoint: async (serverUuid: string, left: string | undefined) => this.#appoint(serverUuid, left),
+      appoint: async (serverUuid: string, left: string | undefined) =>
+        this.#appoint(serverUuid, left, this.#coordinator.leadership?.epoch),
       hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
       release: () => cluster.release(),
     };
@@ -239,9 +242,10 @@ export class Supervisor {
     this.#record = record;
     const old = this.#primaryNode();
     const left = old?.failingSinceMs === undefined ? undefined : old.address.name;
-    if (record.serverUuid !== this.#primaryUuid) void this.#appoint(record.serverUuid, left);
+    if (record.serverUuid !== this.#primaryUuid) void this.#appoint(record.serverUuid, left, record.epoch);
+    else this.#servingEpoch = Math.max(this.#servingEpoch, record.epoch);
     // It was to be opened, and has been: there is no need to wait for the next look.
-    else if (record.phase === 'primary') void this.#cluster.appoint(record.serverUuid, undefined);
+    if (record.phase === 'primary') void this.#cluster.appoint(record.serverUuid, undefined);
   }
 
   /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
@@ -249,7 +253,22 @@ export class Supervisor {
     for (const { tasks } of this.#nodes.values()) tasks.open(OPEN_MS).catch(() => {});
   }
 
-  async #appoint(serverUuid: string, left?: string): Promise<void> {
+  /** A leader that this proxy does not hear of, cut off from the coordinator perhaps, has made another node the primary: its journal says so. */
+  #followJournal(): void {
+    const [last] = [...this.#nodes.values()]
+      .flatMap(({ journal }) => journal)
+      .toSorted((a, b) => b.epoch - a.epoch || b.change - a.change);
+    if (last === undefined || last.epoch <= this.#servingEpoch || last.serverUuid === this.#primaryUuid) return;
+    const state = this.#stateOf(last.serverUuid);
+    if (state?.reach !== 'answers' || state.readOnly) return;
+    const old = this.#primaryNode();
+    const left = old?.failingSinceMs === undefined ? undefined : old.address.name;
+    this.#log.warn({ epoch: last.epoch }, `another leader has made ${last.node} the primary`);
+    void this.#appoint(last.serverUuid, left, last.epoch);
+  }
+
+  async #appoint(serverUuid: string, left?: string, epoch = this.#epoch): Promise<void> {
+    this.#servingEpoch = Math.max(this.#servingEpoch, epoch);
     if (this.#primaryUuid !== undefined) this.#formerPrimaries.add(this.#primaryUuid);
     this.#primaryUuid = serverUuid;
     this.#wroteAtMs = undefined;
@@ -273,7 +292,10 @@ export class Supervisor {
   #looked(node: HaNode): void {
     this.#noteJournal();
     if (node.hasRestarted) this.#conductor.frozen.add(node.address.name);
-    if (!this.#busy) this.#consider(node);
+    if (!this.#busy) {
+      this.#followJournal();
+      this.#consider(node);
+    }
     const isPrimary = node.state?.serverUuid === this.#primaryUuid;
     const primary = this.#primaryNode();
     const isUrgent = primary?.failingSinceMs !== undefined;
