@@ -8,7 +8,7 @@ import type { ResultSet } from './result-set.js';
 export interface Promoter {
   readonly status: FailoverStatus;
   planFailover(): Plan;
-  planSwitchover(to: string, force: boolean): Plan;
+  planSwitchover(to: string, force: boolean): Promise<Plan>;
   failOverByHand(): Promise<PromotionEnd>;
   switchOver(to: string, force: boolean): Promise<PromotionEnd>;
 }
@@ -20,8 +20,9 @@ export async function promote({ to, how }: OwnPromotion, promoter: Promoter | un
       'this proxy promotes nobody (failover.coordinator: follow): name another coordinator in its configuration';
     throw new RwsplitError('bad-command', what);
   }
-  if (how === 'dry-run')
-    return planned(to === undefined ? promoter.planFailover() : promoter.planSwitchover(to, false));
+  if (how === 'dry-run') {
+    return planned(to === undefined ? promoter.planFailover() : await promoter.planSwitchover(to, false));
+  }
   const end = await (to === undefined ? promoter.failOverByHand() : promoter.switchOver(to, how === 'force'));
   if (end.kind === 'failed') throw new RwsplitError('bad-command', end.why);
   const left = end.left.length === 0 ? '' : `; yet to be done, by itself: ${end.left.join(', ')}`;

@@ -24,7 +24,8 @@ import type { HaNode } from './ha-node.js';
 import type { FailoverSettings } from './settings.js';
 
 const STATEMENT_MS = 1_000;
-const PHASE_MS = 3 * STATEMENT_MS;
+/** Several statements, each of which may wait for a busy disk. */
+const PHASE_MS = 10 * STATEMENT_MS;
 /** Without all of them a lossless failover is out of the question mostly: it waits for the last. */
 const FREEZE_MS = 15_000;
 
@@ -155,6 +156,7 @@ export class Conductor {
       session: node.tasks,
       statements: this.#statements,
       accounts: this.#stage.accounts(),
+      remainingMs: () => leadership.remainingMs(),
       mayGoOn,
     });
     if (STARTS.has(task.name) && end.kind === 'done') this.frozen.delete(task.node);

@@ -6,7 +6,7 @@ import { errnoOf } from '../probe-failure.js';
 import { isServersWord, type HaSession } from './ha-session.js';
 
 /** A server's answer, and the way there and back, to what waits for nothing. */
-const STATEMENT_MS = 1_000;
+const STATEMENT_MS = 3_000;
 /** A receiver that is connecting to a frozen source stops when it has given that up: after replica_net_timeout. */
 const STOP_MS = 15_000;
 
@@ -14,6 +14,8 @@ export interface Execution {
   readonly session: HaSession;
   readonly statements: FailoverStatements;
   readonly accounts: HaAccounts;
+  /** How long this proxy leads for certain. */
+  remainingMs(): number;
   /** Asked before each command: another one may lead by now. */
   mayGoOn(): boolean;
 }
@@ -54,10 +56,11 @@ async function execute(command: Command, execution: Execution): Promise<RowDataP
 /** No such schema, or table. */
 const LACKS_JOURNAL: ReadonlySet<number> = new Set([1049, 1146]);
 
-async function say(command: Command, { session, statements, accounts }: Execution): Promise<RowDataPacket | undefined> {
+async function say(command: Command, execution: Execution): Promise<RowDataPacket | undefined> {
+  const { session, statements, accounts } = execution;
   let row: RowDataPacket | undefined;
   for (const { sql, expectsOk, endsClients } of statements.of(command, accounts)) {
-    const rows = await session.query(sql, timeoutOf(command));
+    const rows = await session.query(sql, timeoutOf(command, execution.remainingMs()));
     [row] = rows;
     if (endsClients === true) await endAll(rows, session);
     if (expectsOk === true && Number(row?.['ok']) !== 1) throw new NotSo(command);
@@ -77,14 +80,15 @@ async function endAll(clients: readonly RowDataPacket[], session: HaSession): Pr
   }
 }
 
-function timeoutOf(command: Command): number | undefined {
+/** What waits for nothing is not waited for beyond the time for which this proxy leads. */
+function timeoutOf(command: Command, remainingMs: number): number | undefined {
   if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
   if (command.kind === 'close-for-writes') return command.waitS * 1_000 + STATEMENT_MS;
   // A source that stops waiting takes a second at times.
-  if (command.kind === 'semi-sync-source') return 5 * STATEMENT_MS;
+  if (command.kind === 'semi-sync-source') return 2 * STATEMENT_MS;
   if (command.kind === 'stop-receiving' || command.kind === 'stop-replica') return STOP_MS;
   // All data of a server take as long as they take.
-  return command.kind === 'clone' ? undefined : STATEMENT_MS;
+  return command.kind === 'clone' ? undefined : Math.min(STATEMENT_MS, Math.max(1, remainingMs));
 }
 
 const WHY_NOT: Readonly<Partial<Record<Command['kind'], string>>> = {

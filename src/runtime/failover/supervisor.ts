@@ -20,6 +20,8 @@ import type { FailoverSettings } from './settings.js';
 import { Upkeeper } from './upkeeper.js';
 
 const OPEN_MS = 2_000;
+/** How often nodes are asked before a switchover takes it that they do not answer. */
+const LOOKS = 10;
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
 /** A diagnosis that lasts for less is not worth a line in the log. */
 const WORTH_TELLING_MS = 1_000;
@@ -476,8 +478,19 @@ export class Supervisor {
     return planFailover(this.#view, this.#ackers, { policy, drainTimeoutMs, epoch: this.#epoch + 1 });
   }
 
-  planSwitchover(to: string, force: boolean): Plan {
-    return planSwitchover(this.#view, to, this.#switchoverSettings(this.#epoch + 1, force));
+  async planSwitchover(to: string, force: boolean): Promise<Plan> {
+    return planSwitchover(await this.#lookAtAll(to), to, this.#switchoverSettings(this.#epoch + 1, force));
+  }
+
+  /** What the nodes say now. A busy server may miss the short time that it has for an answer: there is time for another one. */
+  async #lookAtAll(to: string): Promise<ClusterView> {
+    for (let looks = 1; ; looks++) {
+      await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
+      const view = this.#view;
+      const asked = [view.primary, view.others.find(({ name }) => name === to)];
+      if (looks >= LOOKS || asked.every((it) => it === undefined || it.reach === 'answers')) return view;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS.primary));
+    }
   }
 
   /** Makes another node the primary, without an error for any client; or leaves everything as it was. @param force ends transactions that do not end by themselves */
@@ -489,9 +502,8 @@ export class Supervisor {
     if (this.#busy) return { kind: 'failed', why: BUSY };
     this.#busy = true;
     try {
-      await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
+      const view = await this.#lookAtAll(to);
       const settings = this.#switchoverSettings(leadership.epoch, force);
-      const view = this.#view;
       this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
       const state = await this.#conductor.switchOver(view, to, settings, leadership);
       if ('refusals' in state) return { kind: 'failed', why: state.refusals.join('; ') };
