@@ -12,6 +12,7 @@ export interface ProxyLogin {
 }
 
 const ER_PARSE_ERROR = 1064;
+const ER_WRONG_ARGUMENTS = 1210;
 
 /** What a running proxy answers to a statement of its own. @throws Error with one clear sentence */
 export async function askProxy({ address, user, passwordEnv }: ProxyLogin, sql: string): Promise<RowDataPacket[]> {
@@ -37,8 +38,10 @@ export async function askProxy({ address, user, passwordEnv }: ProxyLogin, sql: 
     // Of a refused connection to several addresses Node tells nothing but the code.
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const why = error instanceof Error && error.message !== '' ? error.message : code;
-    // Its own answer begins with its name.
-    if (why.startsWith('rwsplit: ')) throw new Error(why.slice('rwsplit: '.length), { cause: error });
+    // It was asked, and said no.
+    if (error instanceof Error && 'errno' in error && error.errno === ER_WRONG_ARGUMENTS) {
+      throw new Error(why.replace(/^rwsplit: /, ''), { cause: error });
+    }
     throw new Error(`the proxy at ${at} cannot be asked: ${why}`, { cause: error });
   }
 }
