@@ -1,6 +1,6 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
-import { connect } from 'node:net';
 import type { Snapshot } from '../src/topology/snapshot.js';
+import { listens } from './cluster/listens.js';
 import type { Cluster, ClusterNode } from './cluster/cluster.js';
 import { waitUntil } from './cluster/wait-until.js';
 
@@ -95,17 +95,6 @@ async function backAgain(node: ClusterNode, snapshot: () => Snapshot): Promise<v
     if (!(await listens(node.port))) await node.restart();
     const seen = snapshot().nodes.find(({ address }) => address.name === node.name);
     return seen?.role === 'replica' && seen.health === 'up' ? seen : undefined;
-  });
-}
-
-async function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
   });
 }
 

@@ -1,4 +1,3 @@
-import { retriedWhileAway } from './retried-while-away.js';
 import type { TLSSocket } from 'node:tls';
 import { LoginRefused, RwsplitError } from '../src/errors.js';
 import {
@@ -21,6 +20,7 @@ import { codecOf } from '../src/runtime/compression.js';
 import type { NodeAddress, Snapshot } from '../src/topology/snapshot.js';
 import type { BackendGroup, Backends } from './backends.js';
 import { ClientLogin, type ClientLoginStep, type ProofPlugin, type RsaKey } from './client-login.js';
+import { retriedWhileAway } from './retried-while-away.js';
 import { isCertificateOf, type ClientTls } from './tls/client-tls.js';
 import type { ClientOrigin, Users } from './users.js';
 

@@ -202,7 +202,7 @@ export class Answering implements RelayEnd {
   #isRefusedByPrimary(connection: ServerConnection, run: CommandRun, error: ErrPacket): boolean {
     const { state, session, kept } = this.#context;
     const { reason } = run.classification;
-    const isWhole = session.pins.size === 0 && reason !== 'procedure-call' && reason !== 'multi-statement';
+    const isWhole = session.pins.size === 0 && !IN_PARTS.has(reason);
     if (!isWhole || run.statement.kind === 'prepare' || state.stage === 'interrupted') {
       // A part of it may have been done.
       state.writeError(error);
@@ -260,6 +260,9 @@ function unknownOutcome({ code, message }: RwsplitError): RwsplitError {
     `${message}; whether the statement was executed is not known, so it was not sent again`,
   );
 }
+
+/** A server may have done a part of these before it refuses the next one. */
+const IN_PARTS: ReadonlySet<string> = new Set(['procedure-call', 'stored-function', 'multi-statement']);
 
 /** Statements that end no transaction, whatever they say. */
 const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);

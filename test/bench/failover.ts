@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import { listens } from '../../docker/cluster/listens.js';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
@@ -220,17 +220,6 @@ async function allServe(cluster: Cluster, admin: Connection): Promise<void> {
     for (const node of cluster.nodes) if (!(await listens(node.port))) await node.restart();
     const rows = await nodesOf(admin);
     return rows.every(({ role, health }) => role !== 'unknown' && health === 'up') || undefined;
-  });
-}
-
-async function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
   });
 }
 
