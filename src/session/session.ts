@@ -13,7 +13,7 @@ import { Freshness } from './freshness.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
 import { TemporaryTables } from './temporary-tables.js';
-import { changeState, freshState, type SessionState } from './session-state.js';
+import { changeState, freshState, hasRole, resetState, withRole, type SessionState } from './session-state.js';
 
 /** How a statement ended, as far as its session is concerned. */
 export interface StatementEnd {
@@ -247,7 +247,7 @@ export class Session {
 
   /** Whether {@link end} is to be told the text of a statement: where what is known by name may come, go or change its name. */
   wantsText(classification: Classification): boolean {
-    if (assignsPlainly(classification)) return true;
+    if (assignsPlainly(classification) || classification.pins.includes('role')) return true;
     return this.#isOfTables(classification) || concernsNamed(classification, this.pins);
   }
 
@@ -319,7 +319,7 @@ export class Session {
       const known = this.#noteTemporaryTables(end);
       for (const pin of end.classification.pins) {
         if (pin === 'user-variable' && leavesVariablesOnly(end)) this.holds.add(pin);
-        else if (pin !== 'temporary-table' || !known) this.pins.add(pin);
+        else if (pin === 'role' ? !this.#carriesRole(end) : pin !== 'temporary-table' || !known) this.pins.add(pin);
       }
       if (asksNext) {
         const said = end.error === undefined ? end.command : undefined;
@@ -362,10 +362,21 @@ export class Session {
     this.#transactionEnded();
   }
 
-  /** COM_RESET_CONNECTION went through: everything but the schema, and FOUND_ROWS(), is as after a login. */
+  /** SET ROLE. What was only prepared has not run. @returns whether the roles can be set on other connections too */
+  #carriesRole({ text, error, prepares, classification }: StatementEnd): boolean {
+    if (prepares) return true;
+    if (text === undefined || error !== undefined || classification.reason === 'multi-statement') return false;
+    const state = withRole(this.state, Buffer.from(text).toString('latin1'));
+    if (state !== undefined) this.#setState(state);
+    return state !== undefined;
+  }
+
+  /** COM_RESET_CONNECTION went through: everything but the schema, the roles and FOUND_ROWS() is as after a login. */
   reset(status: number): void {
     this.freshness.reset();
+    const keepsRole = this.pins.has('role');
     this.pins.clear();
+    if (keepsRole) this.pins.add('role');
     this.holds.clear();
     this.lastInsertId = undefined;
     this.previousLost = NOTHING_LEFT;
@@ -377,8 +388,15 @@ export class Session {
     this.temporaryTables.clear();
     this.#named = undefined;
     this.rowCountIsUnset = false;
-    this.#setState(freshState(this.state.schema));
+    this.#setState(resetState(this.state));
     this.#notePinOfState();
+  }
+
+  /** Another user, or the same one anew. */
+  changedUser(schema: string, status: number): void {
+    this.reset(status);
+    this.pins.delete('role');
+    this.#setState(freshState(schema));
   }
 
   /** Of a replica's flags only those of a transaction say more than is known. */
@@ -433,7 +451,11 @@ export class Session {
     let explained = pins.length > 0 || unpins.length > 0 || isOfTables;
     let changed = false;
     for (const change of end.changes) {
-      if (change.kind === 'schema') explained = true;
+      if (change.kind === 'schema') {
+        explained = true;
+        // It may be one that only these roles may use, and is chosen before they are set.
+        if (hasRole(this.state)) this.pins.add('role');
+      }
       if (change.kind === 'state-change') changed = true;
       this.#noteCommits(change);
       if (change.kind !== 'system-variable' || SAYS_NOTHING.has(change.name)) continue;
