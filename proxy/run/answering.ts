@@ -225,6 +225,7 @@ export class Answering implements RelayEnd {
     if (run.resets && connection.walker.error === undefined) {
       connection.prepared.clear();
       connection.state = resetState(connection.state);
+      connection.isTainted ||= session.mayOutliveReset;
       session.reset(connection.walker.status ?? 0);
       relay.reset();
     }

@@ -89,6 +89,12 @@ function refusedUnread(end: StatementEnd): boolean {
   );
 }
 
+/** What COM_RESET_CONNECTION does not end. Source: MySQL 9.7. */
+const RESET_LEAVES: readonly Pin[] = ['role', 'resource-group'];
+
+/** Of what these have run nobody has seen the text: it may have set roles. */
+const UNSEEN: readonly Pin[] = ['text-prepared-statement', 'stored-function', 'unknown-statement'];
+
 const PARENTHESIS = 0x28;
 
 /** SET, which leaves nothing but what it names. */
@@ -371,12 +377,17 @@ export class Session {
     return state !== undefined;
   }
 
-  /** COM_RESET_CONNECTION went through: everything but the schema, the roles and FOUND_ROWS() is as after a login. */
+  /** Whether something may be on the primary connection that nobody has seen, and that COM_RESET_CONNECTION does not end. */
+  get mayOutliveReset(): boolean {
+    return this.holds.has('procedure-call') || UNSEEN.some((pin) => this.pins.has(pin));
+  }
+
+  /** COM_RESET_CONNECTION went through: everything but the schema, roles and FOUND_ROWS() is as after a login. */
   reset(status: number): void {
     this.freshness.reset();
-    const keepsRole = this.pins.has('role');
+    const left = RESET_LEAVES.filter((pin) => this.pins.has(pin));
     this.pins.clear();
-    if (keepsRole) this.pins.add('role');
+    for (const pin of left) this.pins.add(pin);
     this.holds.clear();
     this.lastInsertId = undefined;
     this.previousLost = NOTHING_LEFT;

@@ -15,6 +15,8 @@ beforeAll(async () => {
     'CREATE ROLE reader, other, late',
     'GRANT SELECT ON of_roles.* TO reader',
     'GRANT reader, other TO with_roles',
+    'GRANT EXECUTE ON of_roles.* TO with_roles',
+    'CREATE PROCEDURE of_roles.becomes_reader() SQL SECURITY INVOKER SET ROLE reader',
     'CREATE TABLE of_roles.t (id INT PRIMARY KEY)',
     'INSERT INTO of_roles.t VALUES (1), (2)',
   );
@@ -51,10 +53,16 @@ describe('the roles of a session', () => {
     expect(await value(client, 'SELECT CURRENT_ROLE()')).toBe('NONE');
   });
 
-  test('that nobody saw being set reach no other session, not even after a reset', async () => {
+  const UNSEEN = [
+    ['SET ROLE /* which is not to be read */ reader'],
+    ["PREPARE p FROM 'SET ROLE reader'", 'EXECUTE p', 'DEALLOCATE PREPARE p'],
+    ['CALL of_roles.becomes_reader()'],
+  ];
+  test.each(UNSEEN)('that nobody saw being set reach no other session, not even after a reset: %s', async (...sql) => {
     const proxy = await startProxy({ poolMax: 1 });
     const client = await proxy.connect(ACCOUNT);
-    await client.query('SET ROLE /* which is not to be read */ reader');
+    for (const statement of sql) await client.query(statement);
+    expect(await value(client, 'SELECT CURRENT_ROLE() FROM (SELECT IS_FREE_LOCK("none")) AS here')).toContain('reader');
     await client.reset();
     await client.end();
     const next = await proxy.connect(ACCOUNT);
