@@ -47,8 +47,10 @@ export interface PreviousLeft {
 
 const NOTHING_LEFT: PreviousLeft = { rowCount: false, diagnostics: false };
 
-/** The classes whose statements may have left on their connection what no tracker reports. */
-const OPAQUE: ReadonlySet<string> = new Set(['procedure-call', 'stored-function']);
+/** Whether a statement may have left on its connection what no tracker reports. */
+function isOpaque({ reason, leavesNothing }: Classification): boolean {
+  return (reason === 'procedure-call' || reason === 'stored-function') && leavesNothing === undefined;
+}
 
 /** They change by themselves, and no later statement depends on them. */
 const SAYS_NOTHING: ReadonlySet<string> = new Set([STATEMENT_ID, LAST_GTID]);
@@ -104,6 +106,7 @@ function assignsPlainly({ pins, reason }: Classification): boolean {
 
 /** No function of whose doings nobody knows is called without a parenthesis. */
 function leavesVariablesOnly({ classification, text }: StatementEnd): boolean {
+  if (classification.leavesNothing === true) return true;
   return assignsPlainly(classification) && text !== undefined && !text.includes(PARENTHESIS);
 }
 
@@ -338,11 +341,11 @@ export class Session {
     if (gaveRows && !end.classification.pins.includes('found-rows')) {
       this.pins.delete('found-rows');
     }
-    const opaque = OPAQUE.has(end.classification.reason);
+    const opaque = isOpaque(end.classification);
     if (opaque) this.holds.add('procedure-call');
     // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows; a procedure's OK is silent on what it inserted.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
-    if (sets || opaque || end.insertsId) {
+    if (sets || opaque || end.insertsId || end.classification.reason === 'procedure-call') {
       this.holds.add('last-insert-id');
       this.insertIdLost = false;
     }
@@ -476,7 +479,7 @@ export class Session {
     }
     this.#setState(changeState(this.state, end.changes.filter(isCarried), this.#baseline));
     // What a procedure changed may be more than the variables that are named.
-    if (changed && (!explained || OPAQUE.has(end.classification.reason))) this.pins.add('unknown-state-change');
+    if (changed && (!explained || isOpaque(end.classification))) this.pins.add('unknown-state-change');
   }
 
   #noteCommits(change: SessionChange): void {
