@@ -113,6 +113,7 @@ export class Proxy {
       {
         snapshot: () => this.#monitor.snapshot,
         appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
+        opened: (serverUuid, gtids) => this.#committed.promoted(serverUuid, gtids),
         leftAlone: () => nodesByCommand(this.#monitor.snapshot),
         hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
         release: () => this.#writes.open(),
