@@ -16,6 +16,7 @@ export class HaSession {
   readonly #onClosed: () => void;
   readonly #identity: () => HaIdentity;
   #connection: Connection | undefined;
+  #opening: Promise<void> | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
   #closed = false;
@@ -76,29 +77,34 @@ export class HaSession {
     if (told === 'deposed') throw new Error('this proxy does not lead any more');
     const identity = told === 'alone' ? undefined : told;
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
+    // Two at once would end each other.
+    this.#opening ??= this.#open(timeoutMs, identity).finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#opening;
+    return this.#connect(timeoutMs);
+  }
+
+  async #open(timeoutMs: number, identity: LeaderIdentity | undefined): Promise<void> {
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
     const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
     try {
       if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
+      // Backslashes in our literals are to mean what we mean, whatever the server's own mode.
+      await session.query({ sql: "SET SESSION sql_mode = ''", timeout: timeoutMs });
+      if (this.#closed) throw new Error('the proxy is shutting down');
     } catch (error) {
       session.destroy();
       throw error;
     }
     this.#epoch = identity?.epoch;
-    // Backslashes in our literals are to mean what we mean, whatever the server's own mode.
-    await session.query({ sql: "SET SESSION sql_mode = ''", timeout: timeoutMs });
-    if (this.#closed) {
-      session.destroy();
-      throw new Error('the proxy is shutting down');
-    }
     session.on('error', () => {
       if (this.#connection !== session) return;
       this.#connection = undefined;
       this.#onClosed();
     });
     this.#connection = session;
-    return session;
   }
 
   #drop(connection: Connection): void {
