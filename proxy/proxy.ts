@@ -154,6 +154,7 @@ export class Proxy {
   /** @returns the addresses on which clients are served. @throws Error with one clear sentence when it cannot serve */
   async start(): Promise<readonly ListenAddress[]> {
     const { clients = {}, dataDirectory } = this.#options;
+    await this.#supervisor?.prepare();
     const rsaKey = await openPasswordKey(dataDirectory);
     this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
     await this.#monitor.start();
