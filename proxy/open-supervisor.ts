@@ -27,6 +27,7 @@ export function openSupervisor(
       replication: failover.replication,
       rebuilds: failover.rebuilds ?? false,
       hooks: failover.hooks ?? [],
+      audit: failover.audit,
       preferences: failover.preferences ?? new Map(),
     },
     account,

@@ -1,3 +1,4 @@
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { ReplicationAccount } from '../../flavour/failover-statements.js';
 import type { MonitorAccount } from '../monitor-login.js';
 import type { HaNode } from './ha-node.js';
@@ -25,14 +26,25 @@ export class ReplicationAccounts {
   async ask(replica: HaNode): Promise<void> {
     if (this.#known) return;
     try {
-      const [row] = await replica.tasks.query(ACCOUNT, STATEMENT_MS);
-      if (row === undefined || row['user'] === '') return;
-      const { user, password, tls } = row;
+      const found = accountOf(await replica.tasks.query(ACCOUNT, STATEMENT_MS));
+      if (found === undefined) return;
       this.#known = true;
-      this.#found = { user: String(user), password: String(password ?? ''), tls: Number(tls) === 1 };
+      this.#found = found;
     } catch (error) {
       // It may not be asked: the configuration has to name it. One that did not answer is asked again.
       if (isServersWord(error)) this.#known = true;
     }
   }
+}
+
+/** As a replica knows it; undefined where it knows none. @throws where the session's user may not ask */
+export async function askReplicationAccount(session: Connection): Promise<ReplicationAccount | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>({ sql: ACCOUNT, timeout: STATEMENT_MS });
+  return accountOf(rows);
+}
+
+function accountOf([row]: readonly RowDataPacket[]): ReplicationAccount | undefined {
+  if (row === undefined || row['user'] === '') return undefined;
+  const { user, password, tls } = row;
+  return { user: String(user), password: String(password ?? ''), tls: Number(tls) === 1 };
 }
