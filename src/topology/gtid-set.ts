@@ -1,5 +1,8 @@
-/** `SOURCE_UUID[:TAG]`, then intervals. Source: MySQL's manual, "GTID Sets". A number is a domain of MariaDB: see `flavour/mariadb.ts`. */
-const SOURCE = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+)$/;
+/**
+ * `SOURCE_UUID[:TAG]`, then intervals. Source: MySQL's manual, "GTID Sets". A number is a domain of MariaDB, two are one server in it: see
+ * `flavour/mariadb.ts`, `flavour/mariadb-gtids.ts`.
+ */
+const SOURCE = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+(?:-\d+)?)$/;
 const TAG = /^[a-z_][a-z0-9_]*$/;
 const INTERVAL = /^(\d+)(?:-(\d+))?$/;
 

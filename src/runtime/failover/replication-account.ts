@@ -3,8 +3,6 @@ import type { MonitorAccount } from '../monitor-login.js';
 import type { HaNode } from './ha-node.js';
 
 const STATEMENT_MS = 1_000;
-const ACCOUNT =
-  "SELECT User_name AS user, User_password AS password, Enabled_ssl AS tls FROM mysql.slave_master_info WHERE Channel_name = ''";
 
 /** With which account an old primary is to replicate: replicas know it, and a node that has never been one does not. */
 export class ReplicationAccounts {
@@ -24,11 +22,13 @@ export class ReplicationAccounts {
   async ask(replica: HaNode): Promise<void> {
     if (this.#known) return;
     try {
-      const [row] = await replica.tasks.query(ACCOUNT, STATEMENT_MS);
-      if (row === undefined || row['user'] === '') return;
-      const { user, password, tls } = row;
+      const { statements } = await replica.tasks.flavour(STATEMENT_MS);
+      const [row] = await replica.tasks.query(statements.askAccount, STATEMENT_MS);
+      if (row === undefined) return;
+      const account = statements.accountOf(row);
+      if (account.user === '') return;
       this.#known = true;
-      this.#found = { user: String(user), password: String(password ?? ''), tls: Number(tls) === 1 };
+      this.#found = account;
     } catch {
       // It may not be asked: the configuration has to name it.
       this.#known = true;

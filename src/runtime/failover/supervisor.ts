@@ -4,7 +4,6 @@ import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js'
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
-import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
@@ -108,7 +107,6 @@ export class Supervisor {
     account: MonitorAccount,
     login: MonitorLogin,
     coordinator: (lastEpoch: () => number) => Coordinator,
-    statements: FailoverStatements,
     cluster: SupervisedCluster,
     log: Log,
     nowMs: () => number,
@@ -129,7 +127,7 @@ export class Supervisor {
       hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
       release: () => cluster.release(),
     };
-    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
+    this.#conductor = new Conductor(this.#coordinator, settings, stage, log, nowMs);
     this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, log);
   }
 
