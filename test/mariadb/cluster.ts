@@ -33,7 +33,7 @@ export class MariadbCluster {
     const cluster = new MariadbCluster(nodes, roots);
     if (semiSync)
       await Promise.all(cluster.replicas.map(async (it) => it.query('SET GLOBAL rpl_semi_sync_slave_enabled = ON')));
-    await Promise.all(cluster.replicas.map(async (root) => cluster.#follow(root)));
+    await Promise.all(cluster.replicas.map(async (_, index) => cluster.follow(index + 1, 0)));
     if (semiSync) {
       await cluster.root(0).query('SET GLOBAL rpl_semi_sync_master_enabled = ON');
       await cluster.root(0).query('SET GLOBAL read_only = OFF');
@@ -63,13 +63,16 @@ export class MariadbCluster {
     );
   }
 
-  async #follow(replica: Connection): Promise<void> {
-    const { user, password } = clusterInfo().accounts.root;
-    const [{ host, port } = { host: '', port: 0 }] = this.nodes;
+  /** One node replicates from another. */
+  async follow(index: number, source: number): Promise<void> {
+    const { root } = clusterInfo().accounts;
+    const { host, port } = this.nodes[source] ?? { host: '', port: 0 };
+    // It may have been started anew.
+    const replica = await connectTo(this.nodes[index] ?? { host, port }, root);
     await replica.query(
       `CHANGE MASTER TO MASTER_HOST=?, MASTER_PORT=?, MASTER_USER=?, MASTER_PASSWORD=?, MASTER_USE_GTID=slave_pos,
        MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=0.2`,
-      [host, port, user, password],
+      [host, port, root.user, root.password],
     );
     await replica.query('START SLAVE');
     await replica.query('SET GLOBAL read_only = 1');
@@ -80,7 +83,10 @@ async function connectTo(
   node: { readonly host: string; readonly port: number },
   account: Account,
 ): Promise<Connection> {
-  const connection = await createConnection({ ...node, ...account });
+  const { host, port } = node;
+  const connection = await createConnection({ host, port, ...account });
+  // Its server may be killed.
+  connection.on('error', () => {});
   open.push(connection);
   return connection;
 }
@@ -109,7 +115,7 @@ function accountStatements(): string[] {
     create(monitor),
     `GRANT BINLOG MONITOR, SLAVE MONITOR, REPLICATION SLAVE, PROCESS ON *.* TO ${monitor.user}@'%'`,
     create(failover),
-    `GRANT BINLOG MONITOR, SLAVE MONITOR, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS ON *.*
+    `GRANT BINLOG MONITOR, SLAVE MONITOR, REPLICATION SLAVE ADMIN, REPLICATION MASTER ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, RELOAD, PROCESS ON *.*
      TO ${failover.user}@'%'`.replaceAll('\n', ' '),
     `GRANT ALL ON rwsplit.* TO ${failover.user}@'%'`,
     `GRANT SELECT ON performance_schema.* TO ${failover.user}@'%'`,
