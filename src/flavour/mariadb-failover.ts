@@ -23,7 +23,7 @@ export const MARIADB_FAILOVER: FailoverStatements = {
     password: '',
     tls: textIn(row, 'Master_SSL_Allowed') === 'Yes',
   }),
-  lacksClone: 'MariaDB has no CLONE: make the node anew from a backup (mariabackup)',
+  lacksClone: 'from a backup, by mariabackup: MariaDB has no CLONE',
 };
 
 function statementsOf(command: Command, account: ReplicationAccount | undefined): readonly HaStatement[] {

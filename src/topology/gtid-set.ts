@@ -111,6 +111,13 @@ export class GtidSet {
     return new GtidSet(new Map([...this.#bySource].filter(isOther)));
   }
 
+  /** What is in here of the transactions that one server made, by what its make calls it: MariaDB's begin with the number in its GTIDs. */
+  ofServer(serverUuid: string): GtidSet {
+    const [, number] = /^(\d+)@/.exec(serverUuid) ?? [];
+    if (number === undefined) return this.subtract(this.withoutSource(serverUuid));
+    return new GtidSet(new Map([...this.#bySource].filter(([source]) => source.endsWith(`-${number}`))));
+  }
+
   /** Whether the two have had a source in common: a cluster's servers have. */
   sharesSourceWith(other: GtidSet): boolean {
     for (const source of this.#bySource.keys()) if (other.#bySource.has(source)) return true;

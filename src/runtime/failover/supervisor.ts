@@ -14,6 +14,7 @@ import { Conductor } from './conductor.js';
 import { HaNode } from './ha-node.js';
 import { Hooks } from './hooks.js';
 import { loggable } from './loggable.js';
+import { missingFor } from './missing.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 import { Upkeeper } from './upkeeper.js';
@@ -144,6 +145,7 @@ export class Supervisor {
     const { leads, objection } = this.status;
     if (leads && objection !== undefined)
       this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
+    for (const it of leads ? missingFor([...this.#nodes.values()], this.#settings) : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
