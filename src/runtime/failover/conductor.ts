@@ -15,7 +15,7 @@ import {
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
-import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
+import type { HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
 import type { Log } from '../log.js';
 import { stepOf, type DecisionStep } from './decisions.js';
@@ -51,7 +51,6 @@ export class Conductor {
   /** Replicas that were stopped, and may not have been started again. */
   readonly frozen = new Set<string>();
   readonly #coordinator: Coordinator;
-  readonly #statements: FailoverStatements;
   readonly #settings: FailoverSettings;
   readonly #stage: Stage;
   readonly #log: Log;
@@ -61,17 +60,9 @@ export class Conductor {
   readonly #nowMs: () => number;
   #stopped = false;
 
-  constructor(
-    coordinator: Coordinator,
-    statements: FailoverStatements,
-    settings: FailoverSettings,
-    stage: Stage,
-    log: Log,
-    nowMs: () => number,
-  ) {
+  constructor(coordinator: Coordinator, settings: FailoverSettings, stage: Stage, log: Log, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#coordinator = coordinator;
-    this.#statements = statements;
     this.#settings = settings;
     this.#stage = stage;
     this.#log = log;
@@ -157,7 +148,6 @@ export class Conductor {
     if (task.commands.some(({ kind }) => STOPS.has(kind))) this.frozen.add(task.node);
     const end = await executeTask(task, {
       session: node.tasks,
-      statements: this.#statements,
       accounts: this.#stage.accounts(),
       remainingMs: () => leadership.remainingMs(),
       mayGoOn,

@@ -4,7 +4,6 @@ import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js'
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
-import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
@@ -16,6 +15,7 @@ import { HaNode } from './ha-node.js';
 import type { HaIdentity } from './ha-session.js';
 import { Hooks } from './hooks.js';
 import { loggable } from './loggable.js';
+import { missingFor } from './missing.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 import { Upkeeper } from './upkeeper.js';
@@ -114,7 +114,6 @@ export class Supervisor {
     account: MonitorAccount,
     login: MonitorLogin,
     coordinator: (lastEpoch: () => number) => Coordinator,
-    statements: FailoverStatements,
     cluster: SupervisedCluster,
     log: Log,
     nowMs: () => number,
@@ -137,7 +136,7 @@ export class Supervisor {
       release: () => cluster.release(),
       noted: (step: DecisionStep) => this.#decisions.noted(step),
     };
-    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
+    this.#conductor = new Conductor(this.#coordinator, settings, stage, log, nowMs);
     this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, log);
   }
 
@@ -159,6 +158,7 @@ export class Supervisor {
     const { leads, objection } = this.status;
     if (leads && objection !== undefined)
       this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
+    for (const it of leads ? missingFor([...this.#nodes.values()], this.#settings) : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
