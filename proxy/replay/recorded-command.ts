@@ -12,6 +12,8 @@ export interface RecordedCommand {
   readonly statement: ClientStatement | undefined;
   /** Of its result. */
   readonly digest: string;
+  /** What it told of AUTO_INCREMENT; 0 for nothing. */
+  readonly insertId: bigint;
 }
 
 /** What a command takes beside its bytes: about so much. */
@@ -22,7 +24,7 @@ export function bytesOf({ message, statement }: RecordedCommand): number {
 }
 
 /** @returns undefined for what cannot be said again: it is too long */
-export function recordedOf(run: CommandRun, digest: string): RecordedCommand | undefined {
+export function recordedOf(run: CommandRun, digest: string, insertId: bigint): RecordedCommand | undefined {
   const { message, shape, statement } = run;
   // In one packet, a message's body is its raw bytes.
   if (shape === 'none' || message.body !== message.raw) return undefined;
@@ -33,6 +35,7 @@ export function recordedOf(run: CommandRun, digest: string): RecordedCommand | u
     // Its types, and with them what it is called on servers, change with each execution.
     statement: statement.kind === 'execute' ? { ...statement.statement } : undefined,
     digest,
+    insertId,
   };
 }
 

@@ -7,6 +7,7 @@ import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { Session } from '../../src/session/session.js';
 import type { CommandRun } from '../command-run.js';
 import { opensCursor } from '../execute.js';
+import { insertIdIn } from '../run/prelude.js';
 import type { Relay } from '../run/relay.js';
 import type { RunState } from '../run/run-state.js';
 import { commandByte, leavesNothing, recordedOf } from './recorded-command.js';
@@ -80,10 +81,7 @@ export class Recording {
 
   /** @param changes with which the server told LAST_INSERT_ID() */
   insertIdTold(changes: readonly SessionChange[]): void {
-    for (const change of changes) {
-      const tells = change.kind === 'system-variable' && change.name === 'last_insert_id';
-      if (tells && this.#beginning !== undefined) this.#beginning.insertId = change.value;
-    }
+    if (this.#beginning !== undefined) this.#beginning.insertId = insertIdIn(changes);
   }
 
   /**
@@ -107,9 +105,9 @@ export class Recording {
     const ends = (error !== undefined && !isOfStatement(error)) || this.#relay.askedFile || wasAsked;
     const isFirst = beginning !== undefined && opens(run);
     const isSound = isFirst || (this.#isRepeatable(run) && !committed(connection, this.#relay.changes));
-    const { content } = this.#relay;
-    const command =
-      content === undefined || ends || !isSound ? undefined : recordedOf(run, content.finish(connection.walker));
+    const digest = ends || !isSound ? undefined : this.#relay.content?.finish(connection.walker);
+    const insertId = connection.walker.ok?.lastInsertId ?? 0n;
+    const command = digest === undefined ? undefined : recordedOf(run, digest, insertId);
     if (command === undefined || !record.add(command)) this.#drop();
   }
 

@@ -6,7 +6,7 @@ import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { preparationState, type SessionState } from '../../src/session/session-state.js';
 import { keyOnServer, type ClientStatement } from '../client-statement.js';
 import { executeOn, findPrepared } from '../execute.js';
-import { setInsertId } from '../run/prelude.js';
+import { insertIdIn, setInsertId } from '../run/prelude.js';
 import type { Preparation } from '../run/preparation.js';
 import type { RunnerContext } from '../run/runner-context.js';
 import type { RecordedCommand } from './recorded-command.js';
@@ -22,6 +22,9 @@ export type ReplayOutcome =
   | 'other-state'
   /** There are tables without transactions, in which a write that was under way may have been done. */
   | 'no-transactions';
+
+/** Nobody else's. */
+const SAVEPOINT = 'rwsplit_replay';
 
 /** What clients are told of a transaction that could not be run again. */
 export const WHY_NOT: Readonly<Record<Exclude<ReplayOutcome, 'same' | 'unfit' | 'interrupted'>, string>> = {
@@ -55,6 +58,8 @@ export class Replaying {
   /** As the transaction's commands have left it. */
   #state: SessionState;
   #isOpen = false;
+  /** LAST_INSERT_ID() before the statement that is run. */
+  #idBefore = '0';
 
   /** @param then called unless the connection is lost, or the session ends */
   constructor(
@@ -93,7 +98,7 @@ export class Replaying {
     const { asked, insertId } = this.#lost.record.beginning;
     const connection = this.#connection;
     // What was asked there may have begun a transaction.
-    if (this.#lost.wrote) this.#preparation.repeat(connection, [connection.frameQuery('ROLLBACK')], 'result');
+    if (this.#lost.wrote) this.#write('ROLLBACK');
     if (this.#preparation.restore(connection, this.#state) === 'unfit') {
       connection.uncork();
       this.#end('unfit');
@@ -108,35 +113,60 @@ export class Replaying {
     else this.#send(frameCommand(Command.PING, Buffer.alloc(0)), () => this.#run(0), 'ok');
   }
 
-  #run(at: number): void {
+  /** @param setsInsertId the statement is run once more, with the insert id that it had */
+  #run(at: number, setsInsertId = false): void {
     const command = this.#lost.record.commands[at];
     if (command === undefined) {
       this.#end(this.#comparedState());
       return;
     }
-    const { message, shape, statement, digest } = command;
+    const { message, shape, statement, digest, insertId } = command;
     const connection = this.#connection;
-    const framed = statement === undefined ? message.raw : this.#executable(command, statement, () => this.#run(at));
+    const again = (sets: boolean): void => this.#run(at, sets);
+    const framed =
+      statement === undefined ? message.raw : this.#executable(command, statement, () => again(setsInsertId));
     if (framed === undefined) return;
+    if (insertId !== 0n && setsInsertId) this.#write(`SET insert_id=${insertId}`);
+    else if (insertId !== 0n) this.#makeSafe();
     const content = new ResultDigest();
     const reply = new SwallowedReply(
       ({ changes, status }) => {
         if (this.#isOver) return;
         // No error tells.
         if (status !== undefined) this.#isOpen = (status & ServerStatus.IN_TRANS) !== 0;
-        if (content.finish(connection.walker) !== digest) {
+        const isSame = content.finish(connection.walker) === digest;
+        const hasId = (connection.walker.ok?.lastInsertId ?? 0n) === insertId;
+        if (!isSame || (!hasId && (setsInsertId || insertId === 0n))) {
           this.#end('other-result');
-          return;
+        } else if (hasId) {
+          this.#state = this.#context.session.stateAfter(this.#state, changes);
+          connection.state = this.#state;
+          this.#run(at + 1);
+        } else {
+          // Other transactions have taken numbers meanwhile: that the server gives one is certain now.
+          this.#write(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}`);
+          this.#write(setInsertId(this.#idBefore));
+          again(true);
         }
-        this.#state = this.#context.session.stateAfter(this.#state, changes);
-        connection.state = this.#state;
-        this.#run(at + 1);
       },
       (error) => this.#context.end.connectionLost(connection, error),
       content,
     );
     connection.send(framed, shape, message.nextSequenceId, reply);
     connection.uncork();
+  }
+
+  /** Writes what lets the next statement be undone; no savepoint keeps LAST_INSERT_ID(). */
+  #makeSafe(): void {
+    this.#write(`SAVEPOINT ${SAVEPOINT}`);
+    this.#preparation.askInsertId(this.#connection, ({ changes }) => {
+      this.#idBefore = insertIdIn(changes) ?? '0';
+    });
+  }
+
+  /** Writes a statement of ours, whose answer is looked at with the next one's. */
+  #write(sql: string): void {
+    this.#preparation.repeat(this.#connection, [this.#connection.frameQuery(sql)], 'result');
   }
 
   /** @returns undefined where it has to be prepared first; `then` follows */

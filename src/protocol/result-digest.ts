@@ -12,7 +12,7 @@ export interface ResultEnd {
 
 /**
  * What a client learns from a result, in a few bytes, so that two results can be compared. Not what may differ between two servers
- * that say the same: status flags, which tell how a statement ran, and changes of the session.
+ * that say the same: status flags, which tell how a statement ran, changes of the session, and the insert id, which can be set.
  */
 export class ResultDigest {
   // What most writes answer has no rows, and needs none.
@@ -29,6 +29,6 @@ export class ResultDigest {
     const content = this.#hash?.digest('base64') ?? '';
     if (error !== undefined) return `error ${error.errno} ${error.sqlState} ${error.message} ${content}`;
     if (ok === undefined) return `rows ${rows} ${warnings} ${content}`;
-    return `ok ${ok.affectedRows} ${ok.lastInsertId} ${warnings} ${ok.info.toString('latin1')} ${content}`;
+    return `ok ${ok.affectedRows} ${warnings} ${ok.info.toString('latin1')} ${content}`;
   }
 }
