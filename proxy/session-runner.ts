@@ -68,8 +68,9 @@ export class SessionRunner implements RelayEnd {
 
   /** Whether something is under way on the primary that would be lost if that were another node now: reads can be asked again. */
   get isAtWork(): boolean {
-    const { state, kept } = this.#context;
+    const { state, kept, recording } = this.#context;
     if (kept.primary !== undefined && this.session.mustGoOn) return true;
+    if (recording?.lost !== undefined && state.connection !== undefined) return true;
     return state.role === 'primary' && state.connection !== undefined && state.run?.classification.reason !== 'read';
   }
 

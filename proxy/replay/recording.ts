@@ -1,6 +1,5 @@
 import { isRepeatable } from '../../src/classify/repeatable.js';
 import { Command } from '../../src/protocol/commands.js';
-import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import { ResultDigest } from '../../src/protocol/result-digest.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
@@ -10,6 +9,7 @@ import { opensCursor } from '../execute.js';
 import { insertIdIn } from '../run/prelude.js';
 import type { Relay } from '../run/relay.js';
 import type { RunState } from '../run/run-state.js';
+import { mayEndTransaction } from '../run/settle.js';
 import { commandByte, leavesNothing, recordedOf } from './recorded-command.js';
 import type { ReplaySettings } from './replay-settings.js';
 import { TransactionRecord, type Beginning } from './transaction-record.js';
@@ -102,7 +102,7 @@ export class Recording {
     }
     const record = this.#record;
     if (record === undefined || leavesNothing(run)) return;
-    const ends = (error !== undefined && !isOfStatement(error)) || this.#relay.askedFile || wasAsked;
+    const ends = (error !== undefined && mayEndTransaction(error)) || this.#relay.askedFile || wasAsked;
     const isFirst = beginning !== undefined && opens(run);
     const isSound = isFirst || (this.#isRepeatable(run) && !committed(connection, this.#relay.changes));
     const digest = ends || !isSound ? undefined : this.#relay.content?.finish(connection.walker);
@@ -196,14 +196,6 @@ function opens({ classification: { transaction } }: CommandRun): boolean {
 function writes({ classification: { reason } }: CommandRun): boolean {
   return reason === 'write' || reason === 'last-insert-id';
 }
-
-/** After any other the transaction may be no more: a deadlock, say, ends it, and no error tells. */
-function isOfStatement({ sqlState }: ErrPacket): boolean {
-  return OF_STATEMENTS.has(sqlState.slice(0, 2));
-}
-
-/** Data, constraints, syntax and access rules. */
-const OF_STATEMENTS: ReadonlySet<string> = new Set(['22', '23', '42']);
 
 /** Something was committed although the transaction is open: in a table without transactions, for one. */
 function committed({ flavour }: ServerConnection, changes: readonly SessionChange[]): boolean {

@@ -23,13 +23,14 @@ export function isRepeatable(classification: Classification, sql: Uint8Array, st
   if (pins.length > 0) return false;
   switch (reason) {
     case 'read':
-    case 'hint-replica':
     case 'hint-primary':
-    case 'hint-node':
-    case 'rule':
     case 'locking-read':
     case 'server-specific':
       return true;
+    // Hints vouch for functions that are not known, and may be mistaken.
+    case 'hint-replica':
+    case 'hint-node':
+    case 'rule':
     case 'write':
     case 'last-insert-id':
       return callsNothingElse(sql, start, mode, undefined);
