@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
-import { eventually, startProxy, value, type TestProxy } from '../proxy.js';
+import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 /** Clients that move one thing after another from stock to orders, each in a transaction of its own. */
 const MOVERS = 8;
@@ -53,9 +53,8 @@ async function move(client: Connection, name: string, prepared: boolean): Promis
     await client.commit();
     return { name, fate: 'committed', error: '' };
   } catch (error) {
-    const { errno } = error as { readonly errno?: number };
-    const fate = errno === 1213 ? 'lost' : isCommitting ? 'unknown' : 'lost';
-    return { name, fate, error: String(error) };
+    const isLost = error instanceof Error && 'errno' in error && error.errno === 1213;
+    return { name, fate: isCommitting && !isLost ? 'unknown' : 'lost', error: String(error) };
   }
 }
 
@@ -76,11 +75,11 @@ test('transactions that are open when the primary is killed go on on the next on
   const server = await value(reader, 'SELECT @@server_id');
   await reader.query("INSERT INTO orders (name, stock) VALUES ('reader', 1)");
 
-  let isOver = false;
+  const load = { isOver: false };
   const moved: Moved[] = [];
   const movers = Array.from({ length: MOVERS }, async (_, mover) => {
     const client = await connect();
-    for (let at = 0; !isOver; at++) {
+    for (let at = 0; !load.isOver; at++) {
       moved.push(await move(client, `${mover}-${at}`, mover % 2 === 0));
       // As an application that tries again.
       if (moved.at(-1)?.fate !== 'committed') await new Promise((resolve) => setTimeout(resolve, 20));
@@ -111,7 +110,7 @@ test('transactions that are open when the primary is killed go on on the next on
 
   const count = moved.length;
   await eventually(() => expect(moved.length).toBeGreaterThan(count + 100));
-  isOver = true;
+  load.isOver = true;
   await Promise.all(movers);
 
   const after =
@@ -119,8 +118,8 @@ test('transactions that are open when the primary is killed go on on the next on
   const { host, port } = after;
   const now = await createConnection({ ...cluster.accounts.root, host, port, database: 'shop' });
   try {
-    const [rows] = await now.query({ sql: 'SELECT name FROM orders', rowsAsArray: true });
-    const names = new Set((rows as unknown as string[][]).map(([name]) => name));
+    const [rows] = await now.query<Row[]>('SELECT name FROM orders');
+    const names = new Set(rows.map((it) => String(it['name'])));
     expect(moved.filter(({ fate, name }) => fate === 'committed' && !names.has(name))).toEqual([]);
     expect(moved.filter(({ fate, name }) => fate === 'lost' && names.has(name))).toEqual([]);
     // Whoever sent a COMMIT cannot be told what became of it. Nobody else need know of anything but numbers given twice.
