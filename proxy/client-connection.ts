@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { KnownFunctions } from '../src/classify/statement-scan.js';
+import type { KnownRoutines } from '../src/classify/known-routines.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
@@ -32,7 +32,7 @@ export interface ProxyContext {
   readonly backends: Backends;
   readonly entrance: EntranceSettings;
   readonly statements: StatementCache;
-  readonly functions: KnownFunctions;
+  readonly routines: KnownRoutines;
   /** How fresh reads are, where the user has no level of their own. */
   readonly consistency: Consistency;
   readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;

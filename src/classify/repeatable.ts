@@ -24,13 +24,13 @@ export function isRepeatable(classification: Classification, sql: Uint8Array, st
   switch (reason) {
     case 'read':
     case 'hint-primary':
-    case 'locking-read':
     case 'server-specific':
       return true;
     // Hints vouch for functions that are not known, and may be mistaken.
     case 'hint-replica':
     case 'hint-node':
     case 'rule':
+    case 'locking-read':
     case 'write':
     case 'last-insert-id':
       return callsNothingElse(sql, start, mode, undefined);
