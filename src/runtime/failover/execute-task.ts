@@ -27,7 +27,8 @@ export async function executeTask(task: Task, execution: Execution): Promise<Tas
     const failed = (why: string, unknown: boolean): TaskEnd => {
       return { kind: 'failed', task: task.name, node: task.node, command: command.kind, why, unknown };
     };
-    if (!execution.mayGoOn()) return failed('this proxy does not lead any more', false);
+    if (!execution.mayGoOn())
+      return failed('this proxy does not lead any more, or has something more urgent to do', false);
     try {
       const row = await execute(command, execution);
       if (command.kind === 'read-position') {

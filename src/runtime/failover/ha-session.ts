@@ -3,6 +3,7 @@ import type { NodeAddress } from '../../topology/snapshot.js';
 import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { MonitorLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
+import { endLeftSessions } from './left-sessions.js';
 
 const CONNECT_MS = 2_000;
 
@@ -11,7 +12,12 @@ export class HaSession {
   readonly address: NodeAddress;
   readonly #login: MonitorLogin;
   readonly #onClosed: () => void;
-  readonly #identity: () => LeaderIdentity | undefined;
+  readonly #identity: (() => LeaderIdentity | undefined) | undefined;
+  /** Of sessions that were given up, and may yet do what they were told. */
+  readonly #left = new Set<number>();
+  /** Ends the waiting for what is under way. */
+  readonly #underWay = new Set<() => void>();
+  #abandoned = 0;
   #connection: Connection | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
@@ -19,13 +25,14 @@ export class HaSession {
 
   /**
    * @param onClosed the server, or the network, ended a session that was open
-   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's
+   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's. Where
+   * it has none, there is no other leader: its own earlier ones are ended
    */
   constructor(
     address: NodeAddress,
     login: MonitorLogin,
     onClosed: () => void,
-    identity: () => LeaderIdentity | undefined = () => undefined,
+    identity?: () => LeaderIdentity | undefined,
   ) {
     this.#identity = identity;
     this.address = address;
@@ -43,6 +50,23 @@ export class HaSession {
    * @throws what the server says; or why it cannot be known what it did, and then the session is over
    */
   async query(sql: string, timeoutMs?: number): Promise<RowDataPacket[]> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(new Error('it was given up for something that is more urgent'));
+      this.#underWay.add(giveUp);
+      this.#query(sql, timeoutMs)
+        .then(resolve, reject)
+        .finally(() => this.#underWay.delete(giveUp));
+    });
+  }
+
+  /** Nobody waits any more for what is under way: it may be carried out, or not, and is over before anything else is said. */
+  abandon(): void {
+    this.#abandoned++;
+    for (const giveUp of this.#underWay) giveUp();
+    if (this.#connection !== undefined) this.#drop(this.#connection);
+  }
+
+  async #query(sql: string, timeoutMs: number | undefined): Promise<RowDataPacket[]> {
     const connection = await this.#connect(timeoutMs ?? CONNECT_MS);
     try {
       const [rows] = await connection.query<RowDataPacket[]>(
@@ -68,13 +92,18 @@ export class HaSession {
   }
 
   async #connect(timeoutMs: number): Promise<Connection> {
-    const identity = this.#identity();
+    const identity = this.#identity?.();
+    const abandoned = this.#abandoned;
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
     const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
     try {
       if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
+      else if (this.#identity !== undefined && this.#left.size > 0) {
+        await endLeftSessions(session, this.#left, timeoutMs);
+      }
+      this.#left.clear();
     } catch (error) {
       session.destroy();
       throw error;
@@ -82,13 +111,14 @@ export class HaSession {
     this.#epoch = identity?.epoch;
     // Backslashes in our literals are to mean what we mean, whatever the server's own mode.
     await session.query({ sql: "SET SESSION sql_mode = ''", timeout: timeoutMs });
-    if (this.#closed) {
+    if (this.#closed || abandoned !== this.#abandoned) {
       session.destroy();
-      throw new Error('the proxy is shutting down');
+      throw new Error(this.#closed ? 'the proxy is shutting down' : 'it was given up');
     }
     session.on('error', () => {
       if (this.#connection !== session) return;
       this.#connection = undefined;
+      this.#left.add(session.threadId);
       this.#onClosed();
     });
     this.#connection = session;
@@ -97,6 +127,7 @@ export class HaSession {
 
   #drop(connection: Connection): void {
     connection.destroy();
+    this.#left.add(connection.threadId);
     if (this.#connection === connection) this.#connection = undefined;
   }
 }
