@@ -115,7 +115,7 @@ async function findReplication(
       const { session } = await new MonitorLogin(failover ?? monitor, tls).connect(address, CONNECT_MS);
       try {
         const account = await askReplicationAccount(session);
-        if (account !== undefined) return account;
+        if (account !== undefined) return { user: account.user, password: account.password };
       } finally {
         session.destroy();
       }
