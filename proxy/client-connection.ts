@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { KnownFunctions } from '../src/classify/statement-scan.js';
+import type { KnownRoutines } from '../src/classify/known-routines.js';
 import type { StatementCache } from '../src/classify/statement-cache.js';
 import { DEFAULTS } from '../src/defaults.js';
 import { errPacketOf, RwsplitError } from '../src/errors.js';
@@ -32,7 +32,7 @@ export interface ProxyContext {
   readonly backends: Backends;
   readonly entrance: EntranceSettings;
   readonly statements: StatementCache;
-  readonly functions: KnownFunctions;
+  readonly routines: KnownRoutines;
   /** How fresh reads are, where the user has no level of their own. */
   readonly consistency: Consistency;
   readonly binlogFrom: ReadonlyMap<string, BinlogFrom>;
@@ -214,6 +214,11 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
   wantStream(): void {
     this.#phase = 'stream';
     this.#takeAll();
+  }
+
+  /** It was refused, and what is still asked is ours: what the client sends from now on is its next command. */
+  streamEnded(): void {
+    if (this.#phase === 'stream') this.#phase = 'running';
   }
 
   /** What was sent too far ahead was left unread: from now on the server says how fast it is to come. */

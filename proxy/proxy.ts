@@ -9,7 +9,7 @@ import { endSocket } from '../src/runtime/end-socket.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import { PrimaryReads } from '../src/runtime/primary-reads.js';
-import { StoredFunctions } from '../src/runtime/stored-functions.js';
+import { StoredRoutines } from '../src/runtime/stored-routines.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import type { Route } from '../src/routing/route.js';
@@ -51,7 +51,7 @@ export class Proxy {
   /** Statements by node, then by reason. */
   readonly #counts = new Map<string, Map<string, { target: string; statements: number }>>();
   readonly #digests = new DigestTable(DEFAULTS.digests);
-  readonly #functions: StoredFunctions;
+  readonly #routines: StoredRoutines;
   readonly #users: Users;
   readonly #committed = new Commits();
   readonly #waits = new WaitCounts();
@@ -114,13 +114,14 @@ export class Proxy {
       {
         snapshot: () => this.#monitor.snapshot,
         appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
+        opened: (serverUuid, gtids) => this.#committed.promoted(serverUuid, gtids),
         leftAlone: () => nodesByCommand(this.#monitor.snapshot),
         hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
         release: () => this.#writes.open(),
       },
       log,
     );
-    this.#functions = new StoredFunctions(
+    this.#routines = new StoredRoutines(
       login,
       () => this.#monitor.snapshot.primary,
       () => this.#statements?.clear(),
@@ -169,10 +170,10 @@ export class Proxy {
       maxBytes: DEFAULTS.statementCacheBytes,
       maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
       digests: this.#digests,
-      functions: this.#functions.known,
+      routines: this.#routines.known,
     });
     this.#statements = statements;
-    await this.#functions.start();
+    await this.#routines.start();
     const context: ProxyContext = {
       cluster: {
         committed: this.#committed,
@@ -191,7 +192,7 @@ export class Proxy {
       },
       backends: this.#backends,
       statements,
-      functions: this.#functions.known,
+      routines: this.#routines.known,
       binlogFrom: this.#users.binlogFrom,
       consistency: this.#options.consistency ?? 'session',
       rules: new Rules(this.#options.rules ?? []),
@@ -251,7 +252,7 @@ export class Proxy {
     for (const client of this.#clients) client.destroy();
     await this.#supervisor?.stop();
     this.#monitor.stop();
-    this.#functions.stop();
+    this.#routines.stop();
     this.#clientTls?.stop();
     this.#serverTls.stop();
     await this.#backends.end();
@@ -309,7 +310,7 @@ export class Proxy {
   }
 
   #ran(node: string, run: CommandRun, route: Route): void {
-    if (this.#functions.known.size > 0 && mayChangeFunctions(run)) this.#functions.forget();
+    if (this.#routines.known.size > 0 && mayChangeRoutines(run)) this.#routines.forget();
     run.digest?.ran(node, route.to, route.reason);
     this.#count(node, route);
   }
@@ -390,7 +391,7 @@ function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
 
 const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;
 
-function mayChangeFunctions(run: CommandRun): boolean {
+function mayChangeRoutines(run: CommandRun): boolean {
   const { reason } = run.classification;
   if (reason !== 'ddl' && reason !== 'multi-statement') return false;
   return ROUTINES.test(textOf(run)?.toString('latin1') ?? '');

@@ -50,7 +50,7 @@ export class SessionRunner implements RelayEnd {
     this.#preparation = new Preparation(context, this.#kills);
     this.#givingUp = new GivingUp(context, this.#kills, this.#preparation);
     const transaction = new KeptTransaction(context);
-    const finishing = new Finishing(context, this.#givingUp);
+    const finishing = new Finishing(context, this.#givingUp, connect);
     const starting = new Starting(context, this.#preparation, transaction, finishing, connect);
     this.#connecting = new Connecting(context, transaction, starting);
     this.#answering = new Answering(context, this.#preparation, transaction, this.#connecting, finishing);

@@ -93,12 +93,12 @@ export const DEFAULTS = {
   failoverDrainMs: 30_000,
   /** After a failover there is no other one by itself for so long: whatever ended the first primary may end the next. */
   failoverPauseMs: 600_000,
-  /** How often it is looked whether stored functions have changed. */
-  storedFunctionsIntervalMs: 5_000,
-  storedFunctionsTimeoutMs: 10_000,
+  /** How often it is looked whether stored routines have changed. */
+  storedRoutinesIntervalMs: 5_000,
+  storedRoutinesTimeoutMs: 10_000,
   /** With more of them, or larger ones, calls go to the primary. */
-  storedFunctions: 5_000,
-  storedFunctionBytes: 65_536,
+  storedRoutines: 5_000,
+  storedRoutineBytes: 65_536,
   /** How long running statements get when the proxy is asked to stop. */
   drainTimeoutMs: 10_000,
   /** So long a leadership lasts at etcd or the servers when its holder falls silent. */

@@ -21,6 +21,8 @@ export interface TestProxy {
   readonly proxy: Proxy;
   /** A client's connection, as `app` unless told otherwise; closed when the test ends, or the file where it began outside of one. */
   connect(options?: ConnectionOptions): Promise<Connection>;
+  /** Before the file ends: nothing is kept of it. */
+  stop(): Promise<void>;
 }
 
 export interface TestProxyOptions {
@@ -35,7 +37,7 @@ export interface TestProxyOptions {
 /** Those that a test opened end with it: what their sessions hold would be missing for the next one. */
 let connections: Connection[] = [];
 const ofFile: Connection[] = [];
-const proxies: Proxy[] = [];
+const proxies = new Set<Proxy>();
 let inTest = false;
 beforeEach(() => {
   inTest = true;
@@ -48,7 +50,8 @@ afterEach(async () => {
 });
 afterAll(async () => {
   for (const connection of ofFile.splice(0)) connection.destroy();
-  await Promise.all(proxies.splice(0).map(async (proxy) => proxy.stop()));
+  await Promise.all([...proxies].map(async (proxy) => proxy.stop()));
+  proxies.clear();
 });
 
 /** A proxy in this process, before all nodes of the shared cluster unless told otherwise; stopped when the file ends. */
@@ -67,7 +70,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     },
     createLog(process.env['TEST_LOG'] ?? 'silent'),
   );
-  proxies.push(proxy);
+  proxies.add(proxy);
   const { host, port } = firstTcp(await proxy.start());
   return {
     host,
@@ -79,6 +82,10 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       connection.on('error', () => {});
       (inTest ? connections : ofFile).push(connection);
       return connection;
+    },
+    stop: async () => {
+      proxies.delete(proxy);
+      await proxy.stop();
     },
   };
 }

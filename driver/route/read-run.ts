@@ -98,13 +98,11 @@ export class ReadRun {
       this.#toPrimary(this.#known.classification.reason);
       return;
     }
-    const { schema, set } = restore;
-    const statements = [schema === undefined ? undefined : `USE ${connection.escapeId(schema)}`, set];
-    let left = 0;
+    const { schema } = restore;
+    const statements = [...(schema === undefined ? [] : [`USE ${connection.escapeId(schema)}`]), ...restore.statements];
+    let left = statements.length;
     let failure: QueryError | undefined;
     for (const sql of statements) {
-      if (sql === undefined) continue;
-      left++;
       connection.ask(sql, (error) => {
         left--;
         failure ??= error ?? undefined;

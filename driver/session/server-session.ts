@@ -121,8 +121,7 @@ export class ServerSession {
 
   /** Another user, with another schema. */
   changed(schema: string): void {
-    this.reset();
-    this.session.learn('primary', [{ kind: 'schema', name: schema }], undefined);
+    this.session.changedUser(schema, ServerStatus.AUTOCOMMIT);
   }
 
   /** The answer to what turns the session trackers on. */

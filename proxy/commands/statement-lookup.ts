@@ -2,7 +2,7 @@ import type { Classification } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { namesIn } from '../../src/classify/names.js';
 import type { StatementCache } from '../../src/classify/statement-cache.js';
-import type { KnownFunctions } from '../../src/classify/statement-scan.js';
+import type { KnownRoutines } from '../../src/classify/known-routines.js';
 import { isRuled, type Rules } from '../../src/routing/rules.js';
 import type { Session } from '../../src/session/session.js';
 import { COMMAND_CLASS } from '../command-classes.js';
@@ -12,8 +12,8 @@ export interface LookupContext {
   readonly user: string;
   readonly statements: StatementCache;
   readonly rules: Rules;
-  /** Stored functions that only read: they may read a temporary table, too. */
-  readonly functions: KnownFunctions;
+  /** Stored functions that are known may read a temporary table unseen. */
+  readonly routines: KnownRoutines;
 }
 
 /** What a session's statements are: by their text, the rules for it, and the session's temporary tables. */
@@ -22,14 +22,14 @@ export class StatementLookup {
   readonly #user: string;
   readonly #cache: StatementCache;
   readonly #rules: Rules;
-  readonly #functions: KnownFunctions;
+  readonly #routines: KnownRoutines;
 
-  constructor(session: Session, { user, statements, rules, functions }: LookupContext) {
+  constructor(session: Session, { user, statements, rules, routines }: LookupContext) {
     this.#session = session;
     this.#user = user;
     this.#cache = statements;
     this.#rules = rules;
-    this.#functions = functions;
+    this.#routines = routines;
   }
 
   /** @param hint of an attribute: it counts as a comment before the text does */
@@ -45,7 +45,7 @@ export class StatementLookup {
   minded(classification: Classification, body: Buffer, start = 0): Classification {
     const { temporaryTables, lexMode } = this.#session;
     if (temporaryTables.isEmpty || classification.target !== 'replica') return classification;
-    return temporaryTables.isNamedIn(body.subarray(start), lexMode, this.#functions)
+    return temporaryTables.isNamedIn(body.subarray(start), lexMode, this.#routines)
       ? COMMAND_CLASS.temporaryTable
       : classification;
   }

@@ -6,7 +6,7 @@ import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
 import { rowsCountedBy } from '../../src/session/found-rows.js';
-import { freshState } from '../../src/session/session-state.js';
+import { resetState } from '../../src/session/session-state.js';
 import { givesCountedRows, onlyReads, opensReplicaTransaction, textOf, type CommandRun } from '../command-run.js';
 import type { Connecting } from './connecting.js';
 import type { Finishing } from './finishing.js';
@@ -42,9 +42,10 @@ export class Answering implements RelayEnd {
   }
 
   replyEnded(connection: ServerConnection): void {
-    const { state, session, kept, relay } = this.#context;
+    const { state, session, kept, client, relay } = this.#context;
     const { run, role } = state;
     if (run === undefined) return;
+    if (run.shape === 'stream') client.streamEnded();
     const { failure, isStale } = this.#preparation;
     if (failure !== undefined) {
       this.#finishing.failed(connection, failure);
@@ -78,6 +79,7 @@ export class Answering implements RelayEnd {
       this.#finishing.finish(connection);
       return;
     }
+    const before = session.state;
     session.end({
       role,
       // What is prepared has not run.
@@ -93,7 +95,7 @@ export class Answering implements RelayEnd {
       prepares,
       text: session.wantsText(run.classification) ? textOf(run) : undefined,
     });
-    if (changes.length > 0) connection.state = session.state;
+    if (changes.length > 0 || session.state !== before) connection.state = session.state;
     if (role === 'replica') this.#transaction.note(connection, run, gaveRows);
     // A read that changed nothing leaves nothing to ask for.
     const asks = role === 'primary' || opensReplicaTransaction(run) || changes.length > 0;
@@ -223,7 +225,8 @@ export class Answering implements RelayEnd {
     state.stage = 'settling';
     if (run.resets && connection.walker.error === undefined) {
       connection.prepared.clear();
-      connection.state = freshState(connection.state.schema);
+      connection.state = resetState(connection.state);
+      connection.isTainted ||= session.mayOutliveReset;
       session.reset(connection.walker.status ?? 0);
       relay.reset();
     }

@@ -334,9 +334,12 @@ function asksInsertId(run: CommandRun): boolean {
 }
 
 /** Asks for what only the previous statement's connection had. */
-function asksLost({ classification: { reason, target } }: CommandRun, lost: PreviousLeft): boolean {
-  if (target !== 'last') return false;
-  // One statement may ask for both.
-  if (reason === 'row-count') return lost.rowCount || lost.diagnostics;
-  return reason === 'diagnostics' && lost.diagnostics;
+function asksLost(run: CommandRun, lost: PreviousLeft): boolean {
+  const { reason, target } = run.classification;
+  if (target !== 'last' || !(lost.rowCount || lost.diagnostics)) return false;
+  if (reason === 'row-count') return true;
+  if (reason === 'diagnostics') return lost.diagnostics;
+  // One statement may ask for several.
+  const text = textOf(run)?.toString('latin1') ?? '';
+  return (lost.rowCount && /row_count/i.test(text)) || (lost.diagnostics && /(?:warning|error)_count/i.test(text));
 }

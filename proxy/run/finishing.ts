@@ -1,6 +1,7 @@
 import { interrupted, type RwsplitError } from '../../src/errors.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
+import type { CommandRun } from '../command-run.js';
 import type { GivingUp } from './giving-up.js';
 import { sessionLost } from './run-state.js';
 import type { RunnerContext } from './runner-context.js';
@@ -9,10 +10,13 @@ import type { RunnerContext } from './runner-context.js';
 export class Finishing {
   readonly #context: RunnerContext;
   readonly #givingUp: GivingUp;
+  readonly #connect: (run: CommandRun) => void;
 
-  constructor(context: RunnerContext, givingUp: GivingUp) {
+  /** @param connect finds another connection */
+  constructor(context: RunnerContext, givingUp: GivingUp, connect: (run: CommandRun) => void) {
     this.#context = context;
     this.#givingUp = givingUp;
+    this.#connect = connect;
   }
 
   /** The connection stays with the session, or goes back to its pool. */
@@ -55,9 +59,17 @@ export class Finishing {
   /** The connection is not what it should be: it serves nobody any more. */
   failed(connection: ServerConnection, error: RwsplitError): void {
     const { state, session, kept, client } = this.#context;
+    const { run, role, stage } = state;
     const bound = connection === kept.primary && session.boundToPrimary;
+    // A schema or a role may not have come to this replica yet; and the session's command was not executed, or its answer dropped.
+    const mayGoOn = role === 'replica' && stage === 'running' && !kept.has(connection);
     state.connection = undefined;
     kept.discard(connection);
+    if (run !== undefined && mayGoOn) {
+      state.failed.add(connection.node.name);
+      this.#connect(run);
+      return;
+    }
     state.fail(state.stage === 'interrupted' ? interrupted() : error);
     if (bound) client.end();
   }

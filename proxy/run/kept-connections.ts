@@ -146,7 +146,7 @@ export class KeptConnections {
   #giveBack(connection: ServerConnection): void {
     connection.onClosed = undefined;
     // What is to interrupt one session's statement might hit the next one's.
-    if (connection.kills > 0) this.discard(connection);
+    if (connection.kills > 0 || connection.isTainted) this.discard(connection);
     else connection.pool?.release(connection);
   }
 }

@@ -77,8 +77,8 @@ export class Preparation {
       const initDb = frameCommand(Command.INIT_DB, Buffer.from(restore.schema, 'utf8'));
       connection.send(initDb, 'ok', 1, this.swallow(connection));
     }
-    if (restore.set !== undefined) {
-      connection.send(connection.frameQuery(restore.set), 'result', 1, this.swallow(connection));
+    for (const sql of restore.statements) {
+      connection.send(connection.frameQuery(sql), 'result', 1, this.swallow(connection));
     }
     connection.state = state;
     return 'restoring';

@@ -90,6 +90,8 @@ export interface Classification {
   readonly pins: readonly PinReason[];
   /** Pins that end when this statement succeeds: UNLOCK TABLES, RELEASE_ALL_LOCKS(), XA COMMIT, UNLOCK INSTANCE … */
   readonly unpins: readonly PinReason[];
+  /** The text of what it calls is known, and leaves nothing on the connection that the server does not tell. */
+  readonly leavesNothing?: true;
   /** The node that a `node=NAME` hint asks for. */
   readonly node?: string;
   readonly transaction?: TransactionPart;

@@ -13,7 +13,8 @@ import {
   UNKNOWN_STATEMENT,
   UNPARSABLE,
 } from './outcome.js';
-import { type KnownFunctions, StatementScan } from './statement-scan.js';
+import type { KnownRoutines } from './known-routines.js';
+import { StatementScan } from './statement-scan.js';
 import { readVerb } from './verbs.js';
 
 const PARENTHESIS = 0x28;
@@ -21,22 +22,22 @@ const PARENTHESIS = 0x28;
 /**
  * Says where a text of one or more statements runs and what it leaves behind. Takes linear time and never throws.
  * @param sql holds the text from `start` to `end`, in the connection's character set
- * @param functions stored functions that are known to read only
+ * @param routines of which it is known what they do
  */
 export function classify(
   sql: Uint8Array,
   start: number,
   end: number,
   mode: LexMode,
-  functions?: KnownFunctions,
+  routines?: KnownRoutines,
 ): Classification {
   const lexer = new Lexer(sql, start, end, mode);
-  const first = readStatement(lexer, functions);
+  const first = readStatement(lexer, routines);
   if (first === undefined) return lexer.broken ? brokenText(0) : UNKNOWN_STATEMENT.classification(0, 0);
   let statements = 1;
   let pins = pinsIn(first);
   while (lexer.token !== END) {
-    const scan = readStatement(lexer, functions);
+    const scan = readStatement(lexer, routines);
     if (scan !== undefined) {
       statements += 1;
       pins |= pinsIn(scan);
@@ -56,11 +57,11 @@ function brokenText(pins: number): Classification {
 }
 
 /** Reads to the end of the next statement; undefined where there is none before a separator or the end. */
-function readStatement(lexer: Lexer, functions: KnownFunctions | undefined): StatementScan | undefined {
+function readStatement(lexer: Lexer, routines: KnownRoutines | undefined): StatementScan | undefined {
   lexer.next();
   const isBare = lexer.token === END || lexer.token === SEPARATOR;
   if (isBare && lexer.skipped === 0) return undefined;
-  const scan = new StatementScan(lexer, functions);
+  const scan = new StatementScan(lexer, routines);
   if (isBare || (lexer.before !== 0 && lexer.before !== PARENTHESIS)) {
     scan.outcome = UNKNOWN_STATEMENT;
     scan.takeRest();

@@ -20,6 +20,8 @@ export const READS_CONNECTION_ID = 1 << 14;
 export const READS_FOUND_ROWS = 1 << 15;
 export const READS_DIAGNOSTICS = 1 << 16;
 export const IS_SERVER_SPECIFIC = 1 << 17;
+/** A stored function that is known to write, and to leave nothing on its connection. */
+export const CALLS_KNOWN_WRITER = 1 << 18;
 
 /** These decide about writes too: they are right on one connection only, and that is one to the primary. */
 export const BOUND_TO_CONNECTION = READS_LAST_INSERT_ID | READS_ROW_COUNT;
@@ -46,6 +48,7 @@ const FINDINGS: readonly Finding[] = [
   { bit: SETS_LAST_INSERT_ID, outcome: outcome.SETS_LAST_INSERT_ID },
   { bit: COUNTS_FOUND_ROWS, outcome: outcome.CALC_FOUND_ROWS, pin: 'found-rows' },
   { bit: CALLS_STORED_FUNCTION, outcome: outcome.STORED_FUNCTION, pin: 'stored-function' },
+  { bit: CALLS_KNOWN_WRITER, outcome: outcome.KNOWN_FUNCTION },
   { bit: READS_VARIABLE, outcome: outcome.USER_VARIABLE },
   { bit: READS_CONNECTION_ID, outcome: outcome.CONNECTION_ID, pin: 'connection-id' },
   { bit: READS_FOUND_ROWS, outcome: outcome.FOUND_ROWS },

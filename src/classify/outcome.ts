@@ -39,13 +39,15 @@ export class Outcome {
   readonly target: Target;
   readonly reason: ClassReason;
   readonly transaction: TransactionPart | undefined;
+  readonly #leavesNothing: boolean;
   readonly #plain: Classification;
   readonly #variants = new Map<number, Classification>();
 
-  constructor(target: Target, reason: ClassReason, transaction?: TransactionPart) {
+  constructor(target: Target, reason: ClassReason, transaction?: TransactionPart, leavesNothing = false) {
     this.target = target;
     this.reason = reason;
     this.transaction = transaction;
+    this.#leavesNothing = leavesNothing;
     this.#plain = this.#make(0, 0);
   }
 
@@ -62,8 +64,15 @@ export class Outcome {
 
   #make(pins: number, unpins: number): Classification {
     const { target, reason, transaction } = this;
-    const found = { target, reason, pins: pinsOf(pins), unpins: pinsOf(unpins) };
-    return Object.freeze(transaction === undefined ? found : { ...found, transaction });
+    const found: Classification = {
+      target,
+      reason,
+      pins: pinsOf(pins),
+      unpins: pinsOf(unpins),
+      ...(transaction === undefined ? undefined : { transaction }),
+      ...(this.#leavesNothing ? { leavesNothing: true } : undefined),
+    };
+    return Object.freeze(found);
   }
 }
 
@@ -94,7 +103,9 @@ export const LOCK_FUNCTION = new Outcome('primary', 'lock-function');
 export const CONNECTION_ID = new Outcome('primary', 'connection-id');
 export const STORED_FUNCTION = new Outcome('primary', 'stored-function');
 export const SIDE_EFFECT_FUNCTION = new Outcome('primary', 'side-effect-function');
+export const KNOWN_FUNCTION = new Outcome('primary', 'stored-function', undefined, true);
 export const PROCEDURE_CALL = new Outcome('primary', 'procedure-call');
+export const KNOWN_PROCEDURE = new Outcome('primary', 'procedure-call', undefined, true);
 export const TEXT_PREPARED_STATEMENT = new Outcome('primary', 'text-prepared-statement');
 export const MULTI_STATEMENT = new Outcome('primary', 'multi-statement');
 export const SERVER_SPECIFIC = new Outcome('primary', 'server-specific');

@@ -6,7 +6,7 @@ import { digestOf } from './digest.js';
 import type { DigestTable } from './digest-table.js';
 import type { KnownStatement } from './known-statement.js';
 import { mayBeSetting, ownStatementOf } from './own-statement.js';
-import type { KnownFunctions } from './statement-scan.js';
+import type { KnownRoutines } from './known-routines.js';
 import { latin1Text } from './text.js';
 
 const CHARSETS: Readonly<Record<LexMode['charset'], number>> = {
@@ -37,7 +37,7 @@ export interface StatementCacheStats {
  */
 export class StatementCache {
   readonly #maxStatementBytes: number;
-  readonly #functions: KnownFunctions | undefined;
+  readonly #routines: KnownRoutines | undefined;
   readonly #digests: DigestTable;
   #young: CacheGeneration;
   #old: CacheGeneration;
@@ -49,19 +49,19 @@ export class StatementCache {
    * @param options.maxBytes of all statements kept
    * @param options.maxStatementBytes longer ones are classified each time
    * @param options.digests where each statement that is asked for gets an entry
-   * @param options.functions stored functions that are known to read only
+   * @param options.routines stored routines of which it is known what they do
    */
   constructor(options: {
     maxBytes: number;
     maxStatementBytes: number;
     digests: DigestTable;
-    functions?: KnownFunctions;
+    routines?: KnownRoutines;
   }) {
     const generationBytes = Math.floor(options.maxBytes / 2);
     this.#young = new CacheGeneration(generationBytes);
     this.#old = new CacheGeneration(generationBytes);
     this.#maxStatementBytes = options.maxStatementBytes;
-    this.#functions = options.functions;
+    this.#routines = options.routines;
     this.#digests = options.digests;
   }
 
@@ -88,7 +88,7 @@ export class StatementCache {
     return found;
   }
 
-  /** Forgets all: to be called when the set of known functions has changed. */
+  /** Forgets all: to be called when the known routines have changed. */
   clear(): void {
     this.#young.clear();
     this.#old.clear();
@@ -105,7 +105,7 @@ export class StatementCache {
   }
 
   #read(sql: Buffer, start: number, end: number, mode: LexMode): KnownStatement {
-    const classification = classify(sql, start, end, mode, this.#functions);
+    const classification = classify(sql, start, end, mode, this.#routines);
     const stop = Math.min(end, start + DIGESTED_BYTES);
     const digest = digestOf(sql, start, stop, mode, stop < end);
     // A token may be long.

@@ -1,14 +1,13 @@
 import { effectOf, isBuiltIn } from './function-effects.js';
 import * as finding from './finding.js';
 import { isColumnListOfCte } from './cte-columns.js';
+import { procedureName, type KnownRoutines } from './known-routines.js';
+import type { RoutineEffect } from './routine-body.js';
 import { ASSIGN, CALL, END, type Lexer, NAME, QUOTED, SEPARATOR, SYSTEM_VARIABLE, VARIABLE } from './lexer.js';
 import { READ, type Outcome } from './outcome.js';
 import { tableFinding, variableFinding } from './system-names.js';
 import { latin1Text } from './text.js';
 import { MAX_WORDS, word } from './words.js';
-
-/** Stored functions that only read, by lower-case name: `f`, or `schema.f` for a qualified call. */
-export type KnownFunctions = ReadonlySet<string>;
 
 const AS = word('AS');
 const FOR = word('FOR');
@@ -44,7 +43,7 @@ for (const id of [UPDATE, SHARE, FOR, INSERT, REPLACE]) keywordFindings[id] = SP
 /** Gathers what one statement of a text does, token by token. */
 export class StatementScan {
   readonly lexer: Lexer;
-  readonly #functions: KnownFunctions | undefined;
+  readonly #routines: KnownRoutines | undefined;
 
   /** What the statement's first words say. */
   outcome: Outcome = READ;
@@ -74,9 +73,9 @@ export class StatementScan {
   #afterSystemVariable = false;
   #afterVariable = false;
 
-  constructor(lexer: Lexer, functions: KnownFunctions | undefined) {
+  constructor(lexer: Lexer, routines: KnownRoutines | undefined) {
     this.lexer = lexer;
-    this.#functions = functions;
+    this.#routines = routines;
   }
 
   get atEnd(): boolean {
@@ -198,8 +197,10 @@ export class StatementScan {
     if (this.outcome !== READ) return;
     const spaced = lexer.position - 1 !== lexer.stop;
     if (isPlainName && isBuiltIn(lexer.word, lexer.mode, spaced)) return;
-    if (this.#isAlias() || this.#isKnownFunction()) return;
-    this.found |= finding.CALLS_STORED_FUNCTION;
+    if (this.#isAlias()) return;
+    const known = this.#effectOfFunction();
+    if (known === undefined) this.found |= finding.CALLS_STORED_FUNCTION;
+    else if (known === 'writes') this.found |= finding.CALLS_KNOWN_WRITER;
   }
 
   /** Whether the parenthesis begins the columns of a derived table or of a common table expression. */
@@ -211,12 +212,17 @@ export class StatementScan {
     return (mayBeginExpression || lexer.before === COMMA) && isColumnListOfCte(lexer);
   }
 
-  #isKnownFunction(): boolean {
-    if (this.#functions === undefined || this.#functions.size === 0) return false;
+  /** @param name of a procedure, `p` or `schema.p`, in lower case */
+  effectOfProcedure(name: string): RoutineEffect | undefined {
+    return this.#routines?.get(procedureName(name));
+  }
+
+  #effectOfFunction(): RoutineEffect | undefined {
+    if (this.#routines === undefined || this.#routines.size === 0) return undefined;
     const { lexer } = this;
     const name = latin1Text(lexer.sql, lexer.start, lexer.stop).toLowerCase();
-    if (lexer.before !== DOT) return this.#functions.has(name);
+    if (lexer.before !== DOT) return this.#routines.get(name);
     const schema = latin1Text(lexer.sql, this.#schemaStart, this.#schemaStop).toLowerCase();
-    return this.#functions.has(`${schema}.${name}`);
+    return this.#routines.get(`${schema}.${name}`);
   }
 }

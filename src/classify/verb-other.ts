@@ -1,10 +1,11 @@
 import { connectionStatementOf, MAX_CONNECTION_STATEMENT } from './connection-statement.js';
 import * as finding from './finding.js';
-import { NAME } from './lexer.js';
+import { CALL, NAME, QUOTED } from './lexer.js';
 import {
   ADMINISTRATION,
   DIAGNOSTICS,
   PIN_BITS,
+  KNOWN_PROCEDURE,
   PROCEDURE_CALL,
   READ,
   SESSION_STATE,
@@ -69,6 +70,27 @@ function readReleaseOfLocks(scan: StatementScan, locks = false): void {
 export function readCall(scan: StatementScan): void {
   scan.outcome = PROCEDURE_CALL;
   scan.assignsVariables = true;
+  scan.take();
+  const effect = scan.effectOfProcedure(readProcedureName(scan));
+  // As those of a read, so that it is told what the arguments call.
+  scan.outcome = READ;
+  scan.takeRest();
+  const isKnown = effect !== undefined && (scan.found & finding.CALLS_STORED_FUNCTION) === 0;
+  scan.found &= ~(finding.CALLS_STORED_FUNCTION | finding.CALLS_KNOWN_WRITER);
+  scan.outcome = isKnown ? KNOWN_PROCEDURE : PROCEDURE_CALL;
+}
+
+/** `p` or `schema.p`, in lower case. */
+function readProcedureName(scan: StatementScan): string {
+  const { lexer } = scan;
+  const names: string[] = [];
+  while (lexer.token === NAME || lexer.token === QUOTED) {
+    names.push(latin1Text(lexer.sql, lexer.start, lexer.stop).toLowerCase());
+    scan.take();
+  }
+  // The parenthesis behind it: it calls no function.
+  if (lexer.token === CALL) scan.take();
+  return names.join('.');
 }
 
 /** `LOAD DATA` can fill user variables; `LOAD INDEX INTO CACHE` is about one server. */

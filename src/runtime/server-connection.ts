@@ -86,6 +86,8 @@ export class ServerConnection implements WireOwner {
   expiresAtMs = Infinity;
   /** Statements that are to interrupt what runs there, and are under way: until they are through it goes to no other session. */
   kills = 0;
+  /** Something may be there that neither is known nor can be set back: it goes to no other session. */
+  isTainted = false;
   /** What the session on the server has now. */
   state: SessionState = freshState('');
   /** Called once when the connection has ended. */

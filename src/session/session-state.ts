@@ -14,6 +14,14 @@ export interface SessionState {
   readonly key: string;
 }
 
+/**
+ * The statement that set the session's roles, among the variables under a name that none of them has: a server tells of no role,
+ * and its place in their order says with which privileges the others were set.
+ */
+const ROLE = 'SET ROLE';
+/** A role's name without what quoting rules, comments or a character set could change. */
+const PLAIN_SET_ROLE = /^\s*set\s+role\s+([\w\s,@%.`'"-]+?)\s*;?\s*$/i;
+
 /** Sessions of one application are in few states: where they share the object, comparing them costs nothing. */
 const known = new Map<string, SessionState>();
 const MAX_KNOWN = 1_000;
@@ -31,6 +39,31 @@ function stateOf(schema: string, variables: ReadonlyMap<string, string>): Sessio
 /** A session just logged in. */
 export function freshState(schema: string): SessionState {
   return stateOf(schema, new Map());
+}
+
+/** COM_RESET_CONNECTION leaves the schema, and the roles. */
+export function resetState({ schema, variables }: SessionState): SessionState {
+  const role = variables.get(ROLE);
+  return stateOf(schema, role === undefined ? new Map() : new Map([[ROLE, role]]));
+}
+
+/** Roles were set, and are not those of a login. */
+export function hasRole({ variables }: SessionState): boolean {
+  return variables.has(ROLE);
+}
+
+/**
+ * SET ROLE went through.
+ * @param sql its text, a byte a character
+ * @returns undefined where it is not certain that the text says the same on another connection
+ */
+export function withRole({ schema, variables }: SessionState, sql: string): SessionState | undefined {
+  const named = PLAIN_SET_ROLE.exec(sql)?.[1];
+  if (named === undefined) return undefined;
+  const changed = new Map(variables);
+  changed.delete(ROLE);
+  changed.set(ROLE, `SET ROLE ${named}`);
+  return stateOf(schema, changed);
 }
 
 /**
@@ -56,8 +89,14 @@ export function changeState(
   return stateOf(schema, variables ?? state.variables);
 }
 
-/** Setting these ends, or shapes, the transaction that is open; to what a statement means they say nothing. */
-const OF_TRANSACTIONS = ['autocommit', 'completion_type', 'transaction_isolation', 'transaction_read_only'] as const;
+/** Setting these ends, or shapes, the transaction that is open, or sets privileges; to what a statement means they say nothing. */
+const MEANS_NOTHING = [
+  'autocommit',
+  'completion_type',
+  'transaction_isolation',
+  'transaction_read_only',
+  ROLE,
+] as const;
 
 /**
  * The state in which a statement of a session is prepared once more.
@@ -65,9 +104,9 @@ const OF_TRANSACTIONS = ['autocommit', 'completion_type', 'transaction_isolation
  */
 export function preparationState(prepared: SessionState, session: SessionState): SessionState {
   const differs = (name: string): boolean => prepared.variables.get(name) !== session.variables.get(name);
-  if (prepared === session || !OF_TRANSACTIONS.some(differs)) return prepared;
+  if (prepared === session || !MEANS_NOTHING.some(differs)) return prepared;
   const variables = new Map(prepared.variables);
-  for (const name of OF_TRANSACTIONS) {
+  for (const name of MEANS_NOTHING) {
     variables.delete(name);
     const value = session.variables.get(name);
     if (value !== undefined) variables.set(name, value);
@@ -77,8 +116,8 @@ export function preparationState(prepared: SessionState, session: SessionState):
 
 /** How a connection is brought from one state to another. */
 export type Restore =
-  /** `schema` by COM_INIT_DB where it differs; then `set`, one statement, where variables differ. */
-  | { readonly kind: 'restore'; readonly schema: string | undefined; readonly set: string | undefined }
+  /** `schema` by COM_INIT_DB where it differs; then statements, one where variables alone differ. */
+  | { readonly kind: 'restore'; readonly schema: string | undefined; readonly statements: readonly string[] }
   /** Not possible on this connection: another one has to serve. */
   | { readonly kind: 'unfit' };
 
@@ -97,12 +136,13 @@ type ValueOf = (name: string) => string | undefined;
 
 /** What takes a connection whose state is `from` to the state `to`. */
 export function restoreState(from: SessionState, to: SessionState, baseline: ReadonlyMap<string, string>): Restore {
-  // A schema cannot be given up again.
-  if (to.schema === '' && from.schema !== '') return { kind: 'unfit' };
+  // A schema cannot be given up again, nor can it be said which roles a login gives.
+  if ((to.schema === '' && from.schema !== '') || (hasRole(from) && !hasRole(to))) return { kind: 'unfit' };
   const now: ValueOf = (name) => from.variables.get(name) ?? baseline.get(name);
   const wanted: ValueOf = (name) => to.variables.get(name) ?? baseline.get(name);
   const names = setNames(now, wanted);
-  const assignments = names === undefined ? [] : [names];
+  let assignments = names === undefined ? [] : [names];
+  const statements: string[] = [];
   const left = (name: string): boolean => names === undefined || !SET_BY_NAMES.has(name);
 
   for (const name of from.variables.keys()) {
@@ -118,15 +158,18 @@ export function restoreState(from: SessionState, to: SessionState, baseline: Rea
     if (!left(name)) continue;
     differs ||= from.variables.get(name) !== value;
     if (!differs) continue;
+    if (name === ROLE) {
+      if (assignments.length > 0) statements.push(`SET ${assignments.join(',')}`);
+      assignments = [];
+      statements.push(value);
+      continue;
+    }
     const text = literal(name, value);
     if (text === undefined) return { kind: 'unfit' };
     assignments.push(`@@session.${name}=${text}`);
   }
-  return {
-    kind: 'restore',
-    schema: to.schema === from.schema ? undefined : to.schema,
-    set: assignments.length > 0 ? `SET ${assignments.join(',')}` : undefined,
-  };
+  if (assignments.length > 0) statements.push(`SET ${assignments.join(',')}`);
+  return { kind: 'restore', schema: to.schema === from.schema ? undefined : to.schema, statements };
 }
 
 const CHARACTER_SETS = ['character_set_client', 'character_set_results', 'character_set_connection'] as const;

@@ -13,7 +13,7 @@ import { Freshness } from './freshness.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
 import { TemporaryTables } from './temporary-tables.js';
-import { changeState, freshState, type SessionState } from './session-state.js';
+import { changeState, freshState, hasRole, resetState, withRole, type SessionState } from './session-state.js';
 
 /** How a statement ended, as far as its session is concerned. */
 export interface StatementEnd {
@@ -47,8 +47,10 @@ export interface PreviousLeft {
 
 const NOTHING_LEFT: PreviousLeft = { rowCount: false, diagnostics: false };
 
-/** The classes whose statements may have left on their connection what no tracker reports. */
-const OPAQUE: ReadonlySet<string> = new Set(['procedure-call', 'stored-function']);
+/** Whether a statement may have left on its connection what no tracker reports. */
+function isOpaque({ reason, leavesNothing }: Classification): boolean {
+  return (reason === 'procedure-call' || reason === 'stored-function') && leavesNothing === undefined;
+}
 
 /** They change by themselves, and no later statement depends on them. */
 const SAYS_NOTHING: ReadonlySet<string> = new Set([STATEMENT_ID, LAST_GTID]);
@@ -89,6 +91,12 @@ function refusedUnread(end: StatementEnd): boolean {
   );
 }
 
+/** What COM_RESET_CONNECTION does not end. Source: MySQL 9.7. */
+const RESET_LEAVES: readonly Pin[] = ['role', 'resource-group'];
+
+/** Of what these have run nobody has seen the text: it may have set roles. */
+const UNSEEN: readonly Pin[] = ['text-prepared-statement', 'stored-function', 'unknown-statement'];
+
 const PARENTHESIS = 0x28;
 
 /** SET, which leaves nothing but what it names. */
@@ -98,6 +106,7 @@ function assignsPlainly({ pins, reason }: Classification): boolean {
 
 /** No function of whose doings nobody knows is called without a parenthesis. */
 function leavesVariablesOnly({ classification, text }: StatementEnd): boolean {
+  if (classification.leavesNothing === true) return true;
   return assignsPlainly(classification) && text !== undefined && !text.includes(PARENTHESIS);
 }
 
@@ -247,7 +256,7 @@ export class Session {
 
   /** Whether {@link end} is to be told the text of a statement: where what is known by name may come, go or change its name. */
   wantsText(classification: Classification): boolean {
-    if (assignsPlainly(classification)) return true;
+    if (assignsPlainly(classification) || classification.pins.includes('role')) return true;
     return this.#isOfTables(classification) || concernsNamed(classification, this.pins);
   }
 
@@ -319,7 +328,7 @@ export class Session {
       const known = this.#noteTemporaryTables(end);
       for (const pin of end.classification.pins) {
         if (pin === 'user-variable' && leavesVariablesOnly(end)) this.holds.add(pin);
-        else if (pin !== 'temporary-table' || !known) this.pins.add(pin);
+        else if (pin === 'role' ? !this.#carriesRole(end) : pin !== 'temporary-table' || !known) this.pins.add(pin);
       }
       if (asksNext) {
         const said = end.error === undefined ? end.command : undefined;
@@ -332,11 +341,11 @@ export class Session {
     if (gaveRows && !end.classification.pins.includes('found-rows')) {
       this.pins.delete('found-rows');
     }
-    const opaque = OPAQUE.has(end.classification.reason);
+    const opaque = isOpaque(end.classification);
     if (opaque) this.holds.add('procedure-call');
     // LAST_INSERT_ID(n) sets it too, and reports nothing where it gives rows; a procedure's OK is silent on what it inserted.
     const sets = end.classification.reason === 'last-insert-id' && end.classification.target === 'primary';
-    if (sets || opaque || end.insertsId) {
+    if (sets || opaque || end.insertsId || end.classification.reason === 'procedure-call') {
       this.holds.add('last-insert-id');
       this.insertIdLost = false;
     }
@@ -362,10 +371,26 @@ export class Session {
     this.#transactionEnded();
   }
 
-  /** COM_RESET_CONNECTION went through: everything but the schema, and FOUND_ROWS(), is as after a login. */
+  /** SET ROLE. What was only prepared has not run. @returns whether the roles can be set on other connections too */
+  #carriesRole({ text, error, prepares, classification }: StatementEnd): boolean {
+    if (prepares) return true;
+    if (text === undefined || error !== undefined || classification.reason === 'multi-statement') return false;
+    const state = withRole(this.state, Buffer.from(text).toString('latin1'));
+    if (state !== undefined) this.#setState(state);
+    return state !== undefined;
+  }
+
+  /** Whether something may be on the primary connection that nobody has seen, and that COM_RESET_CONNECTION does not end. */
+  get mayOutliveReset(): boolean {
+    return this.holds.has('procedure-call') || UNSEEN.some((pin) => this.pins.has(pin));
+  }
+
+  /** COM_RESET_CONNECTION went through: everything but the schema, roles and FOUND_ROWS() is as after a login. */
   reset(status: number): void {
     this.freshness.reset();
+    const left = RESET_LEAVES.filter((pin) => this.pins.has(pin));
     this.pins.clear();
+    for (const pin of left) this.pins.add(pin);
     this.holds.clear();
     this.lastInsertId = undefined;
     this.previousLost = NOTHING_LEFT;
@@ -377,8 +402,15 @@ export class Session {
     this.temporaryTables.clear();
     this.#named = undefined;
     this.rowCountIsUnset = false;
-    this.#setState(freshState(this.state.schema));
+    this.#setState(resetState(this.state));
     this.#notePinOfState();
+  }
+
+  /** Another user, or the same one anew. */
+  changedUser(schema: string, status: number): void {
+    this.reset(status);
+    this.pins.delete('role');
+    this.#setState(freshState(schema));
   }
 
   /** Of a replica's flags only those of a transaction say more than is known. */
@@ -433,7 +465,11 @@ export class Session {
     let explained = pins.length > 0 || unpins.length > 0 || isOfTables;
     let changed = false;
     for (const change of end.changes) {
-      if (change.kind === 'schema') explained = true;
+      if (change.kind === 'schema') {
+        explained = true;
+        // It may be one that only these roles may use, and is chosen before they are set.
+        if (hasRole(this.state)) this.pins.add('role');
+      }
       if (change.kind === 'state-change') changed = true;
       this.#noteCommits(change);
       if (change.kind !== 'system-variable' || SAYS_NOTHING.has(change.name)) continue;
@@ -443,7 +479,7 @@ export class Session {
     }
     this.#setState(changeState(this.state, end.changes.filter(isCarried), this.#baseline));
     // What a procedure changed may be more than the variables that are named.
-    if (changed && (!explained || OPAQUE.has(end.classification.reason))) this.pins.add('unknown-state-change');
+    if (changed && (!explained || isOpaque(end.classification))) this.pins.add('unknown-state-change');
   }
 
   #noteCommits(change: SessionChange): void {

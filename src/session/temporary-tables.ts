@@ -1,4 +1,5 @@
 import type { LexMode } from '../classify/classification.js';
+import type { KnownRoutines } from '../classify/known-routines.js';
 import { namesIn } from '../classify/names.js';
 import { readTableChange } from '../classify/temporary-table.js';
 
@@ -36,7 +37,7 @@ export class TemporaryTables {
   }
 
   /** Whether a statement may be about one of them. @param readers names of what may read one unseen */
-  isNamedIn(sql: Uint8Array, mode: LexMode, readers?: ReadonlySet<string>): boolean {
+  isNamedIn(sql: Uint8Array, mode: LexMode, readers?: Pick<KnownRoutines, 'has'>): boolean {
     if (this.isEmpty) return false;
     const names = namesIn(sql, 0, sql.length, mode);
     for (const named of names) {

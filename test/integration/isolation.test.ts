@@ -1,5 +1,5 @@
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2/promise';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
 import { startProxy, type TestProxy } from '../proxy.js';
@@ -247,11 +247,23 @@ interface Schedule {
 }
 
 /** @returns how many statements were compared */
-async function compareTwins({ seed, clients, poolMax, steps, statements, life }: Schedule): Promise<number> {
-  const proxy = await startOnBusyMachine(poolMax);
+async function compareTwins(schedule: Schedule): Promise<number> {
+  const proxy = await startOnBusyMachine(schedule.poolMax);
+  const twins: (Twin | undefined)[] = Array.from({ length: schedule.clients });
+  try {
+    return await compareOn(proxy, twins, schedule);
+  } finally {
+    twins.forEach(endTwin);
+    await proxy.stop();
+  }
+}
+
+async function compareOn(
+  proxy: TestProxy,
+  twins: (Twin | undefined)[],
+  { seed, clients, steps, statements, life }: Schedule,
+): Promise<number> {
   const random = randomNumbers(seed);
-  const twins: (Twin | undefined)[] = Array.from({ length: clients });
-  onTestFinished(() => twins.forEach(endTwin));
   const history: string[] = [];
   let compared = 0;
   for (let step = 0; step < steps; step++) {
@@ -274,8 +286,6 @@ async function compareTwins({ seed, clients, poolMax, steps, statements, life }:
     await Promise.all([twin.proxied.end(), twin.alone.end()]);
     twins[who] = undefined;
   }
-  twins.forEach(endTwin);
-  await proxy.proxy.stop();
   return compared;
 }
 

@@ -1,4 +1,4 @@
-import type { Connection } from 'mysql2/promise';
+import { createConnection, type Connection } from 'mysql2/promise';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MariadbCluster } from '../mariadb/cluster.js';
 import { ranOn, row, startProxy, value, type Row, type TestProxy } from '../proxy.js';
@@ -214,3 +214,31 @@ async function served(client: Connection, sql: string): Promise<number[]> {
   await client.query(sql);
   return counts().flatMap((count, index) => (count > (before[index] ?? 0) ? [index + 1] : []));
 }
+
+describe('roles', () => {
+  test('go along to other connections, and are after COM_RESET_CONNECTION what they are on a server', async () => {
+    const root = cluster.root(0);
+    await root.query("CREATE OR REPLACE USER with_roles IDENTIFIED BY 'roles-1'");
+    await root.query('CREATE OR REPLACE ROLE reader');
+    await root.query('GRANT reader TO with_roles');
+    await cluster.untilReplicated();
+    const account = { user: 'with_roles', password: 'roles-1' };
+    const { host = '', port = 0 } = cluster.nodes[0] ?? {};
+    const proxied = await proxy.connect(account);
+    const alone = await createConnection({ host, port, ...account });
+    const roles = async () => Promise.all([proxied, alone].map(async (it) => value(it, 'SELECT CURRENT_ROLE()')));
+    try {
+      for (const sql of ['DO 1', 'SET ROLE reader', 'SET ROLE NONE', 'SET ROLE reader', 'DO 2']) {
+        await Promise.all([proxied.query(sql), alone.query(sql)]);
+        const [seen, expected] = await roles();
+        expect(seen, sql).toBe(expected);
+      }
+      expect(await ranOn(proxied)).not.toBe(PRIMARY);
+      await Promise.all([proxied.reset(), alone.reset()]);
+      const [seen, expected] = await roles();
+      expect(seen).toBe(expected);
+    } finally {
+      await alone.end();
+    }
+  });
+});

@@ -39,6 +39,8 @@ export interface SupervisedCluster {
    * @param left the old primary, where it has not come to its end: what runs there does not end by itself
    */
   appoint(serverUuid: string, left: string | undefined): Promise<void>;
+  /** It was opened, with these transactions: what another one has acknowledged beyond them is lost. */
+  opened(serverUuid: string, gtids: GtidSet): void;
   /** By command nothing is done with these. */
   leftAlone(): ReadonlySet<string>;
   /** New statements for the primary wait. @returns how many sessions have not come to an end there in the time they had */
@@ -262,7 +264,9 @@ export class Supervisor {
     if (record.serverUuid !== this.#primaryUuid) void this.#appoint(record.serverUuid, left, record.epoch);
     else this.#servingEpoch = Math.max(this.#servingEpoch, record.epoch);
     // It was to be opened, and has been: there is no need to wait for the next look.
-    if (record.phase === 'primary') void this.#cluster.appoint(record.serverUuid, undefined);
+    if (record.phase !== 'primary') return;
+    this.#cluster.opened(record.serverUuid, GtidSet.parse(record.gtid) ?? GtidSet.EMPTY);
+    void this.#cluster.appoint(record.serverUuid, undefined);
   }
 
   /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
@@ -452,9 +456,14 @@ export class Supervisor {
   ): Promise<PromotionEnd> {
     this.#busy = true;
     const { epoch } = leadership;
-    return this.#decided({ kind: 'failover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
-      this.#tryFailover(view, primary, why, leadership),
-    );
+    try {
+      return await this.#decided({ kind: 'failover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
+        this.#tryFailover(view, primary, why, leadership),
+      );
+    } finally {
+      this.#busy = false;
+      this.#coordinated();
+    }
   }
 
   /** What is done meanwhile is done for this, and its end is written down with it. */
@@ -466,7 +475,6 @@ export class Supervisor {
       outcome = end.kind === 'switched' ? `${end.node} is the primary` : `failed: ${end.why}`;
       return end;
     } finally {
-      this.#busy = false;
       this.#decisions.end(outcome);
     }
   }
@@ -561,6 +569,7 @@ export class Supervisor {
       );
     } finally {
       this.#busy = false;
+      this.#coordinated();
       for (const node of this.#nodes.values()) node.hurry();
     }
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { KnownFunctions } from '../../../src/classify/statement-scan.js';
+import type { Classification } from '../../../src/classify/classification.js';
+import { procedureName, type KnownRoutines } from '../../../src/classify/known-routines.js';
 import { classify } from '../../../src/classify/classify.js';
 import { classOf, MYSQL, summary } from './modes.js';
 
@@ -80,12 +81,19 @@ describe('a hint', () => {
   });
 });
 
-describe('stored functions that are known to read', () => {
-  const functions: KnownFunctions = new Set(['f', 'db.g']);
-  function target(text: string): string {
+describe('stored routines that are known', () => {
+  const routines: KnownRoutines = new Map([
+    ['f', 'reads'],
+    ['db.g', 'reads'],
+    ['w', 'writes'],
+    [procedureName('p'), 'writes'],
+    [procedureName('db.q'), 'reads'],
+  ]);
+  function classOf(text: string): Classification {
     const sql = Buffer.from(text);
-    return classify(sql, 0, sql.length, MYSQL, functions).target;
+    return classify(sql, 0, sql.length, MYSQL, routines);
   }
+  const target = (text: string): string => classOf(text).target;
 
   test.each(['SELECT f(1)', 'SELECT F (1)', 'SELECT `f`(1)', 'SELECT db.g(1)', 'SELECT `DB`.`G`(1)'])(
     '%s goes to a replica',
@@ -100,4 +108,33 @@ describe('stored functions that are known to read', () => {
       expect(target(sql)).toBe('primary');
     },
   );
+
+  test.each([
+    'SELECT w(1)',
+    'SELECT f(w(1)) FROM t',
+    'DO w(1)',
+    'CALL p()',
+    'CALL P',
+    'CALL db.`Q`(1, f(2), w(3))',
+    '/* rwsplit: replica */ SELECT w(1)',
+  ])('%s goes to the primary, and leaves nothing there', (sql) => {
+    expect(classOf(sql)).toMatchObject({ target: 'primary', pins: [], leavesNothing: true });
+  });
+
+  test.each([
+    ['SELECT w(1), g(1)', ['stored-function']],
+    ['CALL q()', []],
+    ['CALL db.p()', []],
+    ['CALL p(g(1))', []],
+    ['CALL f(1)', []],
+    ['SELECT w(1); SELECT f(1)', []],
+    ['SELECT p(1)', ['stored-function']],
+  ])('%s may leave anything', (sql, pins) => {
+    expect(classOf(sql)).toMatchObject({ target: 'primary', pins });
+    expect(classOf(sql).leavesNothing).toBeUndefined();
+  });
+
+  test("what a known procedure's OUT parameters are given stays", () => {
+    expect(classOf('CALL p(@out)')).toMatchObject({ pins: ['user-variable'] });
+  });
 });

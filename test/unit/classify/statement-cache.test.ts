@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { hashText } from '../../../src/classify/cache-generation.js';
 import { DigestTable } from '../../../src/classify/digest-table.js';
+import type { RoutineEffect } from '../../../src/classify/routine-body.js';
 import { StatementCache } from '../../../src/classify/statement-cache.js';
 import { ALL_STATEMENTS } from './corpus.js';
 import { classOf, MARIADB, MYSQL } from './modes.js';
@@ -208,15 +209,15 @@ describe('the cache of statements', () => {
   });
 
   test('can forget', () => {
-    const functions = new Set<string>();
+    const routines = new Map<string, RoutineEffect>();
     const cache = new StatementCache({
       digests: new DigestTable(100),
       maxBytes: 64 * KIB,
       maxStatementBytes: 100,
-      functions,
+      routines,
     });
     expect(ask(cache, 'SELECT f(1)').target).toBe('primary');
-    functions.add('f');
+    routines.set('f', 'reads');
     cache.clear();
     expect(ask(cache, 'SELECT f(1)').target).toBe('replica');
   });

@@ -1,7 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SessionChange } from '../../../src/protocol/session-changes.js';
-import { changeState, freshState, restoreState, type SessionState } from '../../../src/session/session-state.js';
+import {
+  changeState,
+  freshState,
+  resetState,
+  restoreState,
+  withRole,
+  type SessionState,
+} from '../../../src/session/session-state.js';
 
 const BASELINE: ReadonlyMap<string, string> = new Map([
   ['autocommit', 'ON'],
@@ -75,7 +82,7 @@ describe('restoring a state', () => {
         }
         expect(restore.schema ?? from.schema).toBe(to.schema);
         const variables = new Map(from.variables);
-        for (const [name, text] of assignments(restore.set)) {
+        for (const [name, text] of restore.statements.flatMap(assignments)) {
           if (text === 'DEFAULT' || text === BASELINE.get(name)) variables.delete(name);
           else variables.set(name, text);
         }
@@ -86,7 +93,7 @@ describe('restoring a state', () => {
 
   test('writes nothing where there is nothing to do', () => {
     const changed = changeState(freshState('a'), [set('time_zone', '+01:00')], BASELINE);
-    expect(restoreState(changed, changed, BASELINE)).toEqual({ kind: 'restore', schema: undefined, set: undefined });
+    expect(restoreState(changed, changed, BASELINE)).toEqual({ kind: 'restore', schema: undefined, statements: [] });
   });
 
   test('gives up what another session has set: to the known value, or to the default', () => {
@@ -94,13 +101,44 @@ describe('restoring a state', () => {
     expect(restoreState(used, freshState('a'), BASELINE)).toEqual({
       kind: 'restore',
       schema: undefined,
-      set: "SET @@session.time_zone='SYSTEM',@@session.sort_buffer_size=DEFAULT",
+      statements: ["SET @@session.time_zone='SYSTEM',@@session.sort_buffer_size=DEFAULT"],
     });
+  });
+
+  test('sets roles between what was set before them and after them', () => {
+    const before = changeState(freshState('a'), [set('time_zone', '+01:00')], BASELINE);
+    const roles = withRole(before, ' set role `r1`, "r2"@`%` ;');
+    if (roles === undefined) throw new Error('the roles are plain');
+    const after = changeState(roles, [set('sort_buffer_size', '1')], BASELINE);
+    const statements = [
+      "SET @@session.time_zone='+01:00'",
+      'SET ROLE `r1`, "r2"@`%`',
+      'SET @@session.sort_buffer_size=1',
+    ];
+    expect(restoreState(freshState('a'), after, BASELINE)).toEqual({ kind: 'restore', schema: undefined, statements });
+    expect(restoreState(before, after, BASELINE)).toMatchObject({ statements: statements.slice(1) });
+    expect(restoreState(after, roles, BASELINE)).toMatchObject({
+      statements: ["SET @@session.sort_buffer_size=DEFAULT,@@session.time_zone='+01:00'", 'SET ROLE `r1`, "r2"@`%`'],
+    });
+    expect(restoreState(after, before, BASELINE), 'what roles a login gives cannot be said').toEqual({ kind: 'unfit' });
+    expect(restoreState(after, resetState(after), BASELINE), 'a reset leaves the roles').toMatchObject({
+      kind: 'restore',
+    });
+  });
+
+  test.each([
+    'SET ROLE `r\u00c3`',
+    'SET /* x */ ROLE r',
+    '/*!80000 SET ROLE r */',
+    "SET ROLE 'a\\'b'",
+    'SET ROLE r; SELECT 1',
+  ])('does not take %s to mean the same everywhere', (sql) => {
+    expect(withRole(freshState('a'), sql)).toBeUndefined();
   });
 
   test('is not possible where a schema would have to be given up', () => {
     expect(restoreState(freshState('a'), freshState(''), BASELINE)).toEqual({ kind: 'unfit' });
-    expect(restoreState(freshState(''), freshState('a'), BASELINE)).toMatchObject({ schema: 'a', set: undefined });
+    expect(restoreState(freshState(''), freshState('a'), BASELINE)).toMatchObject({ schema: 'a', statements: [] });
   });
 
   test('sets by NAMES what was set by NAMES', () => {
@@ -115,10 +153,10 @@ describe('restoring a state', () => {
       BASELINE,
     );
     expect(restoreState(freshState(''), names, BASELINE)).toMatchObject({
-      set: "SET NAMES 'latin1' COLLATE 'latin1_german2_ci'",
+      statements: ["SET NAMES 'latin1' COLLATE 'latin1_german2_ci'"],
     });
     expect(restoreState(names, freshState(''), BASELINE)).toMatchObject({
-      set: "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_0900_ai_ci'",
+      statements: ["SET NAMES 'utf8mb4' COLLATE 'utf8mb4_0900_ai_ci'"],
     });
   });
 

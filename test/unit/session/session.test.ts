@@ -56,7 +56,7 @@ describe('a session is bound to its primary connection', () => {
     ["PREPARE p FROM 'SELECT 1'", 'text-prepared-statement', ''],
     ['HANDLER t OPEN', 'handler', ''],
     ["XA START 'x'", 'xa', "XA COMMIT 'x'"],
-    ['SET ROLE ALL', 'role', ''],
+    ['SET /* all */ ROLE ALL', 'role', ''],
   ];
   for (const [begin, pin, end] of CASES) {
     test(`by ${begin}${end === '' ? '' : `, until ${end}`}`, () => {
@@ -325,3 +325,29 @@ describe('what a client sees of the reported changes', () => {
 function variable(name: string, value: string): SessionChange {
   return { kind: 'system-variable', name, value };
 }
+
+describe('roles that a session has set', () => {
+  test('go along to other connections, and through a reset', () => {
+    const session = newSession();
+    ends(session, 'SET ROLE r');
+    expect([...session.pins]).toEqual([]);
+    expect(session.state.variables.get('SET ROLE')).toBe('SET ROLE r');
+    ends(session, 'SET ROLE ALL EXCEPT r');
+    session.reset(2);
+    expect(session.state.variables.get('SET ROLE')).toBe('SET ROLE ALL EXCEPT r');
+    session.changedUser('', 2);
+    expect(session.state.variables.size).toBe(0);
+  });
+
+  test('bind it once its schema was chosen with them, and where they may have been set in part', () => {
+    const session = newSession();
+    ends(session, 'SET ROLE r');
+    ends(session, 'USE s', { changes: [{ kind: 'schema', name: 's' }] });
+    expect([...session.pins]).toEqual(['role']);
+    session.reset(2);
+    expect([...session.pins], 'a reset leaves the roles').toEqual(['role']);
+    const other = newSession();
+    ends(other, 'SET ROLE r', FAILED);
+    expect([...other.pins]).toEqual(['role']);
+  });
+});
