@@ -36,6 +36,8 @@ import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { ProxyOptions } from './options.js';
 import type { ClientTls } from './tls/client-tls.js';
 import { openClientTls, openPasswordKey, openServerTls } from './tls/open-tls.js';
+import { replaySettings, type ReplaySettings } from './replay/replay-settings.js';
+import type { ReplayOutcome } from './replay/replaying.js';
 import { Users } from './users.js';
 
 /** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
@@ -56,6 +58,7 @@ export class Proxy {
   readonly #committed = new Commits();
   readonly #waits = new WaitCounts();
   readonly #writes: WriteHold;
+  readonly #replay: ReplaySettings | undefined;
   readonly #supervisor: Supervisor | undefined;
   readonly #serverTls: ServerTls;
   readonly #limits: ClientLimits;
@@ -108,6 +111,7 @@ export class Proxy {
       },
       () => this.#monitor.snapshot,
     );
+    this.#replay = replaySettings(options.replay);
     this.#supervisor = openSupervisor(
       options,
       this.#serverTls,
@@ -184,6 +188,8 @@ export class Proxy {
         loads: this.#balance.loads,
         primaryReads: this.#primaryReads,
         writes: this.#writes,
+        replay: this.#replay,
+        replayed: (node, outcome, commands) => this.#replayed(node, outcome, commands),
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
@@ -330,6 +336,15 @@ export class Proxy {
     digest.refusedByReplica = true;
     const what = 'a replica refused a statement as a write: from now on its like goes to the primary';
     this.#log.warn({ digest: digest.hash, statement: digest.text, node, errno }, what);
+  }
+
+  #replayed(node: string, outcome: ReplayOutcome, commands: number): void {
+    const isSame = outcome === 'same';
+    const what = isSame ? 'was run again' : 'could not be run again';
+    this.#log[isSame ? 'info' : 'warn'](
+      { node, outcome, commands },
+      `a transaction that was lost with the primary ${what}`,
+    );
   }
 
   #connectionFailed(node: string, why: string): void {

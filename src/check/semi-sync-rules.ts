@@ -1,4 +1,5 @@
 import { whatLacks } from '../failover/durability.js';
+import { wordsOf } from '../failover/words.js';
 import { promotes } from './check-settings.js';
 import type { ClusterFacts, NodeFacts } from './facts.js';
 import type { Finding, Severity } from './finding.js';
@@ -48,7 +49,7 @@ function ofPrimary(
 ): Finding[] {
   const semiSync = server?.semiSync;
   if (semiSync === undefined) return [];
-  const lacks = whatLacks(semiSync);
+  const lacks = whatLacks(semiSync, wordsOf(server?.version ?? ''));
   if (lacks !== undefined) {
     // What it waits for comes first: enabled with a short time-out it would go on without acknowledgements.
     const mend = `${LOSSLESS}; SET GLOBAL rpl_semi_sync_source_enabled = ON`;

@@ -2,7 +2,6 @@ import type { RowDataPacket } from 'mysql2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openServerTls } from '../../proxy/tls/open-tls.js';
 import type { Command, Task } from '../../src/failover/task.js';
-import { MYSQL_FAILOVER } from '../../src/flavour/mysql-failover.js';
 import { Alone } from '../../src/runtime/coordinator/alone.js';
 import type { Leadership } from '../../src/runtime/coordinator/coordinator.js';
 import { Conductor } from '../../src/runtime/failover/conductor.js';
@@ -34,7 +33,7 @@ beforeEach(async () => {
       login,
       now,
       () => {},
-      () => undefined,
+      () => 'alone',
     );
   });
   const [, replica] = nodes;
@@ -63,7 +62,7 @@ beforeEach(async () => {
     audit: undefined,
     preferences: new Map(),
   } as const;
-  conductor = new Conductor(alone, MYSQL_FAILOVER, settings, stage, createLog('silent'), () => performance.now());
+  conductor = new Conductor(alone, settings, stage, createLog('silent'), () => performance.now());
 });
 afterEach(() => {
   for (const it of nodes) it.stop();

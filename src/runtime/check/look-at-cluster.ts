@@ -1,5 +1,6 @@
 import type { CheckSettings, ClusterFacts, LoginFacts, NodeFacts } from '../../check/facts.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
+import { MYSQL_FAILOVER } from '../../flavour/mysql-failover.js';
 import { askReplicationAccount } from '../failover/replication-account.js';
 import { MonitorLogin, type MonitorAccount } from '../monitor-login.js';
 import { whyOf } from '../probe-failure.js';
@@ -114,7 +115,7 @@ async function findReplication(
     try {
       const { session } = await new MonitorLogin(failover ?? monitor, tls).connect(address, CONNECT_MS);
       try {
-        const account = await askReplicationAccount(session);
+        const account = await askReplicationAccount(session, MYSQL_FAILOVER);
         if (account !== undefined) return { user: account.user, password: account.password };
       } finally {
         session.destroy();

@@ -16,7 +16,7 @@ import {
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
-import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
+import type { HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
 import type { Log } from '../log.js';
 import { stepOf, type DecisionStep } from './decisions.js';
@@ -55,7 +55,6 @@ export class Conductor {
   /** Replicas that were stopped, and may not have been started again. */
   readonly frozen = new Set<string>();
   readonly #coordinator: Coordinator;
-  readonly #statements: FailoverStatements;
   readonly #settings: FailoverSettings;
   readonly #stage: Stage;
   readonly #log: Log;
@@ -68,17 +67,9 @@ export class Conductor {
   #givenUp = 0;
   #stopped = false;
 
-  constructor(
-    coordinator: Coordinator,
-    statements: FailoverStatements,
-    settings: FailoverSettings,
-    stage: Stage,
-    log: Log,
-    nowMs: () => number,
-  ) {
+  constructor(coordinator: Coordinator, settings: FailoverSettings, stage: Stage, log: Log, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#coordinator = coordinator;
-    this.#statements = statements;
     this.#settings = settings;
     this.#stage = stage;
     this.#log = log;
@@ -181,22 +172,21 @@ export class Conductor {
     if (!isRebuild) this.#atWork.add(node);
     const end = await executeTask(task, {
       session: node.tasks,
-      statements: this.#statements,
       accounts: this.#stage.accounts(),
       remainingMs: () => leadership.remainingMs(),
       mayGoOn,
     });
     this.#atWork.delete(node);
     if (STARTS.has(task.name) && end.kind === 'done') this.frozen.delete(task.node);
-    if (end.kind === 'failed' && end.unknown && ATTACHES.has(end.command)) await this.#untilOver(node);
+    if (end.kind === 'failed' && end.unknown && ATTACHES.has(end.command)) await this.#untilOver(node, leadership);
     this.#doneAtMs.set(task.node, this.#nowMs());
     this.#tell(task, end);
     return mayGoOn() ? end : { kind: 'deposed' };
   }
 
   /** What was said there is over, one way or the other: a new session begins with ending the one before. Or the node is gone. */
-  async #untilOver(node: HaNode): Promise<void> {
-    while (!this.#stopped && node.failingSinceMs === undefined) {
+  async #untilOver(node: HaNode, leadership: Leadership): Promise<void> {
+    while (!this.#stopped && leadership.remainingMs() > 0 && node.failingSinceMs === undefined) {
       const beganAtMs = this.#nowMs();
       try {
         await node.tasks.open(STATEMENT_MS);

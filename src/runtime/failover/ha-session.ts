@@ -1,5 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { NodeAddress } from '../../topology/snapshot.js';
+import { failoverFlavourOf, type FailoverFlavour } from '../../flavour/failover-of.js';
 import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { MonitorLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
@@ -7,33 +8,33 @@ import { endLeftSessions } from './left-sessions.js';
 
 const CONNECT_MS = 2_000;
 
+/** As whom a session changes a server: a leader; the one proxy that there is; or one that leads no more, and must not. */
+export type HaIdentity = LeaderIdentity | 'alone' | 'deposed';
+
 /** A session to one node for the sake of failovers: kept, so that nothing has to be dialled when every millisecond counts. */
 export class HaSession {
   readonly address: NodeAddress;
   readonly #login: MonitorLogin;
   readonly #onClosed: () => void;
-  readonly #identity: (() => LeaderIdentity | undefined) | undefined;
+  readonly #identity: (() => HaIdentity) | undefined;
   /** Of sessions that were given up, and may yet do what they were told. */
   readonly #left = new Set<number>();
   /** Ends the waiting for what is under way. */
   readonly #underWay = new Set<() => void>();
   #abandoned = 0;
   #connection: Connection | undefined;
+  /** What this make of server is asked and told. */
+  #flavour: FailoverFlavour | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
   #closed = false;
 
   /**
    * @param onClosed the server, or the network, ended a session that was open
-   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's. Where
-   * it has none, there is no other leader: its own earlier ones are ended
+   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's; none is opened
+   * for one that leads no more. Who is alone ends its own earlier ones
    */
-  constructor(
-    address: NodeAddress,
-    login: MonitorLogin,
-    onClosed: () => void,
-    identity?: () => LeaderIdentity | undefined,
-  ) {
+  constructor(address: NodeAddress, login: MonitorLogin, onClosed: () => void, identity?: () => HaIdentity) {
     this.#identity = identity;
     this.address = address;
     this.#login = login;
@@ -50,13 +51,7 @@ export class HaSession {
    * @throws what the server says; or why it cannot be known what it did, and then the session is over
    */
   async query(sql: string, timeoutMs?: number): Promise<RowDataPacket[]> {
-    return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(new Error('it was given up for something that is more urgent'));
-      this.#underWay.add(giveUp);
-      this.#query(sql, timeoutMs)
-        .then(resolve, reject)
-        .finally(() => this.#underWay.delete(giveUp));
-    });
+    return this.#unlessGivenUp(this.#query(sql, timeoutMs));
   }
 
   /** Nobody waits any more for what is under way: it may be carried out, or not, and is over before anything else is said. */
@@ -64,6 +59,14 @@ export class HaSession {
     this.#abandoned++;
     for (const giveUp of this.#underWay) giveUp();
     if (this.#connection !== undefined) this.#drop(this.#connection);
+  }
+
+  async #unlessGivenUp<T>(done: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(new Error('it was given up for something that is more urgent'));
+      this.#underWay.add(giveUp);
+      done.then(resolve, reject).finally(() => this.#underWay.delete(giveUp));
+    });
   }
 
   async #query(sql: string, timeoutMs: number | undefined): Promise<RowDataPacket[]> {
@@ -79,6 +82,13 @@ export class HaSession {
     }
   }
 
+  /** Of the server at its other end. */
+  async flavour(timeoutMs: number): Promise<FailoverFlavour> {
+    await this.#unlessGivenUp(this.#connect(timeoutMs));
+    if (this.#flavour === undefined) throw new Error('the session has ended');
+    return this.#flavour;
+  }
+
   /** So that it is there when it is needed. */
   async open(timeoutMs: number): Promise<void> {
     await this.#connect(timeoutMs);
@@ -92,12 +102,15 @@ export class HaSession {
   }
 
   async #connect(timeoutMs: number): Promise<Connection> {
-    const identity = this.#identity?.();
+    const told = this.#identity?.() ?? 'alone';
+    // A statement that follows another one may find its session ended by whoever leads now.
+    if (told === 'deposed') throw new Error('this proxy does not lead any more');
+    const identity = told === 'alone' ? undefined : told;
     const abandoned = this.#abandoned;
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
-    const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
+    const { session, serverVersion } = await this.#login.connect(this.address, timeoutMs, attributes);
     try {
       if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
       else if (this.#identity !== undefined && this.#left.size > 0) {
@@ -122,6 +135,7 @@ export class HaSession {
       this.#onClosed();
     });
     this.#connection = session;
+    this.#flavour = failoverFlavourOf(serverVersion);
     return session;
   }
 

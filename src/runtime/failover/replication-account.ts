@@ -1,11 +1,10 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import type { ReplicationAccount } from '../../flavour/failover-statements.js';
+import type { FailoverStatements, ReplicationAccount } from '../../flavour/failover-statements.js';
 import type { MonitorAccount } from '../monitor-login.js';
 import type { HaNode } from './ha-node.js';
+import { isServersWord } from './ha-session.js';
 
 const STATEMENT_MS = 1_000;
-const ACCOUNT =
-  "SELECT User_name AS user, User_password AS password, Enabled_ssl AS tls FROM mysql.slave_master_info WHERE Channel_name = ''";
 
 /** With which account an old primary is to replicate: replicas know it, and a node that has never been one does not. */
 export class ReplicationAccounts {
@@ -25,25 +24,29 @@ export class ReplicationAccounts {
   async ask(replica: HaNode): Promise<void> {
     if (this.#known) return;
     try {
-      const found = accountOf(await replica.tasks.query(ACCOUNT, STATEMENT_MS));
+      const { statements } = await replica.tasks.flavour(STATEMENT_MS);
+      const [row] = await replica.tasks.query(statements.askAccount, STATEMENT_MS);
+      const found = accountIn(row, statements);
       if (found === undefined) return;
       this.#known = true;
       this.#found = found;
-    } catch {
-      // It may not be asked: the configuration has to name it.
-      this.#known = true;
+    } catch (error) {
+      // It may not be asked: the configuration has to name it. One that did not answer is asked again.
+      if (isServersWord(error)) this.#known = true;
     }
   }
 }
 
 /** As a replica knows it; undefined where it knows none. @throws where the session's user may not ask */
-export async function askReplicationAccount(session: Connection): Promise<ReplicationAccount | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>({ sql: ACCOUNT, timeout: STATEMENT_MS });
-  return accountOf(rows);
+export async function askReplicationAccount(
+  session: Connection,
+  statements: FailoverStatements,
+): Promise<ReplicationAccount | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>({ sql: statements.askAccount, timeout: STATEMENT_MS });
+  return accountIn(rows[0], statements);
 }
 
-function accountOf([row]: readonly RowDataPacket[]): ReplicationAccount | undefined {
-  if (row === undefined || row['user'] === '') return undefined;
-  const { user, password, tls } = row;
-  return { user: String(user), password: String(password ?? ''), tls: Number(tls) === 1 };
+function accountIn(row: RowDataPacket | undefined, statements: FailoverStatements): ReplicationAccount | undefined {
+  const account = row === undefined ? undefined : statements.accountOf(row);
+  return account?.user === '' ? undefined : account;
 }

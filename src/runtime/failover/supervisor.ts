@@ -4,18 +4,18 @@ import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js'
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
-import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
-import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { Log } from '../log.js';
 import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
 import { Decisions, type Decision, type DecisionBasis, type DecisionStep } from './decisions.js';
 import { HaNode } from './ha-node.js';
+import type { HaIdentity } from './ha-session.js';
 import { Hooks } from './hooks.js';
 import { loggable } from './loggable.js';
+import { missingFor } from './missing.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 import { Upkeeper } from './upkeeper.js';
@@ -116,7 +116,6 @@ export class Supervisor {
     account: MonitorAccount,
     login: MonitorLogin,
     coordinator: (lastEpoch: () => number) => Coordinator,
-    statements: FailoverStatements,
     cluster: SupervisedCluster,
     log: Log,
     nowMs: () => number,
@@ -139,7 +138,7 @@ export class Supervisor {
       release: () => cluster.release(),
       noted: (step: DecisionStep) => this.#decisions.noted(step),
     };
-    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
+    this.#conductor = new Conductor(this.#coordinator, settings, stage, log, nowMs);
     this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, this.#decisions, log);
   }
 
@@ -161,6 +160,7 @@ export class Supervisor {
     const { leads, objection } = this.status;
     if (leads && objection !== undefined)
       this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
+    for (const it of leads ? missingFor([...this.#nodes.values()], this.#settings) : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
@@ -248,9 +248,10 @@ export class Supervisor {
   }
 
   /** Alone there is no other leader; else servers are to tell ours from an earlier one. */
-  get #identity(): LeaderIdentity | undefined {
+  get #identity(): HaIdentity {
     const { kind, leadership } = this.#coordinator;
-    if (kind === 'alone' || leadership === undefined) return undefined;
+    if (kind === 'alone') return 'alone';
+    if (leadership === undefined) return 'deposed';
     return { cluster: this.#settings.cluster, epoch: leadership.epoch, id: this.#id };
   }
 
@@ -569,7 +570,6 @@ export class Supervisor {
       );
     } finally {
       this.#busy = false;
-      this.#coordinated();
       for (const node of this.#nodes.values()) node.hurry();
     }
   }

@@ -122,7 +122,7 @@ describe('a cluster', () => {
     [
       'given up',
       { sourceActive: false },
-      'it has fallen back to asynchronous replication (Rpl_semi_sync_source_status is OFF)',
+      'it has fallen back to asynchronous replication (the status rpl_semi_sync_source_status is OFF)',
     ],
     ['AFTER_COMMIT', { waitsAfterSync: false }, 'rpl_semi_sync_source_wait_point is not AFTER_SYNC'],
     ['impatient', { waitsWithoutReplicas: false }, 'rpl_semi_sync_source_wait_no_replica is OFF'],
