@@ -570,6 +570,7 @@ export class Supervisor {
       );
     } finally {
       this.#busy = false;
+      this.#coordinated();
       for (const node of this.#nodes.values()) node.hurry();
     }
   }
