@@ -25,6 +25,7 @@ export class HaSession {
   #connection: Connection | undefined;
   /** What this make of server is asked and told. */
   #flavour: FailoverFlavour | undefined;
+  #opening: { readonly abandoned: number; readonly done: Promise<void> } | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
   #closed = false;
@@ -106,28 +107,41 @@ export class HaSession {
     // A statement that follows another one may find its session ended by whoever leads now.
     if (told === 'deposed') throw new Error('this proxy does not lead any more');
     const identity = told === 'alone' ? undefined : told;
-    const abandoned = this.#abandoned;
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
+    // Two at once would end each other: one that was given up comes to its end first.
+    if (this.#opening !== undefined && this.#opening.abandoned !== this.#abandoned) {
+      await this.#opening.done.catch(() => undefined);
+      return this.#connect(timeoutMs);
+    }
+    this.#opening ??= {
+      abandoned: this.#abandoned,
+      done: this.#open(timeoutMs, identity).finally(() => {
+        this.#opening = undefined;
+      }),
+    };
+    await this.#opening.done;
+    return this.#connect(timeoutMs);
+  }
+
+  async #open(timeoutMs: number, identity: LeaderIdentity | undefined): Promise<void> {
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
-    const { session, serverVersion } = await this.#login.connect(this.address, timeoutMs, attributes);
+    const dialled = this.#login.connect(this.address, timeoutMs, attributes);
+    const { session, serverVersion } = await this.#unlessGivenUp(dialled).catch((error: unknown) => {
+      dialled.then(
+        (late) => late.session.destroy(),
+        () => undefined,
+      );
+      throw error;
+    });
     try {
-      if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
-      else if (this.#identity !== undefined && this.#left.size > 0) {
-        await endLeftSessions(session, this.#left, timeoutMs);
-      }
-      this.#left.clear();
+      await this.#unlessGivenUp(this.#prepare(session, identity, timeoutMs));
+      if (this.#closed) throw new Error('the proxy is shutting down');
     } catch (error) {
       session.destroy();
       throw error;
     }
     this.#epoch = identity?.epoch;
-    // Backslashes in our literals are to mean what we mean, whatever the server's own mode.
-    await session.query({ sql: "SET SESSION sql_mode = ''", timeout: timeoutMs });
-    if (this.#closed || abandoned !== this.#abandoned) {
-      session.destroy();
-      throw new Error(this.#closed ? 'the proxy is shutting down' : 'it was given up');
-    }
     session.on('error', () => {
       if (this.#connection !== session) return;
       this.#connection = undefined;
@@ -136,7 +150,15 @@ export class HaSession {
     });
     this.#connection = session;
     this.#flavour = failoverFlavourOf(serverVersion);
-    return session;
+  }
+
+  async #prepare(session: Connection, identity: LeaderIdentity | undefined, timeoutMs: number): Promise<void> {
+    const left = new Set(this.#left);
+    if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
+    else if (this.#identity !== undefined && left.size > 0) await endLeftSessions(session, left, timeoutMs);
+    for (const id of left) this.#left.delete(id);
+    // Backslashes in our literals are to mean what we mean, whatever the server's own mode.
+    await session.query({ sql: "SET SESSION sql_mode = ''", timeout: timeoutMs });
   }
 
   #drop(connection: Connection): void {

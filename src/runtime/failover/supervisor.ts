@@ -149,7 +149,8 @@ export class Supervisor {
 
   /** Looks at all nodes once before it resolves. */
   async start(): Promise<void> {
-    for (const { address } of this.#cluster.snapshot().nodes) this.#add(address);
+    // Most have come already, while the nodes were looked at for the first time.
+    this.topologyChanged(this.#cluster.snapshot());
     await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
     this.#noteJournal();
     const recorded = this.#recordedPrimary();
@@ -268,6 +269,12 @@ export class Supervisor {
     if (record.phase !== 'primary') return;
     this.#cluster.opened(record.serverUuid, GtidSet.parse(record.gtid) ?? GtidSet.EMPTY);
     void this.#cluster.appoint(record.serverUuid, undefined);
+  }
+
+  /** What was written down meanwhile, by this proxy perhaps before its lease ran short, is acted on before anything else is done. */
+  #rest(): void {
+    this.#busy = false;
+    this.#coordinated();
   }
 
   /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
@@ -462,8 +469,7 @@ export class Supervisor {
         this.#tryFailover(view, primary, why, leadership),
       );
     } finally {
-      this.#busy = false;
-      this.#coordinated();
+      this.#rest();
     }
   }
 
@@ -569,8 +575,7 @@ export class Supervisor {
         this.#trySwitchover(view, to, force, leadership),
       );
     } finally {
-      this.#busy = false;
-      this.#coordinated();
+      this.#rest();
       for (const node of this.#nodes.values()) node.hurry();
     }
   }
@@ -634,8 +639,8 @@ export class Supervisor {
     this.#decisions.begin({ kind: 'ask-anew', epoch: leadership.epoch, why: diagnose(view).why, diagnosis, view });
     await Promise.all(tasks.map(async (task) => this.#conductor.run(task, leadership)));
     this.#decisions.end('');
-    this.#busy = false;
     this.#givesWay = false;
+    this.#rest();
     this.#notBeforeMs = Math.max(this.#notBeforeMs, diagnosis === 'suspect' ? this.#nowMs() + RETRY_MS : 0);
     for (const node of this.#nodes.values()) node.hurry();
   }
@@ -646,7 +651,7 @@ export class Supervisor {
     if (leadership === undefined || this.#busy || this.#stopped || node?.failingSinceMs !== undefined) return;
     const view = this.#view;
     const { primary } = view;
-    if (primary === undefined || node === undefined) return;
+    if (primary === undefined || node === undefined || this.#changedSinceLooked().includes(node.address.name)) return;
     this.#busy = true;
     this.#givesWay = true;
     const diagnosis = diagnose(view).kind;
@@ -670,16 +675,22 @@ export class Supervisor {
         promoting: this.#promoting(primary),
         acknowledgements: this.#acknowledgements,
         primaryRestarted: node.isAsStarted,
-        leftAlone: this.#cluster.leftAlone(),
+        leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#changedSinceLooked()]),
       });
       if (isChanged) for (const it of this.#nodes.values()) it.hurry();
     } finally {
       this.#decisions.end('');
-      this.#busy = false;
       // What was given up has told nobody what the nodes are in.
       if (!this.#givesWay) for (const it of this.#nodes.values()) it.hurry();
       this.#givesWay = false;
+      this.#rest();
     }
+  }
+
+  /** What these said last is from before something was done there: who takes a replica for none would have it drop what it has acknowledged. */
+  #changedSinceLooked(): string[] {
+    const isOutdated = (it: HaNode): boolean => it.lookedFromMs < this.#conductor.doneAtMs(it.address.name);
+    return [...this.#nodes.values()].filter((it) => isOutdated(it)).map(({ address }) => address.name);
   }
 
   /** The record says that it is to be opened: who wrote that may not have come to do it. */
