@@ -26,6 +26,7 @@ export function openSupervisor(
       replication: failover.replication,
       rebuilds: failover.rebuilds ?? false,
       hooks: failover.hooks ?? [],
+      audit: failover.audit,
       preferences: failover.preferences ?? new Map(),
     },
     account,

@@ -40,7 +40,7 @@ test.each(COORDINATORS)('with %s one proxy of two promotes, and the other one fo
   ] as const;
   await eventually(async () => {
     const leads = await Promise.all(proxies.map(async (it) => status(it, 'leads')));
-    expect(leads.map(String).toSorted()).toEqual(['no', 'yes']);
+    expect(new Set(leads)).toEqual(new Set(['no', 'yes']));
   });
   const leader = (await status(proxies[0], 'leads')) === 'yes' ? proxies[0] : proxies[1];
   await eventually(async () => expect(await status(leader, 'if_primary_dies')).toBe('a replica is promoted'));

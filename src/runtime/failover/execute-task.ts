@@ -14,7 +14,7 @@ export interface Execution {
   readonly accounts: HaAccounts;
   /** How long this proxy leads for certain. */
   remainingMs(): number;
-  /** Asked before each command: another one may lead by now. */
+  /** Asked before each statement: another one may lead by now. */
   mayGoOn(): boolean;
 }
 
@@ -25,7 +25,6 @@ export async function executeTask(task: Task, execution: Execution): Promise<Tas
     const failed = (why: string, unknown: boolean): TaskEnd => {
       return { kind: 'failed', task: task.name, node: task.node, command: command.kind, why, unknown };
     };
-    if (!execution.mayGoOn()) return failed('this proxy does not lead any more', false);
     try {
       const { statements } = await execution.session.flavour(STATEMENT_MS);
       const told = await execute(command, statements, execution);
@@ -57,11 +56,14 @@ async function say(command: Command, statements: FailoverStatements, execution: 
   const { session, accounts } = execution;
   let told: Told = {};
   for (const { sql, holds, endsClients } of statements.of(command, accounts)) {
+    if (!execution.mayGoOn()) throw new Refused('this proxy does not lead any more');
     const text = typeof sql === 'string' ? sql : sql(told);
     const rows = await session.query(text, timeoutOf(command, execution.remainingMs()));
     told = { ...told, ...rows[0] };
     if (endsClients === true) await endAll(rows, session);
-    if (holds?.(rows[0] ?? {}) === false) throw new NotSo(command);
+    if (holds?.(rows[0] ?? {}) === false) {
+      throw new Refused(WHY_NOT[command.kind] ?? 'it lacks transactions that it is to have');
+    }
   }
   return told;
 }
@@ -94,13 +96,9 @@ const WHY_NOT: Readonly<Partial<Record<Command['kind'], string>>> = {
   'assert-nothing-else': 'it has transactions of its own',
 };
 
-/** The server answered, and the answer is no. */
-class NotSo extends Error {
+/** Nothing was sent, or the server answered, and the answer is no. */
+class Refused extends Error {
   readonly sqlState = 'HY000';
-
-  constructor({ kind }: Command) {
-    super(WHY_NOT[kind] ?? 'it lacks transactions that it is to have');
-  }
 }
 
 /** A server may quote the statement that it did not understand. */
