@@ -161,7 +161,7 @@ export class Supervisor {
     const { leads, objection } = this.status;
     if (leads && objection !== undefined)
       this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
-    for (const it of leads ? missingFor([...this.#nodes.values()], this.#settings) : []) this.#log.warn(it);
+    for (const it of leads ? missingFor([...this.#nodes.values()]) : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
