@@ -124,6 +124,8 @@ export interface FailoverOptions {
   readonly rebuilds?: boolean | undefined;
   /** Programs and addresses that are told of each change. */
   readonly hooks?: readonly string[] | undefined;
+  /** A file to which each decision is added as a line of JSON; none when absent. */
+  readonly audit?: string | undefined;
   /** Of nodes, by their names. */
   readonly preferences?: ReadonlyMap<string, Preference> | undefined;
 }

@@ -22,6 +22,7 @@ import { WaitCounts } from '../src/session/wait-counts.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
+import { tellWhatIsMissing } from './check-cluster.js';
 import { ClientConnection, type ClientTimes, type Intake, type ProxyContext } from './client-connection.js';
 import { ClientRegistry } from './client-registry.js';
 import { textOf, type CommandRun } from './command-run.js';
@@ -158,10 +159,12 @@ export class Proxy {
   /** @returns the addresses on which clients are served. @throws Error with one clear sentence when it cannot serve */
   async start(): Promise<readonly ListenAddress[]> {
     const { clients = {}, dataDirectory } = this.#options;
+    await this.#supervisor?.prepare();
     const rsaKey = await openPasswordKey(dataDirectory);
     this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
     await this.#monitor.start();
     await this.#supervisor?.start();
+    if (this.#supervisor !== undefined) this.#tellWhatIsMissing();
     // Without a primary, reads are served all the same; without a single node nothing is.
     if (this.snapshot.problem !== undefined && this.snapshot.replicas.length === 0) {
       await this.stop();
@@ -225,6 +228,12 @@ export class Proxy {
     };
     this.#idleTimer = setInterval(() => this.#endIdleClients(), DEFAULTS.idleIntervalMs);
     return this.#listen(context);
+  }
+
+  /** Nothing waits for it. */
+  #tellWhatIsMissing(): void {
+    const nodes = this.snapshot.nodes.map(({ address }) => address);
+    void tellWhatIsMissing(this.#options, nodes, this.#serverTls, this.#log);
   }
 
   /** How many statements ran where and why, most first. */

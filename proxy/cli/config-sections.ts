@@ -75,7 +75,7 @@ export function readPool(reader: ConfigReader, pool: Section): PoolOptions {
 
 export function readFailover(reader: ConfigReader, top: Section): FailoverOptions {
   const keys =
-    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild hooks'.split(
+    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild hooks audit'.split(
       ' ',
     );
   const failover = reader.section(top, 'failover', keys);
@@ -92,6 +92,7 @@ export function readFailover(reader: ConfigReader, top: Section): FailoverOption
     drainTimeoutMs: reader.count(failover.get('drain_timeout_ms'), 'failover.drain_timeout_ms'),
     pauseMs: reader.count(failover.get('pause_ms'), 'failover.pause_ms'),
     hooks: reader.texts(failover.get('hooks'), 'failover.hooks'),
+    audit: reader.string(failover.get('audit'), 'failover.audit'),
     rebuilds: reader.choice(failover.get('rebuild'), 'failover.rebuild', ['clone', 'no']) === 'clone',
   };
 }

@@ -71,8 +71,8 @@ interface Settings {
 }
 
 /** Flags win over the file, the file over the defaults. */
-function readSettings(args: readonly string[]): Settings | 'help' {
-  const flags = readFlags(args);
+export function readSettings(args: readonly string[], verb = 'proxy'): Settings | 'help' {
+  const flags = readFlags(args, verb);
   if (flags.help === true) return 'help';
   const file: ConfigFile = flags.config === undefined ? {} : readConfigFile(flags.config);
   const logLevel = flags['log-level'] ?? file.logLevel ?? 'info';
@@ -119,7 +119,7 @@ function readSettings(args: readonly string[]): Settings | 'help' {
   };
 }
 
-function readFlags(args: readonly string[]) {
+function readFlags(args: readonly string[], verb: string) {
   try {
     return parseArgs({
       args: [...args],
@@ -142,7 +142,7 @@ function readFlags(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)} (rwsplit proxy --help)`);
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)} (rwsplit ${verb} --help)`);
   }
 }
 

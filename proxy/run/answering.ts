@@ -42,9 +42,10 @@ export class Answering implements RelayEnd {
   }
 
   replyEnded(connection: ServerConnection): void {
-    const { state, session, kept, relay, recording } = this.#context;
+    const { state, session, kept, client, relay, recording } = this.#context;
     const { run, role } = state;
     if (run === undefined) return;
+    if (run.shape === 'stream') client.streamEnded();
     const { failure, isStale } = this.#preparation;
     if (failure !== undefined) {
       this.#finishing.failed(connection, failure);

@@ -21,6 +21,7 @@ export interface RelayClient {
   wantFile(sequenceId: number): void;
   /** What the client sends now goes to the server as it is, until the answer ends. */
   wantStream(): void;
+  streamEnded(): void;
   setReading(reading: boolean): void;
 }
 
