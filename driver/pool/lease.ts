@@ -8,6 +8,7 @@ import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
+import { ReadOnlyTransaction } from './read-only-transaction.js';
 
 /** What a single statement may leave behind is on the server, not on its connection. */
 const LEAVES_NOTHING: ReadonlySet<string> = new Set(['write', 'ddl', 'read']);
@@ -27,6 +28,8 @@ export class Lease implements ConnectionLease {
   #isElsewhere = false;
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
+  /** It is open on a replica. */
+  #transaction: ReadOnlyTransaction | undefined;
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
@@ -34,7 +37,7 @@ export class Lease implements ConnectionLease {
   }
 
   get elsewhere(): RoutedConnection | undefined {
-    return this.#runsOn;
+    return this.#runsOn ?? this.#transaction?.connection;
   }
 
   query(command: CoreQuery): void {
@@ -45,7 +48,7 @@ export class Lease implements ConnectionLease {
       return;
     }
     const named = command.namedPlaceholders ?? config.namedPlaceholders;
-    const known = this.#cluster.texts.find(sql, command.values, named, server.session.lexMode);
+    const known = this.#cluster.texts.find(sql, command.values, named, server.session);
     if (this.#staysHere(known)) {
       if (command.onResult === undefined) {
         this.#begins(known);
@@ -59,7 +62,7 @@ export class Lease implements ConnectionLease {
     const sql = typeof statement === 'string' ? statement : statement?.sql;
     if (typeof sql !== 'string') return undefined;
     const named = (typeof statement === 'string' ? undefined : statement.namedPlaceholders) ?? config.namedPlaceholders;
-    const known = this.#cluster.texts.findPrepared(sql, named, server.session.lexMode);
+    const known = this.#cluster.texts.findPrepared(sql, named, server.session);
     const stays = this.#staysHere(known);
     if (stays) return this.#here(known, new ExecuteCall(statement, values, callback));
     checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
@@ -68,17 +71,23 @@ export class Lease implements ConnectionLease {
   }
 
   holdsBack(command: CoreCommand): boolean {
+    // What is no statement is for the connection itself: the transaction goes on there.
+    if (!this.#isElsewhere && this.#transaction !== undefined) this.#moveTransaction(this.#transaction);
     if (this.#isElsewhere) this.#heldBack.push(command);
     return this.#isElsewhere;
   }
 
   ended(): void {
     this.#dropPrevious();
+    const transaction = this.#transaction;
+    this.#leaveTransaction(false);
+    transaction?.abandon(() => {});
   }
 
   /** Whether nothing but the connection itself can be meant. */
   #staysHere(known: KnownStatement): boolean {
     const { server } = this.#connection;
+    if (this.#transaction !== undefined && !this.#isElsewhere) return false;
     // Which tables a read names is not looked at: one of its own may be among them.
     if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
     if (!this.#isOfPrimary()) return false;
@@ -94,8 +103,14 @@ export class Lease implements ConnectionLease {
     const { classification, digest } = known;
     const { session } = this.#connection.server;
     const route = routeStatement(session, classification, digest?.refusedByReplica);
-    if (classification.transaction !== undefined) return { to: 'primary', reason: route.reason };
+    if (route.to === 'transaction') {
+      const isState = classification.reason === 'session-state' && classification.transaction === undefined;
+      return isState ? { to: 'primary', reason: classification.reason } : route;
+    }
     if (route.to !== 'replica') return route;
+    const opens = classification.transaction !== undefined;
+    // Whether the read has opened one its answer does not tell.
+    if (route.reason === 'read-only-transaction' && !opens) return { to: 'primary', reason: 'autocommit-off' };
     const level = classification.consistency ?? this.#cluster.scopes.current.freshness.level;
     return level === 'primary' ? { to: 'primary', reason: 'consistency' } : route;
   }
@@ -103,7 +118,10 @@ export class Lease implements ConnectionLease {
   #place(known: KnownStatement, call: Call): void {
     const route = this.#route(known);
     const previous = this.#previous;
-    if (route.to === 'replica') this.#read(known, call);
+    const transaction = this.#transaction;
+    if (transaction !== undefined) this.#inTransaction(transaction, known, call, route);
+    else if (route.to === 'replica' && known.classification.transaction !== undefined) this.#open(known, call);
+    else if (route.to === 'replica') this.#read(known, call);
     else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
     else this.#onPrimary(known, call, route);
   }
@@ -131,12 +149,140 @@ export class Lease implements ConnectionLease {
     run.start();
   }
 
+  /** Opens a read-only transaction on a replica. */
+  #open(known: KnownStatement, call: Call): void {
+    this.#dropPrevious();
+    this.#isElsewhere = true;
+    const own = this.#connection.server.session;
+    const before = own.nextTransaction.commands;
+    const reader: Reader = {
+      wanted: () => own,
+      before: before.map((command) => command.toString('utf8')),
+      runs: (connection) => {
+        this.#runsOn = connection;
+      },
+      ended: (connection) => {
+        this.#runsOn = undefined;
+        if (connection.server.session.inTransaction) {
+          this.#opened(connection, [...before, Buffer.from(call.sql, 'utf8')]);
+        } else connection.release();
+        this.#back();
+      },
+    };
+    const toPrimary = (reason: RouteReason): void =>
+      this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
+    new ReadRun(this.#cluster, call, known, this.#cluster.scopes.current, reader, toPrimary).start();
+  }
+
+  #opened(connection: RoutedConnection, commands: readonly Buffer[]): void {
+    const { session } = this.#connection.server;
+    const goesOn = (known: KnownStatement, call: Call): void => {
+      if (this.#transaction === transaction) {
+        this.#moveTransaction(transaction, (error) => {
+          if (error === undefined) this.#onPrimary(known, call, this.#route(known));
+          else call.fail(error);
+        });
+      } else this.#place(known, call);
+    };
+    const left = (): void => {
+      if (this.#transaction === transaction) this.#leaveTransaction(false);
+    };
+    const transaction = new ReadOnlyTransaction(this.#cluster, { session, goesOn, left }, connection, commands);
+    if (this.#connection.lease !== this) {
+      transaction.abandon(() => {});
+      return;
+    }
+    this.#transaction = transaction;
+    session.learn('replica', [], connection.server.session.status);
+    if (!session.pins.delete('next-transaction')) return;
+    // What the next transaction is to be was told to the primary, which is to forget it.
+    session.nextTransaction.clear();
+    this.#connection.ask('COMMIT', () => {});
+  }
+
+  #inTransaction(transaction: ReadOnlyTransaction, known: KnownStatement, call: Call, route: Route): void {
+    const onPrimary = (): void =>
+      this.#moveTransaction(transaction, (error) => {
+        if (error === undefined) this.#onPrimary(known, call, this.#route(known));
+        else call.fail(error);
+      });
+    if (route.to !== 'transaction') {
+      onPrimary();
+      return;
+    }
+    if (known.classification.target !== 'replica') {
+      this.#isElsewhere = true;
+      transaction.run(known, call, () => this.#mayHaveEnded(transaction));
+      return;
+    }
+    const fitness = transaction.fitness(known);
+    if (fitness.kind === 'fits') transaction.run(known, call, () => {});
+    else if (fitness.kind === 'unfit') onPrimary();
+    else {
+      this.#isElsewhere = true;
+      transaction.await(fitness, (isThere) => {
+        if (isThere && this.#transaction === transaction) transaction.run(known, call, () => this.#back());
+        else onPrimary();
+      });
+    }
+  }
+
+  /** A statement of the transaction has ended that may have ended it. */
+  #mayHaveEnded(transaction: ReadOnlyTransaction): void {
+    const { connection } = transaction;
+    if (this.#transaction === transaction && !connection.server.session.inTransaction) {
+      this.#leaveTransaction(false);
+      if (connection.server.isRetired) connection.release();
+      else this.#keep(connection);
+    }
+    this.#back();
+  }
+
+  #leaveTransaction(goesOn: boolean): void {
+    if (this.#transaction === undefined) return;
+    this.#transaction = undefined;
+    this.#connection.server.session.leftReplica(goesOn);
+  }
+
+  /** Ends it on the replica, and opens it anew on the connection itself. @param then what comes before all that was held back */
+  #moveTransaction(transaction: ReadOnlyTransaction, then?: (error: QueryError | undefined) => void): void {
+    this.#isElsewhere = true;
+    this.#transaction = undefined;
+    const connection = this.#connection;
+    const { session } = connection.server;
+    transaction.abandon(() => {
+      if (!this.#isOfPrimary()) {
+        session.leftReplica(false);
+        const { name } = connection.server.node;
+        const error = noPrimary(`the connection is to ${name}, which takes no writes; begin the transaction anew`, '');
+        this.#back(() => then?.(error));
+        return;
+      }
+      const { commands } = transaction;
+      let left = commands.length;
+      let failure: QueryError | undefined;
+      for (const sql of commands) {
+        connection.ask(sql, (error) => {
+          left--;
+          failure ??= error ?? undefined;
+          if (left > 0) return;
+          session.leftReplica(failure === undefined);
+          this.#back(() => then?.(failure));
+        });
+      }
+    });
+  }
+
   /** @param first what comes before all that was held back */
   #back(first?: () => void): void {
     this.#isElsewhere = false;
     first?.();
     // It has gone elsewhere once more.
     if (this.#isElsewhere) return;
+    if (this.#transaction !== undefined && this.#heldBack.length > 0) {
+      this.#moveTransaction(this.#transaction);
+      return;
+    }
     const heldBack = this.#heldBack;
     this.#heldBack = [];
     for (const command of heldBack) this.#connection.addNow(command);

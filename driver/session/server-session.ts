@@ -1,3 +1,4 @@
+import type { Classification } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
@@ -17,6 +18,8 @@ export interface SessionHost {
   readonly serverVersion: string;
   /** Something was written whose position no answer tells. */
   settle(scope: Scope): void;
+  /** A statement is sent that is no certain read. */
+  sends(classification: Classification, sql: string): void;
 }
 
 /** The state that a statement is to find. */
@@ -154,7 +157,7 @@ export class ServerSession {
     if (typeof sql !== 'string') return undefined;
     const expected = this.#expected;
     this.#expected = undefined;
-    return expected ?? this.#host.texts.findPrepared(sql, false, this.session.lexMode);
+    return expected ?? this.#host.texts.findPrepared(sql, false, this.session);
   }
 
   #watchEnd(command: CoreCommand, { classification }: KnownStatement): void {
@@ -165,6 +168,7 @@ export class ServerSession {
     let insertsId = false;
     let failure: QueryError | undefined;
     let gaveRows = false;
+    this.#host.sends(classification, command.sql ?? command.statement?.query ?? '');
     session.begin(classification.target === 'last');
     command.on('result', (result: unknown) => {
       if (!isOkResult(result)) return;
@@ -188,6 +192,7 @@ export class ServerSession {
       const failed = failure !== undefined || (ok === undefined && !gaveRows);
       const error = failed ? (failure ?? { errno: 0, sqlState: 'HY000', message: '' }) : undefined;
       const text = session.wantsText(classification) ? Buffer.from(command.sql ?? '', 'utf8') : undefined;
+      const asksNext = classification.pins.includes('next-transaction');
       session.end({
         role: 'primary',
         classification,
@@ -198,7 +203,7 @@ export class ServerSession {
         warnings: ok?.warningStatus ?? 0,
         rows: undefined,
         changes,
-        command: undefined,
+        command: asksNext ? Buffer.from(command.sql ?? '', 'utf8') : undefined,
         prepares: false,
         text,
       });
