@@ -12,7 +12,7 @@ import { mayChangeRoutines, StoredRoutines } from '../../src/runtime/stored-rout
 import { KnownPositions } from '../../src/session/known-positions.js';
 import { Session } from '../../src/session/session.js';
 import { ReadBalance } from '../../src/topology/read-balance.js';
-import type { Node, Snapshot } from '../../src/topology/snapshot.js';
+import type { Node, NodeAddress, Snapshot } from '../../src/topology/snapshot.js';
 import { noPrimary } from '../errors.js';
 import { core, type CoreConnection, type PoolSettings, type QueryError } from '../mysql2/internals.js';
 import type { Comforts, Split, Wanted } from '../options.js';
@@ -167,6 +167,15 @@ export class Cluster extends EventEmitter implements SessionHost {
     const level = classification.consistency ?? freshness.level;
     const { node, maxLagMs } = classification;
     return chooseReplica(this.#choices, { node, level, maxLagMs, freshness, failed });
+  }
+
+  /** A statement ended that was not on a replica: later reads of the scope may have to be no older than what it saw. */
+  readOnPrimary({ name }: NodeAddress, { classification }: KnownStatement, { freshness }: Scope): void {
+    const { primary, nodes } = this.snapshot;
+    const node = primary?.address.name === name ? primary : nodes.find(({ address }) => address.name === name);
+    if (node === undefined) return;
+    const level = classification.consistency ?? freshness.level;
+    freshness.readEnded(this.positions.of(node), level, true, Date.now());
   }
 
   poolOf({ address }: Node): NodePool {

@@ -8,7 +8,8 @@ import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
-import { ReadOnlyTransaction } from './read-only-transaction.js';
+import { checkValues } from './check-values.js';
+import { LeaseTransaction } from './lease-transaction.js';
 
 /** What a single statement may leave behind is on the server, not on its connection. */
 const LEAVES_NOTHING: ReadonlySet<string> = new Set(['write', 'ddl', 'read']);
@@ -28,16 +29,27 @@ export class Lease implements ConnectionLease {
   #isElsewhere = false;
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
-  /** It is open on a replica. */
-  #transaction: ReadOnlyTransaction | undefined;
+  readonly #transaction: LeaseTransaction;
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
     this.#connection = connection;
+    this.#transaction = new LeaseTransaction(cluster, connection, {
+      isOfPrimary: () => this.#isOfPrimary(),
+      isOver: () => connection.lease !== this,
+      goesElsewhere: () => {
+        this.#isElsewhere = true;
+      },
+      back: (first) => this.#back(first),
+      onPrimary: (known, call, reason) =>
+        this.#onPrimary(known, call, { to: 'primary', reason: reason ?? this.#route(known).reason }),
+      place: (known, call) => this.#place(known, call),
+      keep: (replica) => this.#keep(replica),
+    });
   }
 
   get elsewhere(): RoutedConnection | undefined {
-    return this.#runsOn ?? this.#transaction?.connection;
+    return this.#runsOn ?? this.#transaction.connection;
   }
 
   query(command: CoreQuery): void {
@@ -52,6 +64,7 @@ export class Lease implements ConnectionLease {
     if (this.#staysHere(known)) {
       if (command.onResult === undefined) {
         this.#begins(known);
+        this.#noteWhenEnded(known, command);
         this.#connection.server.expecting(known, () => this.#connection.runQuery(command));
       } else this.#here(known, new QueryCall(command, config));
     } else this.#place(known, new QueryCall(command, config));
@@ -72,22 +85,20 @@ export class Lease implements ConnectionLease {
 
   holdsBack(command: CoreCommand): boolean {
     // What is no statement is for the connection itself: the transaction goes on there.
-    if (!this.#isElsewhere && this.#transaction !== undefined) this.#moveTransaction(this.#transaction);
+    if (!this.#isElsewhere && this.#transaction.isOpen) this.#transaction.move();
     if (this.#isElsewhere) this.#heldBack.push(command);
     return this.#isElsewhere;
   }
 
   ended(): void {
     this.#dropPrevious();
-    const transaction = this.#transaction;
-    this.#leaveTransaction(false);
-    transaction?.abandon(() => {});
+    this.#transaction.abandon();
   }
 
   /** Whether nothing but the connection itself can be meant. */
   #staysHere(known: KnownStatement): boolean {
     const { server } = this.#connection;
-    if (this.#transaction !== undefined && !this.#isElsewhere) return false;
+    if (this.#transaction.isOpen && !this.#isElsewhere) return false;
     // Which tables a read names is not looked at: one of its own may be among them.
     if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
     if (!this.#isOfPrimary()) return false;
@@ -118,16 +129,16 @@ export class Lease implements ConnectionLease {
   #place(known: KnownStatement, call: Call): void {
     const route = this.#route(known);
     const previous = this.#previous;
-    const transaction = this.#transaction;
-    if (transaction !== undefined) this.#inTransaction(transaction, known, call, route);
-    else if (route.to === 'replica' && known.classification.transaction !== undefined) this.#open(known, call);
-    else if (route.to === 'replica') this.#read(known, call);
-    else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
+    if (this.#transaction.isOpen) this.#transaction.run(known, call, route.to === 'transaction');
+    else if (route.to === 'replica') {
+      this.#dropPrevious();
+      if (known.classification.transaction === undefined) this.#read(known, call);
+      else this.#transaction.open(known, call);
+    } else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
     else this.#onPrimary(known, call, route);
   }
 
   #read(known: KnownStatement, call: Call): void {
-    this.#dropPrevious();
     this.#isElsewhere = true;
     const scope = this.#cluster.scopes.current;
     const own = this.#connection.server.session;
@@ -149,138 +160,14 @@ export class Lease implements ConnectionLease {
     run.start();
   }
 
-  /** Opens a read-only transaction on a replica. */
-  #open(known: KnownStatement, call: Call): void {
-    this.#dropPrevious();
-    this.#isElsewhere = true;
-    const own = this.#connection.server.session;
-    const before = own.nextTransaction.commands;
-    const reader: Reader = {
-      wanted: () => own,
-      before: before.map((command) => command.toString('utf8')),
-      runs: (connection) => {
-        this.#runsOn = connection;
-      },
-      ended: (connection) => {
-        this.#runsOn = undefined;
-        if (connection.server.session.inTransaction) {
-          this.#opened(connection, [...before, Buffer.from(call.sql, 'utf8')]);
-        } else connection.release();
-        this.#back();
-      },
-    };
-    const toPrimary = (reason: RouteReason): void =>
-      this.#back(() => this.#onPrimary(known, call, { to: 'primary', reason }));
-    new ReadRun(this.#cluster, call, known, this.#cluster.scopes.current, reader, toPrimary).start();
-  }
-
-  #opened(connection: RoutedConnection, commands: readonly Buffer[]): void {
-    const { session } = this.#connection.server;
-    const goesOn = (known: KnownStatement, call: Call): void => {
-      if (this.#transaction === transaction) {
-        this.#moveTransaction(transaction, (error) => {
-          if (error === undefined) this.#onPrimary(known, call, this.#route(known));
-          else call.fail(error);
-        });
-      } else this.#place(known, call);
-    };
-    const left = (): void => {
-      if (this.#transaction === transaction) this.#leaveTransaction(false);
-    };
-    const transaction = new ReadOnlyTransaction(this.#cluster, { session, goesOn, left }, connection, commands);
-    if (this.#connection.lease !== this) {
-      transaction.abandon(() => {});
-      return;
-    }
-    this.#transaction = transaction;
-    session.learn('replica', [], connection.server.session.status);
-    if (!session.pins.delete('next-transaction')) return;
-    // What the next transaction is to be was told to the primary, which is to forget it.
-    session.nextTransaction.clear();
-    this.#connection.ask('COMMIT', () => {});
-  }
-
-  #inTransaction(transaction: ReadOnlyTransaction, known: KnownStatement, call: Call, route: Route): void {
-    const onPrimary = (): void =>
-      this.#moveTransaction(transaction, (error) => {
-        if (error === undefined) this.#onPrimary(known, call, this.#route(known));
-        else call.fail(error);
-      });
-    if (route.to !== 'transaction') {
-      onPrimary();
-      return;
-    }
-    if (known.classification.target !== 'replica') {
-      this.#isElsewhere = true;
-      transaction.run(known, call, () => this.#mayHaveEnded(transaction));
-      return;
-    }
-    const fitness = transaction.fitness(known);
-    if (fitness.kind === 'fits') transaction.run(known, call, () => {});
-    else if (fitness.kind === 'unfit') onPrimary();
-    else {
-      this.#isElsewhere = true;
-      transaction.await(fitness, (isThere) => {
-        if (isThere && this.#transaction === transaction) transaction.run(known, call, () => this.#back());
-        else onPrimary();
-      });
-    }
-  }
-
-  /** A statement of the transaction has ended that may have ended it. */
-  #mayHaveEnded(transaction: ReadOnlyTransaction): void {
-    const { connection } = transaction;
-    if (this.#transaction === transaction && !connection.server.session.inTransaction) {
-      this.#leaveTransaction(false);
-      if (connection.server.isRetired) connection.release();
-      else this.#keep(connection);
-    }
-    this.#back();
-  }
-
-  #leaveTransaction(goesOn: boolean): void {
-    if (this.#transaction === undefined) return;
-    this.#transaction = undefined;
-    this.#connection.server.session.leftReplica(goesOn);
-  }
-
-  /** Ends it on the replica, and opens it anew on the connection itself. @param then what comes before all that was held back */
-  #moveTransaction(transaction: ReadOnlyTransaction, then?: (error: QueryError | undefined) => void): void {
-    this.#isElsewhere = true;
-    this.#transaction = undefined;
-    const connection = this.#connection;
-    const { session } = connection.server;
-    transaction.abandon(() => {
-      if (!this.#isOfPrimary()) {
-        session.leftReplica(false);
-        const { name } = connection.server.node;
-        const error = noPrimary(`the connection is to ${name}, which takes no writes; begin the transaction anew`, '');
-        this.#back(() => then?.(error));
-        return;
-      }
-      const { commands } = transaction;
-      let left = commands.length;
-      let failure: QueryError | undefined;
-      for (const sql of commands) {
-        connection.ask(sql, (error) => {
-          left--;
-          failure ??= error ?? undefined;
-          if (left > 0) return;
-          session.leftReplica(failure === undefined);
-          this.#back(() => then?.(failure));
-        });
-      }
-    });
-  }
-
   /** @param first what comes before all that was held back */
   #back(first?: () => void): void {
     this.#isElsewhere = false;
     first?.();
     // It has gone elsewhere once more.
     if (this.#isElsewhere) return;
-    if (this.#transaction !== undefined && this.#heldBack.length > 0) {
-      this.#moveTransaction(this.#transaction);
+    if (this.#transaction.isOpen && this.#heldBack.length > 0) {
+      this.#transaction.move();
       return;
     }
     const heldBack = this.#heldBack;
@@ -335,7 +222,14 @@ export class Lease implements ConnectionLease {
       } else withRoute(error, taken, 'not-executed');
       return false;
     };
-    return server.expecting(known, () => call.begin(this.#connection, intercept));
+    const command = server.expecting(known, () => call.begin(this.#connection, intercept));
+    this.#noteWhenEnded(known, command);
+    return command;
+  }
+
+  #noteWhenEnded(known: KnownStatement, command: CoreCommand): void {
+    const scope = this.#cluster.scopes.current;
+    command.once('end', () => this.#cluster.readOnPrimary(this.#connection.server.node, known, scope));
   }
 
   /** The server has become read-only: what it refused runs on the new primary, if there is one. */
@@ -367,23 +261,6 @@ export class Lease implements ConnectionLease {
     this.#previous = undefined;
     this.#cluster.poolNamed(previous.server.node.name)?.reclaim(previous);
     previous.release();
-  }
-}
-
-/** As mysql2 does before it sends anything. @throws TypeError */
-function checkValues(values: unknown, namedPlaceholders: boolean): void {
-  if (!values) return;
-  if (!Array.isArray(values)) {
-    if (namedPlaceholders) return;
-    throw new TypeError('Bind parameters must be array if namedPlaceholders parameter is not enabled');
-  }
-  if (values.includes(undefined)) {
-    throw new TypeError('Bind parameters must not contain undefined. To pass SQL NULL specify JS null');
-  }
-  if (values.some((value) => typeof value === 'function')) {
-    throw new TypeError(
-      'Bind parameters must not contain function(s). To pass the body of a function as a string call .toString() first',
-    );
   }
 }
 

@@ -110,9 +110,7 @@ export class ReadOnlyTransaction {
       if (failure === undefined) this.#ran(known, call);
       const level = classification.consistency ?? scope.freshness.level;
       const position = this.#position;
-      if (level === 'monotonic' && position !== undefined) {
-        scope.freshness.readEnded(position, level, false, Date.now());
-      }
+      if (position !== undefined) scope.freshness.readEnded(position, level, false, Date.now());
       ended();
     });
   }

@@ -175,7 +175,7 @@ export class ReadRun {
     command.once('end', () => {
       ended();
       const level = classification.consistency ?? this.#scope.freshness.level;
-      if (level === 'monotonic') this.#scope.freshness.readEnded(position, level, false, Date.now());
+      this.#scope.freshness.readEnded(position, level, false, Date.now());
       this.#reader.ended(connection);
     });
   }

@@ -1,5 +1,6 @@
 import type { Classification } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { flavourOf } from '../../src/flavour/flavour-of.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
 import { Session } from '../../src/session/session.js';
@@ -217,12 +218,18 @@ export class ServerSession {
     const { stateChanges } = result;
     if (stateChanges === undefined) return [];
     const changes: SessionChange[] = [];
-    for (const gtids of stateChanges.gtids) this.#host.scopes.wrote(scope, gtids);
+    for (const gtids of stateChanges.gtids) changes.push({ kind: 'gtids', gtids });
     if (stateChanges.schema !== null) changes.push({ kind: 'schema', name: stateChanges.schema });
     for (const [name, value] of Object.entries(stateChanges.systemVariables)) {
       changes.push({ kind: 'system-variable', name, value });
     }
     if (stateChanges.trackStateChange === '1') changes.push({ kind: 'state-change' });
+    // What was committed the servers of MariaDB tell by a variable.
+    const { commitsOf } = flavourOf(this.session.serverVersion);
+    for (const change of changes) {
+      const gtids = commitsOf(change);
+      if (gtids !== undefined) this.#host.scopes.wrote(scope, gtids);
+    }
     if (!this.session.pins.has('session-tracker')) trimmed(result, stateChanges);
     return changes;
   }
