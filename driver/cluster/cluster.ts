@@ -29,6 +29,9 @@ import { type Scope, Scopes } from './scopes.js';
 /** A driver has no log. */
 const SILENT = { debug: (): void => {}, info: (): void => {} };
 
+/** Reads because somebody says so: they may call a function that writes. */
+const DOUBTED: ReadonlySet<string> = new Set(['hint-replica', 'hint-node', 'rule']);
+
 const POOL_EVENTS = ['connection', 'acquire', 'enqueue', 'release'] as const;
 
 /** What a primary has become. */
@@ -161,16 +164,21 @@ export class Cluster extends EventEmitter implements SessionHost {
 
   /** @returns `primary` where it is its turn, or why it is to answer */
   choose(known: KnownStatement, scope: Scope, failed: ReadonlySet<string>): ChosenReplica | 'primary' | Diversion {
-    if (scope.unsettled > 0) return 'consistency';
     const { freshness } = scope;
     const { classification } = known;
     const level = classification.consistency ?? freshness.level;
+    if (scope.unsettled > 0 && level !== 'eventual') return 'consistency';
     const { node, maxLagMs } = classification;
     return chooseReplica(this.#choices, { node, level, maxLagMs, freshness, failed });
   }
 
   /** A statement ended that was not on a replica: later reads of the scope may have to be no older than what it saw. */
-  readOnPrimary({ name }: NodeAddress, { classification }: KnownStatement, { freshness }: Scope): void {
+  ranOnPrimary({ name }: NodeAddress, { classification }: KnownStatement, scope: Scope, reason: string): void {
+    const { freshness } = scope;
+    // It was taken for a read, and its answer tells of no write.
+    if (classification.target === 'replica' && (DOUBTED.has(classification.reason) || reason === 'replica-refused')) {
+      this.settle(scope);
+    }
     const { primary, nodes } = this.snapshot;
     const node = primary?.address.name === name ? primary : nodes.find(({ address }) => address.name === name);
     if (node === undefined) return;

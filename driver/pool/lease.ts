@@ -64,7 +64,7 @@ export class Lease implements ConnectionLease {
     if (this.#staysHere(known)) {
       if (command.onResult === undefined) {
         this.#begins(known);
-        this.#noteWhenEnded(known, command);
+        this.#noteWhenEnded(known, command, this.#route(known).reason);
         this.#connection.server.expecting(known, () => this.#connection.runQuery(command));
       } else this.#here(known, new QueryCall(command, config));
     } else this.#place(known, new QueryCall(command, config));
@@ -184,7 +184,7 @@ export class Lease implements ConnectionLease {
     const { server } = this.#connection;
     const { classification } = known;
     if (this.#isOfPrimary() || OF_CONNECTION.has(classification.reason)) {
-      this.#here(known, call);
+      this.#here(known, call, route.reason);
       return;
     }
     const isFree = server.isFree && server.session.state.key === this.#cluster.freshSession.state.key;
@@ -206,7 +206,7 @@ export class Lease implements ConnectionLease {
   }
 
   /** On the connection itself. */
-  #here(known: KnownStatement, call: Call): CoreCommand {
+  #here(known: KnownStatement, call: Call, why?: RouteReason): CoreCommand {
     this.#begins(known);
     const { server } = this.#connection;
     const { classification } = known;
@@ -223,13 +223,13 @@ export class Lease implements ConnectionLease {
       return false;
     };
     const command = server.expecting(known, () => call.begin(this.#connection, intercept));
-    this.#noteWhenEnded(known, command);
+    this.#noteWhenEnded(known, command, why ?? reason);
     return command;
   }
 
-  #noteWhenEnded(known: KnownStatement, command: CoreCommand): void {
+  #noteWhenEnded(known: KnownStatement, command: CoreCommand, reason: string): void {
     const scope = this.#cluster.scopes.current;
-    command.once('end', () => this.#cluster.readOnPrimary(this.#connection.server.node, known, scope));
+    command.once('end', () => this.#cluster.ranOnPrimary(this.#connection.server.node, known, scope, reason));
   }
 
   /** The server has become read-only: what it refused runs on the new primary, if there is one. */

@@ -108,7 +108,7 @@ export class PrimaryRun {
     }
     this.#cluster.counts.ran(name, 'primary', this.#reason);
     command.once('end', () => {
-      this.#cluster.readOnPrimary(connection.server.node, this.#known, this.#scope);
+      this.#cluster.ranOnPrimary(connection.server.node, this.#known, this.#scope, this.#reason);
       // As mysql2's pool does: the next one is not to meet a server that takes no writes.
       if (isReadOnly) connection.destroy();
       else connection.release();

@@ -30,6 +30,7 @@ export type Wanted = Pick<Session, 'state' | 'lexMode'>;
 const WRITES_NOTHING: ReadonlySet<string> = new Set([
   'locking-read',
   'hint-primary',
+  'rule',
   'diagnostics',
   'last-insert-id',
   'row-count',
