@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { DEFAULTS } from '../src/defaults.js';
-import { MYSQL_FAILOVER } from '../src/flavour/mysql-failover.js';
 import { coordinatorOf } from '../src/runtime/coordinator/coordinator-of.js';
 import { Supervisor, type SupervisedCluster } from '../src/runtime/failover/supervisor.js';
 import type { Log } from '../src/runtime/log.js';
@@ -27,12 +26,12 @@ export function openSupervisor(
       replication: failover.replication,
       rebuilds: failover.rebuilds ?? false,
       hooks: failover.hooks ?? [],
+      audit: failover.audit,
       preferences: failover.preferences ?? new Map(),
     },
     account,
     login,
     (lastEpoch) => coordinatorOf(coordinator, { name: `${hostname()}:${process.pid}`, nodes, login, lastEpoch }),
-    MYSQL_FAILOVER,
     cluster,
     log,
     () => performance.now(),

@@ -49,6 +49,7 @@ export interface ProxyOptions {
   readonly coordinator?: CoordinatorSettings | undefined;
   readonly failover?: FailoverOptions | undefined;
   readonly hold?: HoldOptions | undefined;
+  readonly replay?: ReplayOptions | undefined;
   /** None need be named. */
   readonly users?: readonly UserOptions[] | undefined;
 }
@@ -123,6 +124,8 @@ export interface FailoverOptions {
   readonly rebuilds?: boolean | undefined;
   /** Programs and addresses that are told of each change. */
   readonly hooks?: readonly string[] | undefined;
+  /** A file to which each decision is added as a line of JSON; none when absent. */
+  readonly audit?: string | undefined;
   /** Of nodes, by their names. */
   readonly preferences?: ReadonlyMap<string, Preference> | undefined;
 }
@@ -132,4 +135,16 @@ export interface HoldOptions {
   readonly timeoutMs?: number | undefined;
   readonly max?: number | undefined;
   readonly bytes?: number | undefined;
+}
+
+/** What becomes of transactions that are lost with the primary. */
+export interface ReplayOptions {
+  /** They are run again on the next one, as long as every statement has the same result; not when absent. */
+  readonly transactions?: boolean | undefined;
+  /** That are kept of one transaction; of longer ones nothing is. */
+  readonly statements?: number | undefined;
+  /** The same in bytes. */
+  readonly bytes?: number | undefined;
+  /** Of all open transactions together. */
+  readonly bytesOfAll?: number | undefined;
 }

@@ -1,16 +1,5 @@
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
 import { afterAll } from 'vitest';
-
-/** Stands between a client and a server, and can become a broken network. */
-export interface Relay {
-  readonly host: string;
-  readonly port: number;
-  /** Nothing goes through any more, and nobody is told: connections stay open, and new ones are taken. */
-  cut(): void;
-  /** What was held back goes on. */
-  mend(): void;
-}
+import { openRelay, type Relay } from './open-relay.js';
 
 const closing: (() => void)[] = [];
 afterAll(() => {
@@ -19,42 +8,7 @@ afterAll(() => {
 
 /** Ends with the test file. */
 export async function startRelay(to: { readonly host: string; readonly port: number }): Promise<Relay> {
-  const sockets = new Set<Socket>();
-  let isCut = false;
-  const relay = createServer((client) => {
-    const server = connect({ host: to.host, port: to.port });
-    for (const [from, into] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(from);
-      from.on('data', (chunk) => into.write(chunk));
-      from.on('error', () => {});
-      from.on('end', () => into.end());
-      from.on('close', () => {
-        sockets.delete(from);
-        if (!isCut) into.destroy();
-      });
-      if (isCut) from.pause();
-    }
-  }).listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  closing.push(() => {
-    for (const socket of sockets) socket.destroy();
-    relay.close();
-  });
-  const address = relay.address();
-  if (typeof address !== 'object' || address === null) throw new Error('the relay has no port');
-  return {
-    host: '127.0.0.1',
-    port: address.port,
-    cut: () => {
-      isCut = true;
-      for (const socket of sockets) socket.pause();
-    },
-    mend: () => {
-      isCut = false;
-      for (const socket of sockets) socket.resume();
-    },
-  };
+  const relay = await openRelay(to);
+  closing.push(() => relay.close());
+  return relay;
 }

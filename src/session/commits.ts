@@ -3,6 +3,8 @@ import { GtidSet } from '../topology/gtid-set.js';
 /** Of each source: Group Replication leaves gaps between its members' blocks, and nobody is to wait for what is in those. */
 const MAX_INTERVALS = 16;
 
+const UUID = /^[\da-f]{8}-[\da-f]{4}-/;
+
 interface Range {
   first: number;
   last: number;
@@ -17,6 +19,7 @@ export class Commits {
   readonly #ranges = new Map<string, Range[]>();
   #version = 0;
   #set: GtidSet | undefined;
+  #lost = GtidSet.EMPTY;
 
   /** @param gtids as an OK packet reports them: a set, for a procedure may commit several times, and others in between */
   add(gtids: string): void {
@@ -32,6 +35,25 @@ export class Commits {
   /** Grows with each commit; 0 while there are none. */
   get version(): number {
     return this.#version;
+  }
+
+  /** What no server has any more that is asked for it: nobody is to wait for that. */
+  get lost(): GtidSet {
+    return this.#lost;
+  }
+
+  /**
+   * Another server has become the primary.
+   * @param primary its server_uuid: what it has committed itself is not looked at
+   * @param position what it had by then
+   */
+  promoted(primary: string, position: GtidSet): void {
+    // MariaDB's transactions do not tell who made them.
+    const ofOthers = this.set.withoutSource(primary).subtract(position);
+    const ofServers = new GtidSet(
+      new Map([...ofOthers.sources()].filter((it) => UUID.test(it)).map((it) => [it, ofOthers.intervals(it)])),
+    );
+    this.#lost = this.#lost.union(ofServers);
   }
 
   get set(): GtidSet {

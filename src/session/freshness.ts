@@ -144,8 +144,8 @@ export class Freshness {
     if (version === 0 && this.#told.isEmpty) return true;
     const seen = this.#seenBy.get(position.node);
     if (seen?.position === position && version === (isGlobal ? seen.all : seen.own)) return true;
-    if (!position.executed.contains(this.#told)) return false;
-    if (!position.executed.contains((isGlobal ? this.#committed : this.#own).set)) return false;
+    if (!position.executed.contains(this.#found(this.#told))) return false;
+    if (!position.executed.contains(this.#found((isGlobal ? this.#committed : this.#own).set))) return false;
     this.seen(position, isGlobal ? 0 : version, isGlobal ? version : 0);
     return true;
   }
@@ -156,7 +156,13 @@ export class Freshness {
   }
 
   #mustHave(level: Consistency): GtidSet {
-    return (level === 'global' ? this.#committed : this.#own).set.union(this.#told);
+    return this.#found((level === 'global' ? this.#committed : this.#own).set.union(this.#told));
+  }
+
+  /** Without what went with a primary that is none any more. */
+  #found(set: GtidSet): GtidSet {
+    const { lost } = this.#committed;
+    return lost.isEmpty ? set : set.subtract(lost);
   }
 
   #readBound({ primary, nodes }: Snapshot): GtidSet | undefined {

@@ -84,10 +84,11 @@ test('reads that no replica can take have a bound on the primary: others wait, a
 
 test('a call of a stored function that only reads runs on replicas, any other on the primary', async () => {
   const pool = openPool({ database: SCHEMA });
-  const call = (name: string): string => `FROM item WHERE ${name}() IS NOT NULL`;
-  await eventually(async () => expect(await ranOn(pool, call('counts'))).not.toBe(PRIMARY_ID));
+  // A connection of its own: one on which an unknown function ran keeps what that may have left.
   const connection = await pool.getConnection();
   await connection.ping();
+  const call = (name: string): string => `FROM item WHERE ${name}() IS NOT NULL`;
+  await eventually(async () => expect(await ranOn(pool, call('counts'))).not.toBe(PRIMARY_ID));
   for (const client of [pool, connection]) {
     await eventually(async () => expect(await ranOn(client, call('counts'))).not.toBe(PRIMARY_ID));
     expect(await ranOn(client, call('holds_rows'))).toBe(PRIMARY_ID);

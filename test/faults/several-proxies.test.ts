@@ -5,7 +5,8 @@ import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
 import { startEtcd, type TestEtcd } from '../etcd/etcd.js';
 import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
-import { startRelay, type Relay } from '../relay.js';
+import type { Relay } from '../open-relay.js';
+import { startRelay } from '../relay.js';
 import { Ledger } from './ledger.js';
 
 let cluster: Cluster;

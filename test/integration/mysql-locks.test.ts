@@ -7,7 +7,8 @@ import type { NodeAddress } from '../../src/topology/snapshot.js';
 import { clusterInfo, connectDirect, monitorLogin, nodeInfo } from '../cluster.js';
 import { epochOf, recordOf, started, untilOneLeads } from '../coordinators.js';
 import { asRoot, eventually, type Row } from '../proxy.js';
-import { startRelay, type Relay } from '../relay.js';
+import type { Relay } from '../open-relay.js';
+import { startRelay } from '../relay.js';
 
 const LEASE_MS = 5_000;
 const NOTHING_LISTENS: NodeAddress = { name: 'gone', host: '127.0.0.1', port: 1 };

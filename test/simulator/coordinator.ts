@@ -67,10 +67,10 @@ export class SimCoordinator {
   #askedAnew = false;
   /** Why there is no primary, or nothing is done about it. */
   reason = '';
-  /** So many nodes are told of as having transactions of their own. */
-  differing = 0;
   /** Called with each thing that it does, for faults to come at that moment. */
   onStep: (what: string, node: string | undefined) => void = () => {};
+  /** Nodes that are told of as having transactions of their own: not each look compares them. */
+  readonly #differing = new Set<string>();
   readonly counts = { failovers: 0, switchovers: 0, givenUp: 0, stuck: 0, deposed: 0 };
 
   constructor(world: SimWorld, id: number, policy: Policy, code: UnderTest) {
@@ -82,6 +82,10 @@ export class SimCoordinator {
 
   get leads(): boolean {
     return this.up && this.#term !== undefined && this.#term.untilMs > this.#world.clock.nowMs;
+  }
+
+  get differing(): number {
+    return this.#differing.size;
   }
 
   get isBusy(): boolean {
@@ -114,6 +118,7 @@ export class SimCoordinator {
     this.#notBeforeMs = 0;
     this.#askedAnew = false;
     this.reason = '';
+    this.#differing.clear();
     for (const { id } of world.servers) this.#after(world.random.below(50), () => this.#look(id));
     this.#after(world.random.below(200), () => this.#campaign());
     this.#after(300 + world.random.below(700), () => this.#keepUp());
@@ -267,6 +272,7 @@ export class SimCoordinator {
   #appoint(server: number): void {
     if (this.primary !== undefined) this.#former.add(uuidOf(this.primary));
     this.primary = server;
+    this.#differing.clear();
     this.#wroteAtMs = undefined;
     this.#world.note(() => `coordinator ${this.id} takes ${nodeName(server)} for the primary`);
   }
@@ -337,7 +343,8 @@ export class SimCoordinator {
       leftAlone: new Set(),
       promoting: this.#promoting(leading),
     });
-    this.differing = upkeep.errant.size;
+    for (const name of upkeep.errant.keys()) this.#differing.add(name);
+    for (const it of view.others) if (follows(it, view.primary)) this.#differing.delete(it.name);
     for (const [name, set] of upkeep.errant) this.reason = `${name} has transactions of its own: ${set.toString()}`;
     this.#runAll([...tasks, ...upkeep.tasks], leading);
   }

@@ -1,31 +1,37 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { NodeAddress } from '../../topology/snapshot.js';
+import { failoverFlavourOf, type FailoverFlavour } from '../../flavour/failover-of.js';
 import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { MonitorLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
 
 const CONNECT_MS = 2_000;
 
+/** As whom a session changes a server: a leader; the one proxy that there is; or one that leads no more, and must not. */
+export type HaIdentity = LeaderIdentity | 'alone' | 'deposed';
+
 /** A session to one node for the sake of failovers: kept, so that nothing has to be dialled when every millisecond counts. */
 export class HaSession {
   readonly address: NodeAddress;
   readonly #login: MonitorLogin;
   readonly #onClosed: () => void;
-  readonly #identity: () => LeaderIdentity | undefined;
+  readonly #identity: () => HaIdentity;
   #connection: Connection | undefined;
+  /** What this make of server is asked and told. */
+  #flavour: FailoverFlavour | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
   #closed = false;
 
   /**
    * @param onClosed the server, or the network, ended a session that was open
-   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's
+   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's; none is opened for one that leads no more
    */
   constructor(
     address: NodeAddress,
     login: MonitorLogin,
     onClosed: () => void,
-    identity: () => LeaderIdentity | undefined = () => undefined,
+    identity: () => HaIdentity = () => 'alone',
   ) {
     this.#identity = identity;
     this.address = address;
@@ -55,6 +61,13 @@ export class HaSession {
     }
   }
 
+  /** Of the server at its other end. */
+  async flavour(timeoutMs: number): Promise<FailoverFlavour> {
+    await this.#connect(timeoutMs);
+    if (this.#flavour === undefined) throw new Error('the session has ended');
+    return this.#flavour;
+  }
+
   /** So that it is there when it is needed. */
   async open(timeoutMs: number): Promise<void> {
     await this.#connect(timeoutMs);
@@ -68,11 +81,14 @@ export class HaSession {
   }
 
   async #connect(timeoutMs: number): Promise<Connection> {
-    const identity = this.#identity();
+    const told = this.#identity();
+    // A statement that follows another one may find its session ended by whoever leads now.
+    if (told === 'deposed') throw new Error('this proxy does not lead any more');
+    const identity = told === 'alone' ? undefined : told;
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
-    const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
+    const { session, serverVersion } = await this.#login.connect(this.address, timeoutMs, attributes);
     try {
       if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
     } catch (error) {
@@ -92,6 +108,7 @@ export class HaSession {
       this.#onClosed();
     });
     this.#connection = session;
+    this.#flavour = failoverFlavourOf(serverVersion);
     return session;
   }
 

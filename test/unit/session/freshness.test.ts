@@ -47,6 +47,14 @@ describe('commits', () => {
     expect(commits.set.intervals(A).at(-1)).toEqual({ first: 1000001, last: 1000001 });
   });
 
+  test('that went with a primary are lost: what the next one has, and what it made itself, is not', () => {
+    const commits = new Commits();
+    for (const gtids of [`${A}:1-9`, `${B}:1-2`, '0-1-7']) commits.add(gtids);
+    commits.promoted(B, setOf(`${A}:1-6:8`));
+    expect(commits.lost.toString()).toBe(`${A}:7:9`);
+    expect(commits.set.contains(setOf(`${A}:7`)), 'that they were made is not forgotten').toBe(true);
+  });
+
   test('of no readable GTID are none', () => {
     const commits = new Commits();
     commits.add('');
@@ -76,6 +84,21 @@ describe('what a read waits for on a replica', () => {
   test("is all sessions' commits under global, and only the session's own otherwise", () => {
     const freshness = new Freshness('session', all);
     expect([waits(freshness, two, 'global'), waits(freshness, two, 'session')]).toEqual([`${A}:5`, 'fits']);
+  });
+
+  test('is nothing that went with a primary: nobody has it', () => {
+    const commits = new Commits();
+    const freshness = new Freshness('session', commits);
+    freshness.wrote(`${A}:3-7`);
+    freshness.mustSee(setOf(`${A}:8`));
+    expect(waits(freshness, two, 'session')).toBe(`${A}:3-8`);
+    commits.promoted(B, setOf(`${A}:1-3`));
+    commits.promoted(B, setOf(`${A}:1-3,${B}:1`));
+    for (const level of ['global', 'session'] as const) {
+      expect(waits(freshness, two, level), 'the token is not known to be lost').toBe(`${A}:3:8`);
+    }
+    freshness.wrote(`${B}:2`);
+    expect(waits(freshness, two, 'session')).toBe(`${A}:3:8,${B}:2`);
   });
 
   test('is what another session has told by a token', () => {
