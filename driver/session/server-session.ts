@@ -226,9 +226,9 @@ export class ServerSession {
     }
     if (stateChanges.trackStateChange === '1') changes.push({ kind: 'state-change' });
     // What was committed the servers of MariaDB tell by a variable.
-    const { commitsOf } = flavourOf(this.session.serverVersion);
+    const flavour = flavourOf(this.session.serverVersion);
     for (const change of changes) {
-      const gtids = commitsOf(change);
+      const gtids = flavour.commitsOf(change);
       if (gtids !== undefined) this.#host.scopes.wrote(scope, gtids);
     }
     if (!this.session.pins.has('session-tracker')) trimmed(result, stateChanges);
