@@ -1,5 +1,6 @@
 import type { PoolOptions } from 'mysql2';
 import { DEFAULTS } from '../src/defaults.js';
+import { RULE_TARGET, type Rule } from '../src/routing/rules.js';
 import { isConsistency, type Consistency } from '../src/session/consistency.js';
 import type { BalancePolicyName } from '../src/topology/balance/policy.js';
 import type { BalanceSettings } from '../src/topology/read-balance.js';
@@ -37,7 +38,11 @@ export interface SplitOptions {
     /** Which part of the reads the primary gets, from 0 to 1. */
     readonly primaryShare?: number;
     readonly zone?: string;
+    /** So many reads at once the primary answers because no replica can; others wait. (Default: half of `connectionLimit`) */
+    readonly primaryReadsMax?: number;
   };
+  /** Where reads go, by who asks and what for: the first rule that fits counts. */
+  readonly rules?: readonly Rule[];
   /** Who looks at the servers, and how often in milliseconds. (Default: the pool's user, each second) */
   readonly monitor?: { readonly user?: string; readonly password?: string; readonly interval?: number };
 }
@@ -67,6 +72,8 @@ export interface Split {
   readonly consistencyWaitMs: number;
   readonly maxLagMs: number;
   readonly balance: BalanceSettings;
+  readonly primaryReadsMax: number | undefined;
+  readonly rules: readonly Rule[];
   readonly monitor: { readonly user?: string; readonly password?: string };
   readonly intervalMs: number;
 }
@@ -86,7 +93,8 @@ const HOST = /^(?:\[([^\]]+)\]|([^:]*|[^:]*:[^:]*:.*))(?::(\d+))?$/;
 /** @throws TypeError for what is none of our options' values */
 export function readOptions(given: string | RwsplitPoolOptions): Wanted {
   const options = typeof given === 'string' ? fromUri(given) : withUri(given);
-  const { nodes, replicas, discovery, consistency, consistencyWait, maxLag, balance, monitor, ...rest } = options;
+  const { nodes, replicas, discovery, consistency, consistencyWait, maxLag, balance, rules, monitor, ...rest } =
+    options;
   const { acquireTimeout, maxLifetime, validateAfterIdle, ...driver } = rest;
   const comforts = { acquireTimeout, maxLifetime, validateAfterIdle };
   if (nodes === undefined && replicas === undefined) return { driver, comforts, split: undefined };
@@ -96,7 +104,10 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
   const own = nodes === undefined ? [{ host: driver.host ?? 'localhost', port }] : [];
   const addresses = [...own, ...(nodes ?? []), ...(replicas ?? [])].map((node) => addressOf(node, port));
   if (addresses.length === 0) throw new TypeError('nodes is empty: name one server at least');
-  const { policy = 'round-robin', primaryShare = 0, zone } = balance ?? {};
+  const { policy = 'round-robin', primaryShare = 0, zone, primaryReadsMax } = balance ?? {};
+  for (const { to } of rules ?? []) {
+    if (!RULE_TARGET.test(to)) throw new TypeError(`a rule says what no hint can: ${to}`);
+  }
   const { interval = DEFAULTS.driverProbeIntervalMs, ...account } = monitor ?? {};
   return {
     driver,
@@ -108,6 +119,8 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
       consistencyWaitMs: consistencyWait ?? DEFAULTS.consistencyWaitMs,
       maxLagMs: maxLag ?? DEFAULTS.maxLagMs,
       balance: { policy, primaryShare, zone },
+      primaryReadsMax,
+      rules: rules ?? [],
       monitor: account,
       intervalMs: interval,
     },

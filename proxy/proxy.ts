@@ -9,7 +9,7 @@ import { endSocket } from '../src/runtime/end-socket.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import { PrimaryReads } from '../src/runtime/primary-reads.js';
-import { StoredRoutines } from '../src/runtime/stored-routines.js';
+import { mayChangeRoutines, StoredRoutines } from '../src/runtime/stored-routines.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import type { Route } from '../src/routing/route.js';
@@ -316,7 +316,8 @@ export class Proxy {
   }
 
   #ran(node: string, run: CommandRun, route: Route): void {
-    if (this.#routines.known.size > 0 && mayChangeRoutines(run)) this.#routines.forget();
+    if (this.#routines.known.size > 0 && mayChangeRoutines(run.classification, () => textOf(run)?.toString('latin1')))
+      this.#routines.forget();
     run.digest?.ran(node, route.to, route.reason);
     this.#count(node, route);
   }
@@ -402,12 +403,4 @@ const HOLD_LOOK_MS = 2;
 function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
   const commanded = nodes.filter(({ health }) => health === 'draining' || health === 'maintenance');
   return new Set(commanded.map(({ address }) => address.name));
-}
-
-const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;
-
-function mayChangeRoutines(run: CommandRun): boolean {
-  const { reason } = run.classification;
-  if (reason !== 'ddl' && reason !== 'multi-statement') return false;
-  return ROUTINES.test(textOf(run)?.toString('latin1') ?? '');
 }

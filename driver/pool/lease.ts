@@ -8,6 +8,8 @@ import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
+import { checkValues } from './check-values.js';
+import { LeaseTransaction } from './lease-transaction.js';
 
 /** What a single statement may leave behind is on the server, not on its connection. */
 const LEAVES_NOTHING: ReadonlySet<string> = new Set(['write', 'ddl', 'read']);
@@ -27,14 +29,27 @@ export class Lease implements ConnectionLease {
   #isElsewhere = false;
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
+  readonly #transaction: LeaseTransaction;
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
     this.#connection = connection;
+    this.#transaction = new LeaseTransaction(cluster, connection, {
+      isOfPrimary: () => this.#isOfPrimary(),
+      isOver: () => connection.lease !== this,
+      goesElsewhere: () => {
+        this.#isElsewhere = true;
+      },
+      back: (first) => this.#back(first),
+      onPrimary: (known, call, reason) =>
+        this.#onPrimary(known, call, { to: 'primary', reason: reason ?? this.#route(known).reason }),
+      place: (known, call) => this.#place(known, call),
+      keep: (replica) => this.#keep(replica),
+    });
   }
 
   get elsewhere(): RoutedConnection | undefined {
-    return this.#runsOn;
+    return this.#runsOn ?? this.#transaction.connection;
   }
 
   query(command: CoreQuery): void {
@@ -45,10 +60,11 @@ export class Lease implements ConnectionLease {
       return;
     }
     const named = command.namedPlaceholders ?? config.namedPlaceholders;
-    const known = this.#cluster.texts.find(sql, command.values, named, server.session.lexMode);
+    const known = this.#cluster.texts.find(sql, command.values, named, server.session);
     if (this.#staysHere(known)) {
       if (command.onResult === undefined) {
         this.#begins(known);
+        this.#noteWhenEnded(known, command, this.#route(known).reason);
         this.#connection.server.expecting(known, () => this.#connection.runQuery(command));
       } else this.#here(known, new QueryCall(command, config));
     } else this.#place(known, new QueryCall(command, config));
@@ -59,7 +75,7 @@ export class Lease implements ConnectionLease {
     const sql = typeof statement === 'string' ? statement : statement?.sql;
     if (typeof sql !== 'string') return undefined;
     const named = (typeof statement === 'string' ? undefined : statement.namedPlaceholders) ?? config.namedPlaceholders;
-    const known = this.#cluster.texts.findPrepared(sql, named, server.session.lexMode);
+    const known = this.#cluster.texts.findPrepared(sql, named, server.session);
     const stays = this.#staysHere(known);
     if (stays) return this.#here(known, new ExecuteCall(statement, values, callback));
     checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
@@ -68,17 +84,21 @@ export class Lease implements ConnectionLease {
   }
 
   holdsBack(command: CoreCommand): boolean {
+    // What is no statement is for the connection itself: the transaction goes on there.
+    if (!this.#isElsewhere && this.#transaction.isOpen) this.#transaction.move();
     if (this.#isElsewhere) this.#heldBack.push(command);
     return this.#isElsewhere;
   }
 
   ended(): void {
     this.#dropPrevious();
+    this.#transaction.abandon();
   }
 
   /** Whether nothing but the connection itself can be meant. */
   #staysHere(known: KnownStatement): boolean {
     const { server } = this.#connection;
+    if (this.#transaction.isOpen && !this.#isElsewhere) return false;
     // Which tables a read names is not looked at: one of its own may be among them.
     if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
     if (!this.#isOfPrimary()) return false;
@@ -94,8 +114,14 @@ export class Lease implements ConnectionLease {
     const { classification, digest } = known;
     const { session } = this.#connection.server;
     const route = routeStatement(session, classification, digest?.refusedByReplica);
-    if (classification.transaction !== undefined) return { to: 'primary', reason: route.reason };
+    if (route.to === 'transaction') {
+      const isState = classification.reason === 'session-state' && classification.transaction === undefined;
+      return isState ? { to: 'primary', reason: classification.reason } : route;
+    }
     if (route.to !== 'replica') return route;
+    const opens = classification.transaction !== undefined;
+    // Whether the read has opened one its answer does not tell.
+    if (route.reason === 'read-only-transaction' && !opens) return { to: 'primary', reason: 'autocommit-off' };
     const level = classification.consistency ?? this.#cluster.scopes.current.freshness.level;
     return level === 'primary' ? { to: 'primary', reason: 'consistency' } : route;
   }
@@ -103,13 +129,16 @@ export class Lease implements ConnectionLease {
   #place(known: KnownStatement, call: Call): void {
     const route = this.#route(known);
     const previous = this.#previous;
-    if (route.to === 'replica') this.#read(known, call);
-    else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
+    if (this.#transaction.isOpen) this.#transaction.run(known, call, route.to === 'transaction');
+    else if (route.to === 'replica') {
+      this.#dropPrevious();
+      if (known.classification.transaction === undefined) this.#read(known, call);
+      else this.#transaction.open(known, call);
+    } else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
     else this.#onPrimary(known, call, route);
   }
 
   #read(known: KnownStatement, call: Call): void {
-    this.#dropPrevious();
     this.#isElsewhere = true;
     const scope = this.#cluster.scopes.current;
     const own = this.#connection.server.session;
@@ -137,6 +166,10 @@ export class Lease implements ConnectionLease {
     first?.();
     // It has gone elsewhere once more.
     if (this.#isElsewhere) return;
+    if (this.#transaction.isOpen && this.#heldBack.length > 0) {
+      this.#transaction.move();
+      return;
+    }
     const heldBack = this.#heldBack;
     this.#heldBack = [];
     for (const command of heldBack) this.#connection.addNow(command);
@@ -151,7 +184,7 @@ export class Lease implements ConnectionLease {
     const { server } = this.#connection;
     const { classification } = known;
     if (this.#isOfPrimary() || OF_CONNECTION.has(classification.reason)) {
-      this.#here(known, call);
+      this.#here(known, call, route.reason);
       return;
     }
     const isFree = server.isFree && server.session.state.key === this.#cluster.freshSession.state.key;
@@ -173,7 +206,7 @@ export class Lease implements ConnectionLease {
   }
 
   /** On the connection itself. */
-  #here(known: KnownStatement, call: Call): CoreCommand {
+  #here(known: KnownStatement, call: Call, why?: RouteReason): CoreCommand {
     this.#begins(known);
     const { server } = this.#connection;
     const { classification } = known;
@@ -189,7 +222,14 @@ export class Lease implements ConnectionLease {
       } else withRoute(error, taken, 'not-executed');
       return false;
     };
-    return server.expecting(known, () => call.begin(this.#connection, intercept));
+    const command = server.expecting(known, () => call.begin(this.#connection, intercept));
+    this.#noteWhenEnded(known, command, why ?? reason);
+    return command;
+  }
+
+  #noteWhenEnded(known: KnownStatement, command: CoreCommand, reason: string): void {
+    const scope = this.#cluster.scopes.current;
+    command.once('end', () => this.#cluster.ranOnPrimary(this.#connection.server.node, known, scope, reason));
   }
 
   /** The server has become read-only: what it refused runs on the new primary, if there is one. */
@@ -221,23 +261,6 @@ export class Lease implements ConnectionLease {
     this.#previous = undefined;
     this.#cluster.poolNamed(previous.server.node.name)?.reclaim(previous);
     previous.release();
-  }
-}
-
-/** As mysql2 does before it sends anything. @throws TypeError */
-function checkValues(values: unknown, namedPlaceholders: boolean): void {
-  if (!values) return;
-  if (!Array.isArray(values)) {
-    if (namedPlaceholders) return;
-    throw new TypeError('Bind parameters must be array if namedPlaceholders parameter is not enabled');
-  }
-  if (values.includes(undefined)) {
-    throw new TypeError('Bind parameters must not contain undefined. To pass SQL NULL specify JS null');
-  }
-  if (values.some((value) => typeof value === 'function')) {
-    throw new TypeError(
-      'Bind parameters must not contain function(s). To pass the body of a function as a string call .toString() first',
-    );
   }
 }
 
