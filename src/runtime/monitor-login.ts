@@ -49,7 +49,8 @@ export class MonitorLogin implements NodeLogin {
     attributes: Readonly<Record<string, string>> = {},
   ): Promise<MonitorConnection> {
     const connectAttributes = { program_name: 'rwsplit-monitor', ...attributes };
-    const options: ConnectionOptions = { host, port, ...this.#account, connectTimeout, connectAttributes };
+    const { user, password } = this.#account;
+    const options: ConnectionOptions = { host, port, user, password, connectTimeout, connectAttributes };
     if (this.#tls.mode === 'off') return connect(options);
     try {
       return await connect({ ...options, ...verifiableHost(host, port), ssl: this.#tls.driverOptions });
