@@ -20,9 +20,18 @@ export class ReplicationAccounts {
     return this.#named === undefined ? this.#found : { ...this.#named, tls: this.#found?.tls ?? false };
   }
 
-  /** Asks a replica, until one has told. Never rejects: where nobody tells, it is said when the account is needed. */
-  async ask(replica: HaNode): Promise<void> {
-    if (this.#known) return;
+  /**
+   * Asks those that replicate, or did until a moment ago, until one has told. Never rejects: where nobody tells, it is said when the account is
+   * needed. Of two nodes that are left after a failover, none may replicate any more: whoever leads asks before that.
+   */
+  async ask(nodes: Iterable<HaNode>): Promise<void> {
+    for (const node of nodes) {
+      if (this.#known) return;
+      if (node.state?.reach === 'answers' && node.state.replica !== undefined) await this.#ask(node);
+    }
+  }
+
+  async #ask(replica: HaNode): Promise<void> {
     try {
       const { statements } = await replica.tasks.flavour(STATEMENT_MS);
       const [row] = await replica.tasks.query(statements.askAccount, STATEMENT_MS);

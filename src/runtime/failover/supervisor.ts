@@ -85,6 +85,7 @@ export class Supervisor {
   readonly #id = randomUUID();
   readonly #nodes = new Map<string, HaNode>();
   readonly #upkeeper: Upkeeper;
+  readonly #accounts: ReplicationAccounts;
   readonly #hooks: Hooks;
   readonly #decisions: Decisions;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
@@ -129,6 +130,7 @@ export class Supervisor {
     this.#hooks = new Hooks(settings.hooks, log);
     this.#decisions = new Decisions(settings.audit, log);
     const accounts = new ReplicationAccounts(settings.replication);
+    this.#accounts = accounts;
     const stage = {
       node: (name: string) => this.#nodes.get(name),
       accounts: () => ({ own: account, replication: accounts.account }),
@@ -280,6 +282,7 @@ export class Supervisor {
   /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
   #openSessions(): void {
     for (const { tasks } of this.#nodes.values()) tasks.open(OPEN_MS).catch(() => {});
+    void this.#accounts.ask(this.#nodes.values());
   }
 
   /** A leader that this proxy does not hear of, cut off from the coordinator perhaps, has made another node the primary: its journal says so. */
@@ -569,6 +572,7 @@ export class Supervisor {
     this.#busy = true;
     try {
       const view = await this.#lookAtAll(to);
+      await this.#accounts.ask(this.#nodes.values());
       const { epoch } = leadership;
       const why = `asked for by hand: to ${to}${force ? ', with force' : ''}`;
       return await this.#decided({ kind: 'switchover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>

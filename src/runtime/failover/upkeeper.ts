@@ -1,5 +1,5 @@
 import { closeAgainTask, rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
-import { follows, type ClusterView } from '../../failover/view.js';
+import type { ClusterView } from '../../failover/view.js';
 import { failoverFlavourOf } from '../../flavour/failover-of.js';
 import type { Leadership } from '../coordinator/coordinator.js';
 import type { Log } from '../log.js';
@@ -49,9 +49,7 @@ export class Upkeeper {
   async keepUp(view: ClusterView, leadership: Leadership, known: Omit<Memory, 'frozen'>): Promise<boolean> {
     const { primary, others } = view;
     if (primary === undefined) return false;
-    const replica = others.find((it) => it.reach === 'answers' && follows(it, primary));
-    const node = replica === undefined ? undefined : this.#node(replica.name);
-    if (node !== undefined) await this.#accounts.ask(node);
+    await this.#accounts.ask([...others, primary].flatMap(({ name }) => this.#node(name) ?? []));
     const leftAlone = new Set([...known.leftAlone, ...this.#rebuilding]);
     const { tasks, errant, leftClosed } = upkeepOf(view, { ...known, leftAlone, frozen: this.#conductor.frozen });
     if (leftClosed !== undefined && leftClosed !== this.#leftClosed)
