@@ -45,8 +45,18 @@ export class ProxyProcess {
   }
 
   async kill(): Promise<void> {
+    await this.#endedBy('SIGKILL');
+  }
+
+  /** Told to end. @returns the exit code */
+  async end(): Promise<unknown> {
+    return this.#endedBy('SIGTERM');
+  }
+
+  async #endedBy(signal: NodeJS.Signals): Promise<unknown> {
     const ended = once(this.#child, 'exit');
-    this.signal('SIGKILL');
-    await ended;
+    this.#child.kill(signal);
+    const [code]: unknown[] = await ended;
+    return code;
   }
 }

@@ -268,3 +268,8 @@ for (const step of ['freezing', 'opening'] as const) {
     await untilOneLeads([...members.keys()]);
   });
 }
+
+test('all of them end when they are told to', async () => {
+  await Promise.all(ledgers.map(async (it) => it.stop()));
+  expect(await Promise.all(members.map(async ({ process }) => process.end()))).toEqual([0, 0, 0]);
+});
