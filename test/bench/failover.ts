@@ -45,12 +45,11 @@ export async function benchFailover({ kinds, rounds, switchovers }: FailoverBenc
       results.set(fault, ofFault);
       await withSite(cluster, fault === 'unreachable', async (site) => {
         for (let round = 0; round < rounds; round++) {
-          ofFault.push(await faultRound(site, fault));
+          const done = await faultRound(site, fault);
+          ofFault.push(done);
+          const { lost, promotions, backMs } = done;
           process.stderr.write(
-            `· ${fault} ${round + 1}: ${ofFault
-              .at(-1)
-              ?.backMs.map((it) => it.toFixed(0))
-              .join(' ')}\n`,
+            `· ${fault} ${round + 1}: ${lost} lost, ${promotions} promotions; ${backMs.map((it) => it.toFixed(0)).join(' ')}\n`,
           );
         }
       });
