@@ -45,9 +45,14 @@ export class AnswerRelay {
     });
   }
 
+  /** Nothing more is held back. */
+  holdNoMore(): void {
+    this.#wanted = undefined;
+  }
+
   /** What was held back goes on, and nothing more is held back. */
   release(): void {
-    this.#wanted = undefined;
+    this.holdNoMore();
     for (const socket of this.#held) socket.resume();
     this.#held.clear();
   }

@@ -22,16 +22,17 @@ const STEPS = {
   opening: 'SELECT GTID_SUBSET(',
 } as const;
 
-/** A proxy that is one of three, with its own ways to etcd and to the servers. */
+/** A proxy that is one of three, with its own way to etcd. */
 interface Member {
   process: ProxyProcess;
   readonly toEtcd: Relay;
-  readonly toNodes: readonly AnswerRelay[];
   readonly args: readonly string[];
 }
 
 let cluster: Cluster;
 let etcd: TestEtcd;
+/** Before each server, for all: what a leader is answered can be held back. */
+let ways: readonly AnswerRelay[];
 let members: readonly Member[];
 let ledgers: readonly Ledger[];
 let watch: WritableServers;
@@ -40,6 +41,7 @@ const open: Connection[] = [];
 beforeAll(async () => {
   cluster = await startCluster({ fast: true, semiSync: true, provider: clusterInfo().provider });
   etcd = await startEtcd();
+  ways = await Promise.all(cluster.nodes.map(async (node) => AnswerRelay.start(node)));
   members = await Promise.all([0, 1, 2].map(async (index) => member(index)));
   const client = await connect(0, 'app');
   await client.query('CREATE DATABASE faults');
@@ -56,8 +58,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const it of open.splice(0)) it.destroy();
-  for (const { toNodes, toEtcd, process } of members) {
-    for (const relay of toNodes) relay.release();
+  for (const way of ways) way.release();
+  for (const { toEtcd, process } of members) {
     toEtcd.mend();
     process.signal('SIGCONT');
   }
@@ -69,7 +71,6 @@ afterAll(async () => {
 
 async function member(index: number): Promise<Member> {
   const toEtcd = await startRelay(etcd);
-  const toNodes = await Promise.all(cluster.nodes.map(async (node) => AnswerRelay.start(node)));
   const config = join(await temporaryDirectory(), `${index}.yaml`);
   const { failover, monitor } = cluster.accounts;
   await writeFile(
@@ -81,13 +82,13 @@ coordinator: { kind: etcd, cluster: promotion, endpoints: ["http://${toEtcd.host
 failover: { user: ${failover.user}, password_env: FAILOVER_PASSWORD, pause_ms: 1, rebuild: clone }
 `,
   );
-  const args = toNodes
+  const args = ways
     .flatMap(({ port }) => ['--node', `127.0.0.1:${port}`])
     .concat([
       ...['--config', config, '--log-level', 'silent', '--data-dir', await temporaryDirectory()],
       ...['--monitor-user', monitor.user, '--monitor-password-env', 'MONITOR_PASSWORD'],
     ]);
-  return { process: await startProcess(args), toEtcd, toNodes, args };
+  return { process: await startProcess(args), toEtcd, args };
 }
 
 async function startProcess(args: readonly string[]): Promise<ProxyProcess> {
@@ -122,7 +123,7 @@ async function primaryOf(index: number): Promise<ClusterNode | undefined> {
   const [rows] = await admin.query<Row[]>('SHOW RWSPLIT NODES');
   admin.destroy();
   const name = String(rows.find((it) => it['role'] === 'primary')?.['node']);
-  return cluster.nodes[at(index).toNodes.findIndex(({ port }) => name === `127.0.0.1:${port}`)];
+  return cluster.nodes[ways.findIndex(({ port }) => name === `127.0.0.1:${port}`)];
 }
 
 /** Which of these leads, and would promote. */
@@ -176,9 +177,11 @@ async function untilInPromotion(step: keyof typeof STEPS): Promise<InPromotion> 
   const leader = await untilOneLeads([...members.keys()]);
   const dead = await primaryOf(leader);
   if (dead === undefined) throw new Error('there is no primary');
-  const reached = Promise.race(at(leader).toNodes.map(async (it) => it.holdAnswerTo(STEPS[step])));
+  const reached = Promise.race(ways.map(async (it) => it.holdAnswerTo(STEPS[step])));
   await dead.kill();
   await reached;
+  // Whoever leads next is to have its answers.
+  for (const way of ways) way.holdNoMore();
   return { leader, others: [...members.keys()].filter((it) => it !== leader), dead };
 }
 
@@ -211,7 +214,7 @@ async function switchOver(by: readonly number[], from: ClusterNode, dead: Cluste
     const leader = await untilOneLeads(by);
     if ((await primaryOf(leader)) === to) return;
     const admin = await connect(leader, 'monitor');
-    const way = at(leader).toNodes[cluster.nodes.indexOf(to)];
+    const way = ways[cluster.nodes.indexOf(to)];
     await admin.query(`RWSPLIT SWITCHOVER TO '127.0.0.1:${way?.port}'`);
   });
   await untilWriting(by);
@@ -238,7 +241,7 @@ test('where the leader is killed in mid-promotion, another one ends it', async (
   await at(leader).process.kill();
   const now = await untilPromotedBy(others, dead);
   await expectOnePrimary(now);
-  at(leader).toNodes.forEach((it) => it.release());
+  ways.forEach((it) => it.release());
   at(leader).process = await startProcess(at(leader).args);
 });
 
@@ -247,7 +250,7 @@ for (const step of ['draining', 'opening'] as const) {
     const { leader, others, dead } = await untilInPromotion(step);
     at(leader).process.signal('SIGSTOP');
     const now = await switchOver(others, await untilPromotedBy(others, dead), dead);
-    at(leader).toNodes.forEach((it) => it.release());
+    ways.forEach((it) => it.release());
     at(leader).process.signal('SIGCONT');
     await untilWriting([leader]);
     expect(await primaryOf(leader)).toBe(now);
@@ -260,7 +263,7 @@ for (const step of ['freezing', 'opening'] as const) {
     const { leader, others, dead } = await untilInPromotion(step);
     at(leader).toEtcd.cut();
     const now = await switchOver(others, await untilPromotedBy(others, dead), dead);
-    at(leader).toNodes.forEach((it) => it.release());
+    ways.forEach((it) => it.release());
     // It follows while it is cut off, too.
     await untilWriting([leader]);
     at(leader).toEtcd.mend();
