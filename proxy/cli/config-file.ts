@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
+import type { FailoverOptions } from '../../src/runtime/failover/open-supervisor.js';
 import type { Rule } from '../../src/routing/rules.js';
 import type { CoordinatorSettings } from '../../src/runtime/coordinator/coordinator-of.js';
 import type {
   BalanceOptions,
   ClientOptions,
-  FailoverOptions,
   HoldOptions,
   LimitOptions,
   PoolOptions,

@@ -17,7 +17,7 @@ import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
 import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
-import type { Log } from '../log.js';
+import type { EventLog } from '../log.js';
 import { drive } from './drive.js';
 import { executeTask } from './execute-task.js';
 import type { HaNode } from './ha-node.js';
@@ -51,7 +51,7 @@ export class Conductor {
   readonly #statements: FailoverStatements;
   readonly #settings: FailoverSettings;
   readonly #stage: Stage;
-  readonly #log: Log;
+  readonly #log: EventLog;
   /** What is done on each node: one thing after another, or a start that belongs to one would follow a stop that belongs to the next. */
   readonly #last = new Map<string, Promise<unknown>>();
   readonly #doneAtMs = new Map<string, number>();
@@ -63,7 +63,7 @@ export class Conductor {
     statements: FailoverStatements,
     settings: FailoverSettings,
     stage: Stage,
-    log: Log,
+    log: EventLog,
     nowMs: () => number,
   ) {
     this.#nowMs = nowMs;

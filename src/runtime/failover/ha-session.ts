@@ -1,7 +1,7 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { NodeAddress } from '../../topology/snapshot.js';
 import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { PromoterLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
 
 const CONNECT_MS = 2_000;
@@ -9,7 +9,7 @@ const CONNECT_MS = 2_000;
 /** A session to one node for the sake of failovers: kept, so that nothing has to be dialled when every millisecond counts. */
 export class HaSession {
   readonly address: NodeAddress;
-  readonly #login: MonitorLogin;
+  readonly #login: PromoterLogin;
   readonly #onClosed: () => void;
   readonly #identity: () => LeaderIdentity | undefined;
   #connection: Connection | undefined;
@@ -23,7 +23,7 @@ export class HaSession {
    */
   constructor(
     address: NodeAddress,
-    login: MonitorLogin,
+    login: PromoterLogin,
     onClosed: () => void,
     identity: () => LeaderIdentity | undefined = () => undefined,
   ) {

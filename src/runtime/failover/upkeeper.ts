@@ -1,7 +1,7 @@
 import { rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
 import type { Leadership } from '../coordinator/coordinator.js';
-import type { Log } from '../log.js';
+import type { EventLog } from '../log.js';
 import type { Conductor } from './conductor.js';
 import type { HaNode } from './ha-node.js';
 import type { ReplicationAccounts } from './replication-account.js';
@@ -12,7 +12,7 @@ export class Upkeeper {
   readonly #accounts: ReplicationAccounts;
   readonly #node: (name: string) => HaNode | undefined;
   readonly #rebuilds: boolean;
-  readonly #log: Log;
+  readonly #log: EventLog;
   /** What is being copied takes as long as it takes. */
   readonly #rebuilding = new Set<string>();
   /** Errant nodes that have been told of, with what they have. */
@@ -24,7 +24,7 @@ export class Upkeeper {
     accounts: ReplicationAccounts,
     node: (name: string) => HaNode | undefined,
     rebuilds: boolean,
-    log: Log,
+    log: EventLog,
   ) {
     this.#conductor = conductor;
     this.#accounts = accounts;
