@@ -91,6 +91,13 @@ export function sessionLost(node: string, sql: string): QueryError {
   return Object.assign(told, { code: 'RWSPLIT_SESSION_LOST', errno: 2013, sqlState: 'HY000', sqlMessage: what, sql });
 }
 
+/** What a statement left is asked for, and went with the connection to the primary before. */
+export function previousLost(sql: string): QueryError {
+  const what = 'what the statement before left went with the connection to the server that had it';
+  const told: SplitError = new Error(what);
+  return Object.assign(told, { code: 'RWSPLIT_PREVIOUS_LOST', sqlMessage: what, sql });
+}
+
 /** Of a connection that was given up. */
 export function connectionGivenUp(node: string, why: string): QueryError {
   const error: QueryError = new Error(`the connection to ${node} was given up: ${why}`);

@@ -1,6 +1,7 @@
 import type { Connection, Pool, PoolOptions } from 'mysql2';
 import type { Connection as PromiseConnection, Pool as PromisePool } from 'mysql2/promise';
 import type { Failover } from './cluster/cluster.js';
+import type { LogEntry } from './cluster/promoter.js';
 import type { ComfortOptions, RwsplitPoolOptions, SplitOptions } from './options.js';
 import type { Explanation, PoolStatus } from './pool/status.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
@@ -29,6 +30,8 @@ export interface Splitting {
   explain(sql: string, values?: unknown): Promise<Explanation>;
   status(): PoolStatus;
   on(event: 'failover', listener: (failover: Failover) => void): this;
+  /** What a process that may promote has to tell. */
+  on(event: 'log', listener: (entry: LogEntry) => void): this;
   on(event: 'topology', listener: (topology: Snapshot) => void): this;
 }
 

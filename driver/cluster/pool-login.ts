@@ -1,6 +1,12 @@
 import type { ConnectionOptions, PoolOptions } from 'mysql2';
 import mysql2 from 'mysql2';
-import { monitorConnection, type MonitorAccount, type MonitorConnection, type NodeLogin, type PromoterLogin } from '../../src/runtime/monitor-login.js';
+import {
+  monitorConnection,
+  type MonitorAccount,
+  type MonitorConnection,
+  type NodeLogin,
+  type PromoterLogin,
+} from '../../src/runtime/monitor-login.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
 import type { OkResult } from '../mysql2/internals.js';
 import { seenAs } from '../mysql2/seen-as.js';

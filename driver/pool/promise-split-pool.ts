@@ -1,7 +1,7 @@
 import { corePromise, type CorePool, type CorePromisePool } from '../mysql2/internals.js';
 import type { Explanation, PoolStatus } from './status.js';
 
-const OWN_EVENTS = ['failover', 'topology'] as const;
+const OWN_EVENTS = ['failover', 'topology', 'log'] as const;
 
 /** What the promise's pool needs of the other. */
 export interface SplitPoolCore extends CorePool {

@@ -78,6 +78,8 @@ export class SplitPool extends RoutedPool {
         lagMs,
         ...(pools.get(name)?.load ?? { connections: 0, free: 0, waiting: 0 }),
       })),
+      held: this.cluster.writes.waiting,
+      failover: this.cluster.failoverStatus,
       routes: counts.rows,
     };
   }

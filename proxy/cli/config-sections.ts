@@ -7,14 +7,7 @@ import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { FailoverOptions } from '../../src/runtime/failover/open-supervisor.js';
 import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
-import type {
-  ClientOptions,
-  HoldOptions,
-  LimitOptions,
-  PoolOptions,
-  ServerOptions,
-  TlsOptions,
-} from '../options.js';
+import type { ClientOptions, HoldOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
 import type { UserOptions } from '../users.js';
 import type { ConfigReader, Section } from './config-reader.js';
