@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
+import { FAULTS } from '../faults/primary-faults.js';
 import { benchBalance } from './balance.js';
 import { benchClassify } from './classify.js';
 import { benchDriver } from './driver.js';
-import { benchFailover } from './failover.js';
+import { benchFailover, faultsOf } from './failover.js';
 import { benchLargeResult } from './large-result.js';
 import { benchLevels } from './levels.js';
 import { benchManyClients } from './many-clients.js';
@@ -25,12 +26,13 @@ const HELP = `npm run bench -- [NAME …] [options]
   staleness  sessions of all levels while replicas are late by turns: reads that are older than promised, beside a bare round robin.
              Ends with 1 where there is one
   failover   the primary killed, frozen, cut off, under writers; then planned switchovers: how long they wait, what is lost.
-             Ends with 1 where anything is
+             Ends with 1 where anything is, or somebody was promoted who should not have been
 
 All of them when none is named.
   --rounds N     (3)      how often each way is measured; medians are shown
   --seconds N    (10)     how long each measurement takes
   --switchovers N (100)   how many of them
+  --kinds A,B    (killed,frozen,cut,unreachable,lagging)  which faults of a primary
   --clients N,M  (16,64)  sysbench's threads
 `;
 
@@ -44,6 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
       seconds: { type: 'string', default: '10' },
       clients: { type: 'string', default: '16,64' },
       switchovers: { type: 'string', default: '100' },
+      kinds: { type: 'string', default: FAULTS.join(',') },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -66,7 +69,12 @@ export async function main(args: readonly string[]): Promise<number> {
     driver: async () => benchDriver({ rounds: Number(values.rounds) * 3, statements: 20_000 }),
     levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
-    failover: async () => benchFailover({ rounds: Number(values.rounds), switchovers: Number(values.switchovers) }),
+    failover: async () =>
+      benchFailover({
+        kinds: faultsOf(values.kinds),
+        rounds: Number(values.rounds),
+        switchovers: Number(values.switchovers),
+      }),
     staleness: async () => benchStaleness({ seconds: Number(values.seconds) }),
   };
   let wrong = false;

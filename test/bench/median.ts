@@ -6,3 +6,9 @@ export function median(values: readonly number[]): number {
     ? (sorted[middle] ?? NaN)
     : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }
+
+/** So many values are smaller, as a share of all; rounded. NaN among them is larger than all. */
+export function partOf(values: readonly number[], share: number): string {
+  const sorted = values.map((it) => (Number.isNaN(it) ? Infinity : it)).toSorted((a, b) => a - b);
+  return (sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? NaN).toFixed(0);
+}

@@ -47,7 +47,13 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts `rwsplit proxy` as a process of its own, before a cluster. @param flags beside those that it needs */
-export async function startRwsplit(cluster: Cluster, flags: readonly string[] = []): Promise<Measured> {
+export async function startRwsplit(
+  cluster: {
+    readonly nodes: readonly { readonly host: string; readonly port: number }[];
+    readonly accounts: Pick<Cluster['accounts'], 'monitor'>;
+  },
+  flags: readonly string[] = [],
+): Promise<Measured> {
   const port = await freePort();
   const bin = fileURLToPath(new URL('../../proxy/cli/bin.js', import.meta.url));
   const nodes = cluster.nodes.flatMap((node) => ['--node', `${node.host}:${node.port}`]);

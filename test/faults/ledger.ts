@@ -5,6 +5,8 @@ export type Fate = 'acknowledged' | 'not-executed' | 'unknown';
 
 export interface Entry {
   readonly id: string;
+  /** Which of the writers. */
+  readonly writer: number;
   readonly fate: Fate;
   /** Milliseconds from the ledger's beginning. */
   readonly sentMs: number;
@@ -40,7 +42,7 @@ export class Ledger {
   }
 
   start(writers: number): void {
-    for (let i = 0; i < writers; i++) this.#writers.push(this.#write(`${this.#name}-${i}`));
+    for (let i = 0; i < writers; i++) this.#writers.push(this.#write(i));
   }
 
   /** Resolves when each statement has had its answer. */
@@ -67,18 +69,18 @@ export class Ledger {
     return this.entries.filter(({ id, fate }) => fate === 'not-executed' && has.has(id)).map(({ id }) => id);
   }
 
-  async #write(name: string): Promise<void> {
+  async #write(writer: number): Promise<void> {
     let client: Connection | undefined;
     for (let i = 0; !this.#stopped; i++) {
-      const id = `${name}-${i}`;
+      const id = `${this.#name}-${writer}-${i}`;
       const sentMs = this.nowMs;
       try {
         client ??= await this.#connect();
         await client.query('INSERT INTO ledger (id) VALUES (?)', [id]);
-        this.entries.push({ id, fate: 'acknowledged', sentMs, answeredMs: this.nowMs, error: '' });
+        this.entries.push({ id, writer, fate: 'acknowledged', sentMs, answeredMs: this.nowMs, error: '' });
       } catch (error) {
         const fate = client === undefined ? 'not-executed' : fateOf(error);
-        this.entries.push({ id, fate, sentMs, answeredMs: this.nowMs, error: String(error) });
+        this.entries.push({ id, writer, fate, sentMs, answeredMs: this.nowMs, error: String(error) });
         client?.destroy();
         client = undefined;
         // As an application does that has to connect anew.

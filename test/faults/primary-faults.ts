@@ -22,9 +22,13 @@ const BACKLOG = 500;
 
 /** One that can be done at any moment. */
 export interface PreparedFault {
-  /** Resolves when the primary is gone from whoever it is to be gone from. @returns how many transactions were waiting on its slowest replica, or for acknowledgements */
-  strike(): Promise<number>;
-  /** Ends what can be ended: it is thawed, or reached again. Nothing of a server that is gone. */
+  /**
+   * Resolves when the primary is gone from whoever it is to be gone from.
+   * @param onStrike called right before that, when what it takes is there
+   * @returns how many transactions were waiting on its slowest replica, or for acknowledgements
+   */
+  strike(onStrike?: () => void): Promise<number>;
+  /** Ends what can be ended: it is thawed, or reached again. A server that is gone stays so. */
   undo(): Promise<void>;
 }
 
@@ -39,36 +43,50 @@ export interface FaultSite {
 
 /** @param fault must not be done before clients write: some of them wait until they do */
 export async function prepareFault(fault: Fault, site: FaultSite): Promise<PreparedFault> {
-  return PREPARE[fault](site);
+  const steps = await PREPARE[fault](site);
+  let isUndone = false;
+  return {
+    strike: async (onStrike = () => {}) => {
+      const waiting = await steps.ready();
+      onStrike();
+      await steps.doIt();
+      return waiting;
+    },
+    undo: async () => {
+      if (!isUndone) await steps.undo();
+      isUndone = true;
+    },
+  };
 }
 
-const PREPARE: Readonly<Record<Fault, (site: FaultSite) => Promise<PreparedFault>>> = {
-  killed: async ({ primary }) =>
-    Promise.resolve({
-      strike: async () => primary.kill().then(() => 0),
-      undo: async () => Promise.resolve(),
-    }),
-  frozen: async ({ primary }) =>
-    Promise.resolve({
-      strike: async () => primary.freeze().then(() => 0),
-      undo: async () => primary.thaw(),
-    }),
+interface Steps {
+  /** @returns how many transactions wait */
+  ready(): Promise<number>;
+  doIt(): Promise<void>;
+  undo(): Promise<void>;
+}
+
+const PREPARE: Readonly<Record<Fault, (site: FaultSite) => Promise<Steps>>> = {
+  killed: async ({ primary }) => now({ doIt: async () => primary.kill() }),
+  frozen: async ({ primary }) => now({ doIt: async () => primary.freeze(), undo: async () => primary.thaw() }),
   cut: prepareCut,
   unreachable: async ({ way }) => {
     if (way === undefined) throw new Error('nothing is between the primary and whoever is to lose it');
-    return Promise.resolve({
-      strike: async () => {
-        way.cut();
-        return Promise.resolve(0);
-      },
+    return now({
+      doIt: async () => Promise.resolve(way.cut()),
       undo: async () => Promise.resolve(way.mend()),
     });
   },
   lagging: prepareLag,
 };
 
+async function now(steps: Partial<Steps>): Promise<Steps> {
+  const nothing = async (): Promise<void> => Promise.resolve();
+  return Promise.resolve({ ready: async () => Promise.resolve(0), doIt: nothing, undo: nothing, ...steps });
+}
+
 /** Replicas reach their source through a relay of which nobody else knows. */
-async function prepareCut({ cluster, primary }: FaultSite): Promise<PreparedFault> {
+async function prepareCut({ cluster, primary }: FaultSite): Promise<Steps> {
   const relay = await openRelay(primary);
   const source = await asRoot(cluster, primary);
   for (const node of othersThan(primary, cluster)) {
@@ -86,16 +104,15 @@ async function prepareCut({ cluster, primary }: FaultSite): Promise<PreparedFaul
     await replica.end();
   }
   return {
-    strike: async () => {
+    ready: async () => {
       relay.cut();
-      const waiting = await waitUntil('writes that wait for acknowledgements', TIMEOUT_MS, async () => {
+      return waitUntil('writes that wait for acknowledgements', TIMEOUT_MS, async () => {
         const [rows] = await source.query<RowDataPacket[]>("SHOW STATUS LIKE 'Rpl_semi_sync_source_wait_sessions'");
         const count = Number(rows[0]?.['Value']);
         return count > 0 ? count : undefined;
       });
-      await primary.kill();
-      return waiting;
     },
+    doIt: async () => primary.kill(),
     undo: async () => {
       source.destroy();
       return Promise.resolve(relay.close());
@@ -104,10 +121,10 @@ async function prepareCut({ cluster, primary }: FaultSite): Promise<PreparedFaul
 }
 
 /** What replicas receive waits behind a lock, until their source is gone. */
-async function prepareLag({ cluster, primary, table }: FaultSite): Promise<PreparedFault> {
+async function prepareLag({ cluster, primary, table }: FaultSite): Promise<Steps> {
   const replicas = await Promise.all(othersThan(primary, cluster).map(async (node) => asRoot(cluster, node)));
   return {
-    strike: async () => {
+    ready: async () => {
       for (const replica of replicas) await replica.query(`LOCK TABLES ${table} READ`);
       const backlogs = replicas.map(async (replica) =>
         waitUntil('a backlog', TIMEOUT_MS, async () => {
@@ -115,10 +132,11 @@ async function prepareLag({ cluster, primary, table }: FaultSite): Promise<Prepa
           return count >= BACKLOG ? count : undefined;
         }),
       );
-      const backlog = Math.max(...(await Promise.all(backlogs)));
+      return Math.max(...(await Promise.all(backlogs)));
+    },
+    doIt: async () => {
       await primary.kill();
       for (const replica of replicas) await replica.query('UNLOCK TABLES');
-      return backlog;
     },
     undo: async () => {
       for (const replica of replicas) replica.destroy();

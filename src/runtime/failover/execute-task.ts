@@ -16,7 +16,7 @@ export interface Execution {
   readonly accounts: HaAccounts;
   /** How long this proxy leads for certain. */
   remainingMs(): number;
-  /** Asked before each command: another one may lead by now. */
+  /** Asked before each statement: another one may lead by now. */
   mayGoOn(): boolean;
 }
 
@@ -27,7 +27,6 @@ export async function executeTask(task: Task, execution: Execution): Promise<Tas
     const failed = (why: string, unknown: boolean): TaskEnd => {
       return { kind: 'failed', task: task.name, node: task.node, command: command.kind, why, unknown };
     };
-    if (!execution.mayGoOn()) return failed('this proxy does not lead any more', false);
     try {
       const row = await execute(command, execution);
       if (command.kind === 'read-position') {
@@ -60,10 +59,12 @@ async function say(command: Command, execution: Execution): Promise<RowDataPacke
   const { session, statements, accounts } = execution;
   let row: RowDataPacket | undefined;
   for (const { sql, expectsOk, endsClients } of statements.of(command, accounts)) {
+    if (!execution.mayGoOn()) throw new Refused('this proxy does not lead any more');
     const rows = await session.query(sql, timeoutOf(command, execution.remainingMs()));
     [row] = rows;
     if (endsClients === true) await endAll(rows, session);
-    if (expectsOk === true && Number(row?.['ok']) !== 1) throw new NotSo(command);
+    if (expectsOk === true && Number(row?.['ok']) !== 1)
+      throw new Refused(WHY_NOT[command.kind] ?? 'it lacks transactions that it is to have');
   }
   return row;
 }
@@ -96,13 +97,9 @@ const WHY_NOT: Readonly<Partial<Record<Command['kind'], string>>> = {
   'assert-nothing-else': 'it has transactions of its own',
 };
 
-/** The server answered, and the answer is no. */
-class NotSo extends Error {
+/** Nothing was sent, or the server answered, and the answer is no. */
+class Refused extends Error {
   readonly sqlState = 'HY000';
-
-  constructor({ kind }: Command) {
-    super(WHY_NOT[kind] ?? 'it lacks transactions that it is to have');
-  }
 }
 
 /** A server may quote the statement that it did not understand. */

@@ -1,9 +1,8 @@
 import type { NodeState, Preference, Reach } from '../../failover/view.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
-import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { PromoterLogin } from '../monitor-login.js';
 import { isAlive, isRefusal } from '../probe-failure.js';
-import { HaSession } from './ha-session.js';
+import { HaSession, type HaIdentity } from './ha-session.js';
 import { NodeLook, type JournalEntry, type Looked } from './node-look.js';
 
 /** How long a node may take for one answer before it counts as silent. */
@@ -40,7 +39,7 @@ export class HaNode {
     login: PromoterLogin,
     nowMs: () => number,
     onLooked: (node: HaNode) => void,
-    identity: () => LeaderIdentity | undefined,
+    identity: () => HaIdentity,
   ) {
     this.address = address;
     this.preference = preference;

@@ -6,12 +6,15 @@ import { errnoOf } from '../probe-failure.js';
 
 const CONNECT_MS = 2_000;
 
+/** As whom a session changes a server: a leader; the one proxy that there is; or one that leads no more, and must not. */
+export type HaIdentity = LeaderIdentity | 'alone' | 'deposed';
+
 /** A session to one node for the sake of failovers: kept, so that nothing has to be dialled when every millisecond counts. */
 export class HaSession {
   readonly address: NodeAddress;
   readonly #login: PromoterLogin;
   readonly #onClosed: () => void;
-  readonly #identity: () => LeaderIdentity | undefined;
+  readonly #identity: () => HaIdentity;
   #connection: Connection | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
@@ -19,13 +22,13 @@ export class HaSession {
 
   /**
    * @param onClosed the server, or the network, ended a session that was open
-   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's
+   * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's; none is opened for one that leads no more
    */
   constructor(
     address: NodeAddress,
     login: PromoterLogin,
     onClosed: () => void,
-    identity: () => LeaderIdentity | undefined = () => undefined,
+    identity: () => HaIdentity = () => 'alone',
   ) {
     this.#identity = identity;
     this.address = address;
@@ -68,7 +71,10 @@ export class HaSession {
   }
 
   async #connect(timeoutMs: number): Promise<Connection> {
-    const identity = this.#identity();
+    const told = this.#identity();
+    // A statement that follows another one may find its session ended by whoever leads now.
+    if (told === 'deposed') throw new Error('this proxy does not lead any more');
+    const identity = told === 'alone' ? undefined : told;
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);

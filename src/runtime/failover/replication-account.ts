@@ -1,6 +1,7 @@
 import type { ReplicationAccount } from '../../flavour/failover-statements.js';
 import type { MonitorAccount } from '../monitor-login.js';
 import type { HaNode } from './ha-node.js';
+import { isServersWord } from './ha-session.js';
 
 const STATEMENT_MS = 1_000;
 const ACCOUNT =
@@ -29,9 +30,9 @@ export class ReplicationAccounts {
       const { user, password, tls } = row;
       this.#known = true;
       this.#found = { user: String(user), password: String(password ?? ''), tls: Number(tls) === 1 };
-    } catch {
-      // It may not be asked: the configuration has to name it.
-      this.#known = true;
+    } catch (error) {
+      // It may not be asked: the configuration has to name it. One that did not answer is asked again.
+      if (isServersWord(error)) this.#known = true;
     }
   }
 }

@@ -8,11 +8,11 @@ import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
-import type { LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { EventLog } from '../log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
 import { HaNode } from './ha-node.js';
+import type { HaIdentity } from './ha-session.js';
 import { Hooks } from './hooks.js';
 import { loggable } from './loggable.js';
 import { ReplicationAccounts } from './replication-account.js';
@@ -233,9 +233,10 @@ export class Supervisor {
   }
 
   /** Alone there is no other leader; else servers are to tell ours from an earlier one. */
-  get #identity(): LeaderIdentity | undefined {
+  get #identity(): HaIdentity {
     const { kind, leadership } = this.#coordinator;
-    if (kind === 'alone' || leadership === undefined) return undefined;
+    if (kind === 'alone') return 'alone';
+    if (leadership === undefined) return 'deposed';
     return { cluster: this.#settings.cluster, epoch: leadership.epoch, id: this.#id };
   }
 
