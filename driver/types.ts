@@ -28,6 +28,8 @@ export interface Splitting {
   scope<T>(work: () => T): T;
   /** Where a statement would run now, and why; nothing runs. */
   explain(sql: string, values?: unknown): Promise<Explanation>;
+  /** Makes another node the primary, without an error for anybody. It fails where this process may not, and leaves everything as it was where it cannot. */
+  switchover(to: string): Promise<void>;
   status(): PoolStatus;
   on(event: 'failover', listener: (failover: Failover) => void): this;
   /** What a process that may promote has to tell. */

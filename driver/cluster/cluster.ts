@@ -163,6 +163,13 @@ export class Cluster extends EventEmitter implements SessionHost {
     return this.#promoter?.status;
   }
 
+  /** @throws where this process may not promote, or it came to nothing */
+  async switchOver(to: string): Promise<void> {
+    const end = await this.#promoter?.switchOver(to, false);
+    if (end === undefined) throw new Error("this process promotes nobody: its pool's coordinator is 'follow'");
+    if (end.kind === 'failed') throw new Error(end.why);
+  }
+
   /** @returns `primary` where it is its turn, or why it is to answer */
   choose(known: KnownStatement, scope: Scope, failed: ReadonlySet<string>): ChosenReplica | 'primary' | Diversion {
     if (scope.unsettled > 0) return 'consistency';
@@ -259,7 +266,7 @@ export class Cluster extends EventEmitter implements SessionHost {
       {
         snapshot: () => this.snapshot,
         appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
-        opened: () => {},
+        opened: (serverUuid, gtids) => this.scopes.promoted(serverUuid, gtids),
         leftAlone: () => new Set(),
         hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
         release: () => this.writes.open(),

@@ -11,6 +11,7 @@ export interface SplitPoolCore extends CorePool {
   withToken<T>(token: string | undefined, work: () => T): T;
   scope<T>(work: () => T): T;
   explain(sql: string, values?: unknown): Promise<Explanation>;
+  switchover(to: string): Promise<void>;
   status(): PoolStatus;
 }
 
@@ -52,6 +53,10 @@ export class PromiseSplitPool extends corePromise.PromisePool {
 
   async explain(sql: string, values?: unknown): Promise<Explanation> {
     return this.#core.explain(sql, values);
+  }
+
+  async switchover(to: string): Promise<void> {
+    return this.#core.switchover(to);
   }
 
   status(): PoolStatus {

@@ -64,6 +64,12 @@ export class SplitPool extends RoutedPool {
     };
   }
 
+  /** Makes another node the primary, without an error for anybody; or leaves everything as it was. @throws where this process may not, or it came to nothing */
+  async switchover(to: string): Promise<void> {
+    await this.#known();
+    await this.cluster.switchOver(to);
+  }
+
   status(): PoolStatus {
     const { snapshot, counts } = this.cluster;
     const pools = new Map(this.cluster.pools());
