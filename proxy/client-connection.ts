@@ -216,6 +216,11 @@ export class ClientConnection implements CommandClient, WireOwner, EntranceHost 
     this.#takeAll();
   }
 
+  /** It was refused, and what is still asked is ours: what the client sends from now on is its next command. */
+  streamEnded(): void {
+    if (this.#phase === 'stream') this.#phase = 'running';
+  }
+
   /** What was sent too far ahead was left unread: from now on the server says how fast it is to come. */
   #takeAll(): void {
     if (this.#readingPaused) this.setReading(true);

@@ -48,6 +48,7 @@ export interface ProxyOptions {
   readonly coordinator?: CoordinatorSettings | undefined;
   readonly failover?: FailoverOptions | undefined;
   readonly hold?: HoldOptions | undefined;
+  readonly replay?: ReplayOptions | undefined;
   /** None need be named. */
   readonly users?: readonly UserOptions[] | undefined;
 }
@@ -113,4 +114,16 @@ export interface HoldOptions {
   readonly timeoutMs?: number | undefined;
   readonly max?: number | undefined;
   readonly bytes?: number | undefined;
+}
+
+/** What becomes of transactions that are lost with the primary. */
+export interface ReplayOptions {
+  /** They are run again on the next one, as long as every statement has the same result; not when absent. */
+  readonly transactions?: boolean | undefined;
+  /** That are kept of one transaction; of longer ones nothing is. */
+  readonly statements?: number | undefined;
+  /** The same in bytes. */
+  readonly bytes?: number | undefined;
+  /** Of all open transactions together. */
+  readonly bytesOfAll?: number | undefined;
 }

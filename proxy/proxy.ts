@@ -23,6 +23,7 @@ import { WaitCounts } from '../src/session/wait-counts.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
 import { Admin } from './admin/admin.js';
 import { Backends } from './backends.js';
+import { tellWhatIsMissing } from './check-cluster.js';
 import { ClientConnection, type ClientTimes, type Intake, type ProxyContext } from './client-connection.js';
 import { ClientRegistry } from './client-registry.js';
 import { textOf, type CommandRun } from './command-run.js';
@@ -35,6 +36,8 @@ import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { ProxyOptions } from './options.js';
 import type { ClientTls } from './tls/client-tls.js';
 import { openClientTls, openPasswordKey, openServerTls } from './tls/open-tls.js';
+import { replaySettings, type ReplaySettings } from './replay/replay-settings.js';
+import type { ReplayOutcome } from './replay/replaying.js';
 import { Users } from './users.js';
 
 /** The proxy: listens for clients, looks at the nodes, and takes each statement where it belongs. */
@@ -55,6 +58,7 @@ export class Proxy {
   readonly #committed = new Commits();
   readonly #waits = new WaitCounts();
   readonly #writes: WriteHold;
+  readonly #replay: ReplaySettings | undefined;
   readonly #supervisor: Supervisor | undefined;
   readonly #serverTls: ServerTls;
   readonly #limits: ClientLimits;
@@ -109,6 +113,7 @@ export class Proxy {
     );
     const { coordinator, failover = {}, nodes } = options;
     const account = failover.account ?? options.monitor;
+    this.#replay = replaySettings(options.replay);
     this.#supervisor = openSupervisor(
       { coordinator, failover, account, login: new MonitorLogin(account, this.#serverTls), nodes },
       {
@@ -155,10 +160,12 @@ export class Proxy {
   /** @returns the addresses on which clients are served. @throws Error with one clear sentence when it cannot serve */
   async start(): Promise<readonly ListenAddress[]> {
     const { clients = {}, dataDirectory } = this.#options;
+    await this.#supervisor?.prepare();
     const rsaKey = await openPasswordKey(dataDirectory);
     this.#clientTls = await openClientTls(clients.tls, dataDirectory, this.#log);
     await this.#monitor.start();
     await this.#supervisor?.start();
+    if (this.#supervisor !== undefined) this.#tellWhatIsMissing();
     // Without a primary, reads are served all the same; without a single node nothing is.
     if (this.snapshot.problem !== undefined && this.snapshot.replicas.length === 0) {
       await this.stop();
@@ -182,6 +189,8 @@ export class Proxy {
         loads: this.#balance.loads,
         primaryReads: this.#primaryReads,
         writes: this.#writes,
+        replay: this.#replay,
+        replayed: (node, outcome, commands) => this.#replayed(node, outcome, commands),
         nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
         lost: (node, why) => this.#connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
@@ -220,6 +229,12 @@ export class Proxy {
     };
     this.#idleTimer = setInterval(() => this.#endIdleClients(), DEFAULTS.idleIntervalMs);
     return this.#listen(context);
+  }
+
+  /** Nothing waits for it. */
+  #tellWhatIsMissing(): void {
+    const nodes = this.snapshot.nodes.map(({ address }) => address);
+    void tellWhatIsMissing(this.#options, nodes, this.#serverTls, this.#log);
   }
 
   /** How many statements ran where and why, most first. */
@@ -322,6 +337,15 @@ export class Proxy {
     digest.refusedByReplica = true;
     const what = 'a replica refused a statement as a write: from now on its like goes to the primary';
     this.#log.warn({ digest: digest.hash, statement: digest.text, node, errno }, what);
+  }
+
+  #replayed(node: string, outcome: ReplayOutcome, commands: number): void {
+    const isSame = outcome === 'same';
+    const what = isSame ? 'was run again' : 'could not be run again';
+    this.#log[isSame ? 'info' : 'warn'](
+      { node, outcome, commands },
+      `a transaction that was lost with the primary ${what}`,
+    );
   }
 
   #connectionFailed(node: string, why: string): void {

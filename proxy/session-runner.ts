@@ -6,6 +6,7 @@ import type { NodeAddress } from '../src/topology/snapshot.js';
 import type { BackendGroup } from './backends.js';
 import { keyOnServer, statementCommand, type ClientStatement } from './client-statement.js';
 import type { CommandRun } from './command-run.js';
+import { Recording } from './replay/recording.js';
 import { Answering } from './run/answering.js';
 import { Connecting } from './run/connecting.js';
 import { Finishing } from './run/finishing.js';
@@ -43,7 +44,10 @@ export class SessionRunner implements RelayEnd {
     this.session = session;
     const state = new RunState(client, cluster.loads, cluster.primaryReads);
     const kept = new KeptConnections((connection) => finishing.primaryLost(connection));
-    const context = { session, group, cluster, client, state, kept, relay: new Relay(client, this), end: this };
+    const relay = new Relay(client, this);
+    const { replay } = cluster;
+    const recording = replay === undefined ? undefined : new Recording(replay, session, state, relay);
+    const context = { session, group, cluster, client, state, kept, relay, recording, end: this };
     const connect = (run: CommandRun): void => this.#connecting.connect(run);
     this.#context = context;
     this.#kills = new Kills(context, connect);
@@ -64,8 +68,9 @@ export class SessionRunner implements RelayEnd {
 
   /** Whether something is under way on the primary that would be lost if that were another node now: reads can be asked again. */
   get isAtWork(): boolean {
-    const { state, kept } = this.#context;
+    const { state, kept, recording } = this.#context;
     if (kept.primary !== undefined && this.session.mustGoOn) return true;
+    if (recording?.lost !== undefined && state.connection !== undefined) return true;
     return state.role === 'primary' && state.connection !== undefined && state.run?.classification.reason !== 'read';
   }
 
@@ -137,12 +142,13 @@ export class SessionRunner implements RelayEnd {
 
   /** The client is gone. */
   end(): void {
-    const { state, kept } = this.#context;
+    const { state, kept, recording } = this.#context;
     if (state.life === 'ended') return;
     state.life = 'ended';
     this.#givingUp.stop();
     const running = state.connection;
     state.connection = undefined;
+    recording?.end();
     state.leave();
     const streams = state.run?.shape === 'stream';
     if (running !== undefined && streams) this.#kills.endStream(running);

@@ -89,6 +89,10 @@ export const DEFAULTS = {
   holdTimeoutMs: 10_000,
   holdMax: 10_000,
   holdBytes: 67_108_864,
+  /** What is kept of an open transaction to run it again on another primary; of all of them together. */
+  replayStatements: 1_000,
+  replayBytes: 1_048_576,
+  replayBytesOfAll: 268_435_456,
   /** For a replica that is to be promoted to apply what it has received. */
   failoverDrainMs: 30_000,
   /** After a failover there is no other one by itself for so long: whatever ended the first primary may end the next. */

@@ -275,6 +275,7 @@ export class Cluster extends EventEmitter implements SessionHost {
     );
     if (this.#isEnded) return;
     this.#promoter = promoter;
+    promoter?.topologyChanged(this.snapshot);
     await promoter?.start();
   }
 

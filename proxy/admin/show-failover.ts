@@ -7,7 +7,8 @@ export function showFailover(promoter: Promoter | undefined): ResultSet {
   if (promoter === undefined) {
     rows.push(['coordinator', 'follow'], ['if_primary_dies', 'somebody else promotes, and this proxy follows']);
   } else {
-    const { coordinator, leader, leads, epoch, primary, diagnosis, objection, lastFailure } = promoter.status;
+    const { coordinator, leader, leads, epoch, primary, diagnosis, objection, lastFailure, decisions } =
+      promoter.status;
     rows.push(
       ['coordinator', coordinator],
       ['leads', leads ? 'yes' : 'no'],
@@ -17,6 +18,10 @@ export function showFailover(promoter: Promoter | undefined): ResultSet {
       ['diagnosis', diagnosis],
       ['if_primary_dies', objection ?? 'a replica is promoted'],
       ['last_failure', lastFailure],
+      ...decisions.map(({ at, kind, why, steps, outcome }): readonly [string, string] => {
+        const done = steps.map((it) => `${it.step} ${it.node}: ${it.outcome}`).join('; ');
+        return [`decision ${at}`, [kind, why, done, outcome].filter((it) => it !== '').join(' | ')];
+      }),
     );
   }
   return {

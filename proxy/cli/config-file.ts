@@ -10,6 +10,7 @@ import type {
   HoldOptions,
   LimitOptions,
   PoolOptions,
+  ReplayOptions,
   ServerOptions,
 } from '../options.js';
 import type { UserOptions } from '../users.js';
@@ -23,6 +24,7 @@ import {
   readHold,
   readLimits,
   readPool,
+  readReplay,
   readServers,
   readUsers,
 } from './config-sections.js';
@@ -52,10 +54,11 @@ export interface ConfigFile {
   readonly coordinator?: CoordinatorSettings | undefined;
   readonly failover?: FailoverOptions | undefined;
   readonly hold?: HoldOptions | undefined;
+  readonly replay?: ReplayOptions | undefined;
 }
 
 const KEYS =
-  'listen nodes discovery max_lag_ms balance monitor log pool consistency consistency_wait_ms rules data_dir clients servers limits users coordinator failover hold'.split(
+  'listen nodes discovery max_lag_ms balance monitor log pool consistency consistency_wait_ms rules data_dir clients servers limits users coordinator failover hold replay'.split(
     ' ',
   );
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
@@ -124,6 +127,7 @@ export function readConfigFile(path: string): ConfigFile {
     coordinator: readCoordinator(reader, top.get('coordinator')),
     failover: readFailover(reader, top),
     hold: readHold(reader, top),
+    replay: readReplay(reader, top),
   };
 }
 

@@ -7,7 +7,15 @@ import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { FailoverOptions } from '../../src/runtime/failover/open-supervisor.js';
 import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
-import type { ClientOptions, HoldOptions, LimitOptions, PoolOptions, ServerOptions, TlsOptions } from '../options.js';
+import type {
+  ClientOptions,
+  HoldOptions,
+  LimitOptions,
+  PoolOptions,
+  ReplayOptions,
+  ServerOptions,
+  TlsOptions,
+} from '../options.js';
 import { ATTRIBUTE_SCOPES } from '../server-attributes.js';
 import type { UserOptions } from '../users.js';
 import type { ConfigReader, Section } from './config-reader.js';
@@ -67,7 +75,7 @@ export function readPool(reader: ConfigReader, pool: Section): PoolOptions {
 
 export function readFailover(reader: ConfigReader, top: Section): FailoverOptions {
   const keys =
-    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild hooks'.split(
+    'policy user password_env replication_user replication_password_env drain_timeout_ms pause_ms rebuild hooks audit'.split(
       ' ',
     );
   const failover = reader.section(top, 'failover', keys);
@@ -84,6 +92,7 @@ export function readFailover(reader: ConfigReader, top: Section): FailoverOption
     drainTimeoutMs: reader.count(failover.get('drain_timeout_ms'), 'failover.drain_timeout_ms'),
     pauseMs: reader.count(failover.get('pause_ms'), 'failover.pause_ms'),
     hooks: reader.texts(failover.get('hooks'), 'failover.hooks'),
+    audit: reader.string(failover.get('audit'), 'failover.audit'),
     rebuilds: reader.choice(failover.get('rebuild'), 'failover.rebuild', ['clone', 'no']) === 'clone',
   };
 }
@@ -92,6 +101,25 @@ export function readHold(reader: ConfigReader, top: Section): HoldOptions {
   const hold = reader.section(top, 'hold', ['timeout_ms', 'max', 'bytes']);
   const count = (name: string): number | undefined => reader.count(hold.get(name), `hold.${name}`);
   return { timeoutMs: count('timeout_ms'), max: count('max'), bytes: count('bytes') };
+}
+
+const ON_OFF = ['on', 'off'] as const;
+
+/** `on` or `off` alone, or a map with `transactions`. */
+export function readReplay(reader: ConfigReader, top: Section): ReplayOptions {
+  const node = top.get('replay');
+  if (node === undefined) return {};
+  const where = isScalar(node) ? 'replay' : 'replay.transactions';
+  const replay: Section = isScalar(node)
+    ? new Map([['transactions', node]])
+    : reader.map(node, 'replay', ['transactions', 'statements', 'bytes', 'bytes_of_all']);
+  const count = (name: string): number | undefined => reader.count(replay.get(name), `replay.${name}`);
+  return {
+    transactions: reader.choice(replay.get('transactions'), where, ON_OFF) === 'on',
+    statements: count('statements'),
+    bytes: count('bytes'),
+    bytesOfAll: count('bytes_of_all'),
+  };
 }
 
 export function readUsers(reader: ConfigReader, node: unknown): UserOptions[] | undefined {

@@ -1,3 +1,4 @@
+import { check } from './check.js';
 import { explain } from './explain.js';
 import { failover } from './failover.js';
 import { runProxy } from './proxy.js';
@@ -12,6 +13,7 @@ type Verb = (args: readonly string[]) => number | Promise<number>;
 
 const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([
   ['proxy', runProxy],
+  ['check', check],
   ['explain', explain],
   ['switchover', switchover],
   ['failover', failover],
@@ -23,6 +25,7 @@ const HELP = `rwsplit splits a MySQL application's statements over one primary a
 Usage: rwsplit VERB [options]
 
   proxy        serve MySQL clients
+  check        look at the servers, and say what is missing
   explain      say where a statement would go, and why
   switchover   make another node the primary
   failover     replace a primary that is dead, by hand

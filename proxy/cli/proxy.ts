@@ -36,6 +36,8 @@ Usage: rwsplit proxy --node HOST:PORT [--node HOST:PORT …] --monitor-user USER
   --server-tls MODE             the same for connections to the servers (preferred)
   --coordinator WHO             who promotes a replica when the primary dies: follow (somebody else does; default), or alone
                                 (this proxy, there is no other); more in the file: see the README
+  --replay on|off               transactions that are lost with the primary are run again on the next one, as long as every
+                                statement has the same result (off)
   --data-dir DIR                where rwsplit keeps the certificate that it makes where none is given
                                 (/var/lib/rwsplit for root, else ~/.local/state/rwsplit)
   --config FILE                 the same in YAML, and more: see the README
@@ -69,8 +71,8 @@ interface Settings {
 }
 
 /** Flags win over the file, the file over the defaults. */
-function readSettings(args: readonly string[]): Settings | 'help' {
-  const flags = readFlags(args);
+export function readSettings(args: readonly string[], verb = 'proxy'): Settings | 'help' {
+  const flags = readFlags(args, verb);
   if (flags.help === true) return 'help';
   const file: ConfigFile = flags.config === undefined ? {} : readConfigFile(flags.config);
   const logLevel = flags['log-level'] ?? file.logLevel ?? 'info';
@@ -111,12 +113,13 @@ function readSettings(args: readonly string[]): Settings | 'help' {
       coordinator: readCoordinatorFlag(flags.coordinator, file),
       failover: { ...file.failover, preferences: preferencesOf(file.nodes ?? []) },
       hold: file.hold,
+      replay: { ...file.replay, transactions: readReplayFlag(flags.replay) ?? file.replay?.transactions },
     },
     logLevel,
   };
 }
 
-function readFlags(args: readonly string[]) {
+function readFlags(args: readonly string[], verb: string) {
   try {
     return parseArgs({
       args: [...args],
@@ -131,6 +134,7 @@ function readFlags(args: readonly string[]) {
         'client-tls': { type: 'string' },
         'server-tls': { type: 'string' },
         coordinator: { type: 'string' },
+        replay: { type: 'string' },
         'data-dir': { type: 'string' },
         config: { type: 'string' },
         'log-level': { type: 'string' },
@@ -138,7 +142,7 @@ function readFlags(args: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)} (rwsplit proxy --help)`);
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)} (rwsplit ${verb} --help)`);
   }
 }
 
@@ -158,6 +162,11 @@ function readCoordinatorFlag(kind: string | undefined, { coordinator }: ConfigFi
   if (kind === undefined) return coordinator;
   if (kind === 'alone' || kind === 'follow') return { kind };
   throw new UsageError(`--coordinator is alone or follow, not '${kind}'; etcd and mysql-locks are set in the file`);
+}
+
+function readReplayFlag(text: string | undefined): boolean | undefined {
+  if (text === undefined || text === 'on' || text === 'off') return text === undefined ? undefined : text === 'on';
+  throw new UsageError(`--replay is on or off, not '${text}'`);
 }
 
 function preferencesOf(nodes: readonly NodeOptions[]): ReadonlyMap<string, Preference> {

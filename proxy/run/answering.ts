@@ -42,9 +42,10 @@ export class Answering implements RelayEnd {
   }
 
   replyEnded(connection: ServerConnection): void {
-    const { state, session, kept, relay } = this.#context;
+    const { state, session, kept, client, relay, recording } = this.#context;
     const { run, role } = state;
     if (run === undefined) return;
+    if (run.shape === 'stream') client.streamEnded();
     const { failure, isStale } = this.#preparation;
     if (failure !== undefined) {
       this.#finishing.failed(connection, failure);
@@ -99,6 +100,7 @@ export class Answering implements RelayEnd {
     // A read that changed nothing leaves nothing to ask for.
     const asks = role === 'primary' || opensReplicaTransaction(run) || changes.length > 0;
     const question = asks ? unsettled(run, connection, session, changes) : undefined;
+    recording?.ended(connection, run, question !== undefined);
     if (question === undefined) this.#finishing.finish(connection);
     else this.#settle(connection, run, question);
   }
@@ -133,7 +135,7 @@ export class Answering implements RelayEnd {
   }
 
   connectionLost(connection: ServerConnection, error: RwsplitError): void {
-    const { state, session, kept, cluster, client, relay } = this.#context;
+    const { state, session, kept, cluster, client, relay, recording } = this.#context;
     const { run } = state;
     if (state.connection !== connection || run === undefined) return;
     state.connection = undefined;
@@ -148,6 +150,15 @@ export class Answering implements RelayEnd {
     const streams = run.shape === 'stream';
     const { name } = connection.node;
     const isReplication = session.pins.has('replication');
+    if (isKept && !isInterrupted && !streams && !forwarded) {
+      if (recording?.connectionLost(name, run, state.wasSent ? 'unknown' : 'not-sent') === true) {
+        // The transaction is run again on the next primary, or on this one when it is back; then the command.
+        state.losses++;
+        state.failed.add(name);
+        this.#connecting.connect(run);
+        return;
+      }
+    }
     const lost = isKept ? session.primaryLost() : 'nothing';
     const isUnknown = state.wasSent && !certainlyUncommitted(run);
     const mayRepeat = !isInterrupted && !streams && !forwarded && lost === 'nothing' && mayRunAgain(run, state);
@@ -156,6 +167,12 @@ export class Answering implements RelayEnd {
       // What only reads and has had no answer may be asked again, elsewhere; and what was never sent.
       state.failed.add(name);
       this.#connecting.connect(run);
+      return;
+    }
+    if (recording?.lost !== undefined) {
+      // It was being run again, and was lost once more.
+      recording.abandon();
+      state.fail(isInterrupted ? interrupted() : transactionLost(name));
       return;
     }
     // In the middle of an answer an error cannot be told apart from data: the end of the connection can. A server ends a replica's
@@ -201,7 +218,7 @@ export class Answering implements RelayEnd {
    * @returns whether the client has had, or will have, its answer
    */
   #isRefusedByPrimary(connection: ServerConnection, run: CommandRun, error: ErrPacket): boolean {
-    const { state, session, kept } = this.#context;
+    const { state, session, kept, recording } = this.#context;
     const { reason } = run.classification;
     const isWhole = session.pins.size === 0 && !IN_PARTS.has(reason);
     if (!isWhole || run.statement.kind === 'prepare' || state.stage === 'interrupted') {
@@ -210,9 +227,15 @@ export class Answering implements RelayEnd {
       return false;
     }
     const wasInTransaction = session.inTransaction;
+    const { name } = connection.node;
     state.connection = undefined;
-    if (connection === kept.primary) session.primaryLost();
+    const isKept = connection === kept.primary;
     kept.discard(connection);
+    if (isKept && recording?.connectionLost(name, run, 'refused') === true) {
+      this.#connecting.refusedByPrimary(name, error);
+      return true;
+    }
+    if (isKept) session.primaryLost();
     if (wasInTransaction) state.fail(transactionLost(connection.node.name));
     else this.#connecting.refusedByPrimary(connection.node.name, error);
     return true;

@@ -8,6 +8,7 @@ import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { BinlogSource } from '../binlog-source.js';
 import { textOf, type CommandRun, type Role } from '../command-run.js';
+import type { Recording } from '../replay/recording.js';
 import type { KeptConnections } from './kept-connections.js';
 import { endTransaction, type KeptTransaction } from './kept-transaction.js';
 import type { ReplicaTransaction } from './replica-transaction.js';
@@ -26,11 +27,12 @@ export class Connecting {
   readonly #cluster: Cluster;
   readonly #client: RunnerClient;
   readonly #kept: KeptConnections;
+  readonly #recording: Recording | undefined;
   readonly #transaction: KeptTransaction;
   readonly #starting: Starting;
 
   constructor(
-    { state, session, group, cluster, client, kept }: RunnerContext,
+    { state, session, group, cluster, client, kept, recording }: RunnerContext,
     transaction: KeptTransaction,
     starting: Starting,
   ) {
@@ -40,6 +42,7 @@ export class Connecting {
     this.#cluster = cluster;
     this.#client = client;
     this.#kept = kept;
+    this.#recording = recording;
     this.#transaction = transaction;
     this.#starting = starting;
   }
@@ -61,6 +64,8 @@ export class Connecting {
     const { transactionLostOn } = this.#state;
     this.#state.transactionLostOn = undefined;
     if (transactionLostOn !== undefined && this.#tellTransactionLost(transactionLostOn, run)) return;
+    // What ends a transaction, and keeps nothing of it, need not have it run again first.
+    if (this.#recording?.lost !== undefined && (run.resets || isRollback(run))) this.#recording.abandon();
     if (this.#session.insertIdLost && asksInsertId(run)) {
       this.#session.insertIdLost = false;
       const what =
@@ -132,6 +137,7 @@ export class Connecting {
   #isLeftBehind(kept: ServerConnection, { address }: Node): boolean {
     const { run } = this.#state;
     this.#kept.discard(kept);
+    if (this.#recording?.connectionLost(kept.node.name, run, 'not-sent') === true) return false;
     switch (this.#session.primaryLost()) {
       case 'nothing':
         return false;
@@ -168,10 +174,21 @@ export class Connecting {
         this.connectToPrimary();
       },
       fail: (error) => {
-        if (state.run === run) state.fail(error);
+        if (state.run === run) this.#failHeld(error);
       },
       why,
     });
+  }
+
+  /** No primary came in time. A transaction that was to be run again there is lost: the client is to begin it anew. */
+  #failHeld(error: unknown): void {
+    const lost = this.#recording?.lost;
+    if (lost === undefined) {
+      this.#state.fail(error);
+      return;
+    }
+    this.#recording?.abandon();
+    this.#state.fail(transactionLost(lost.node, 'there has been no primary to run it again'));
   }
 
   /** The server refused the command as it is no primary any more: it did nothing, and somebody else is. @param error the server's own words */
@@ -334,9 +351,12 @@ function asksInsertId(run: CommandRun): boolean {
 }
 
 /** Asks for what only the previous statement's connection had. */
-function asksLost({ classification: { reason, target } }: CommandRun, lost: PreviousLeft): boolean {
-  if (target !== 'last') return false;
-  // One statement may ask for both.
-  if (reason === 'row-count') return lost.rowCount || lost.diagnostics;
-  return reason === 'diagnostics' && lost.diagnostics;
+function asksLost(run: CommandRun, lost: PreviousLeft): boolean {
+  const { reason, target } = run.classification;
+  if (target !== 'last' || !(lost.rowCount || lost.diagnostics)) return false;
+  if (reason === 'row-count') return true;
+  if (reason === 'diagnostics') return lost.diagnostics;
+  // One statement may ask for several.
+  const text = textOf(run)?.toString('latin1') ?? '';
+  return (lost.rowCount && /row_count/i.test(text)) || (lost.diagnostics && /(?:warning|error)_count/i.test(text));
 }

@@ -76,7 +76,8 @@ export class Finishing {
 
   /** The kept connection to the primary is gone: the next command learns it, if there was something to lose. */
   primaryLost(connection: ServerConnection): void {
-    const { state, session, client } = this.#context;
+    const { state, session, client, recording } = this.#context;
+    if (recording?.connectionLost(connection.node.name, undefined, 'not-sent') === true) return;
     const lost = session.primaryLost();
     if (lost === 'state') state.lost = sessionLost(connection, 'the server ended it');
     if (lost === 'transaction') state.transactionLostOn = connection.node.name;

@@ -1,4 +1,5 @@
 import type { ClassReason } from '../../src/classify/classification.js';
+import type { SessionChange } from '../../src/protocol/session-changes.js';
 import type { Session } from '../../src/session/session.js';
 
 /** Clears the diagnostics area. */
@@ -36,4 +37,12 @@ export function prelude(reason: ClassReason, session: Session): readonly string[
 /** Makes LAST_INSERT_ID() the number; 0 is what it is on a fresh connection. */
 export function setInsertId(id: string): string {
   return `SET @@session.last_insert_id=${id}`;
+}
+
+/** LAST_INSERT_ID(), where the server tells it as a change of the session. */
+export function insertIdIn(changes: readonly SessionChange[]): string | undefined {
+  for (const change of changes) {
+    if (change.kind === 'system-variable' && change.name === 'last_insert_id') return change.value;
+  }
+  return undefined;
 }

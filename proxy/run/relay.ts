@@ -3,6 +3,7 @@ import { MalformedPacket } from '../../src/protocol/malformed-packet.js';
 import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import type { OkPacket } from '../../src/protocol/packets/ok.js';
 import type { StmtPrepareOk } from '../../src/protocol/packets/stmt-prepare-ok.js';
+import type { ResultDigest } from '../../src/protocol/result-digest.js';
 import { decodeSessionChanges, encodeSessionChanges, type SessionChange } from '../../src/protocol/session-changes.js';
 import type { RwsplitError } from '../../src/errors.js';
 import type { ReplyOwner, ServerConnection } from '../../src/runtime/server-connection.js';
@@ -20,6 +21,7 @@ export interface RelayClient {
   wantFile(sequenceId: number): void;
   /** What the client sends now goes to the server as it is, until the answer ends. */
   wantStream(): void;
+  streamEnded(): void;
   setReading(reading: boolean): void;
 }
 
@@ -55,6 +57,10 @@ export class Relay implements ReplyOwner {
   refusedAsWrite: ErrPacket | undefined;
   /** The answer is not the client's: the connection was not in the session's state. */
   dropped = false;
+  /** Takes what the answer has, where that matters. */
+  content: ResultDigest | undefined;
+  /** The client has been asked for a file. */
+  askedFile = false;
 
   constructor(client: RelayClient, end: RelayEnd) {
     this.#client = client;
@@ -69,6 +75,8 @@ export class Relay implements ReplyOwner {
     this.forwarded = false;
     this.refusedAsWrite = undefined;
     this.dropped = false;
+    this.content = undefined;
+    this.askedFile = false;
     if (this.#changes.length > 0) this.#changes = [];
   }
 
@@ -128,6 +136,7 @@ export class Relay implements ReplyOwner {
   }
 
   fileWanted(connection: ServerConnection): void {
+    this.askedFile = true;
     this.#client.wantFile(connection.walker.sequenceId);
   }
 

@@ -151,7 +151,8 @@ export function sessionLost(connection: ServerConnection, why: string): RwsplitE
 }
 
 /** Nothing of it was committed: as after a deadlock, the application may run the whole transaction again. */
-export function transactionLost(node: string): RwsplitError {
-  const what = `the open transaction was lost with its connection to ${node}; nothing of it was committed: run it again`;
+export function transactionLost(node: string, why = ''): RwsplitError {
+  const because = why === '' ? '' : `, and ${why}`;
+  const what = `the open transaction was lost with its connection to ${node}${because}; nothing of it was committed: run it again`;
   return new RwsplitError('transaction-lost', what);
 }

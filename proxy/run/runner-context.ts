@@ -11,6 +11,9 @@ import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
 import type { KeptConnections } from './kept-connections.js';
+import type { Recording } from '../replay/recording.js';
+import type { ReplayOutcome } from '../replay/replaying.js';
+import type { ReplaySettings } from '../replay/replay-settings.js';
 import type { Relay, RelayClient, RelayEnd } from './relay.js';
 import type { RunState } from './run-state.js';
 
@@ -38,6 +41,10 @@ export interface Cluster {
   readonly primaryReads: PrimaryReads;
   /** Statements that wait for a primary. */
   readonly writes: WriteHold;
+  /** How transactions that were lost with the primary are run again; not at all when absent. */
+  readonly replay: ReplaySettings | undefined;
+  /** A lost transaction was run again on a node, or could not be. */
+  replayed(node: string, outcome: ReplayOutcome, commands: number): void;
   /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
   nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
   /** A connection ended while a statement ran there. */
@@ -59,6 +66,8 @@ export interface RunnerContext {
   readonly state: RunState;
   readonly kept: KeptConnections;
   readonly relay: Relay;
+  /** Where lost transactions are run again. */
+  readonly recording: Recording | undefined;
   /** Who is told when a connection is lost before it has answered what is ours. */
   readonly end: RelayEnd;
 }

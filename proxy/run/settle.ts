@@ -2,6 +2,7 @@ import { toItself } from '../../src/flavour/flavour.js';
 import { MARIADB } from '../../src/flavour/mariadb.js';
 import { Command } from '../../src/protocol/commands.js';
 import type { ResponseShape } from '../../src/protocol/response-place.js';
+import type { ErrPacket } from '../../src/protocol/packets/err.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import { LAST_GTID, type SessionChange } from '../../src/protocol/session-changes.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
@@ -32,7 +33,7 @@ export function unsettled(
     return { framed: connection.frameQuery(connection.flavour.trackSession), shape: 'result' };
   }
   const reads = run.classification.target === 'replica' && session.autocommit;
-  if (error !== undefined && !session.inTransaction && !reads) {
+  if (error !== undefined && !reads && (!session.inTransaction || mayEndTransaction(error))) {
     // An error does not tell whether a transaction is open; any OK does.
     return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
   }
@@ -50,6 +51,14 @@ export function unsettled(
     return { framed: connection.frameQuery(TELL_COLLATION), shape: 'result' };
   }
   return undefined;
+}
+
+/** Errors of data, constraints, syntax and access are their statement's alone. */
+const OF_STATEMENTS: ReadonlySet<string> = new Set(['22', '23', '42']);
+
+/** After a deadlock, say, no transaction is open any more. */
+export function mayEndTransaction({ sqlState }: ErrPacket): boolean {
+  return !OF_STATEMENTS.has(sqlState.slice(0, 2));
 }
 
 /** `SET STATEMENT variable = value FOR statement`. What only looks like it is asked for in vain. */

@@ -10,10 +10,13 @@ import { freshState, preparationState } from '../../src/session/session-state.js
 import { keyOnServer, statementCommand, type ClientStatement } from '../client-statement.js';
 import { onlyReads, type CommandRun, type Role } from '../command-run.js';
 import { executeOn, findPrepared, noteTypes } from '../execute.js';
+import type { LostTransaction } from '../replay/recording.js';
+import { Replaying, WHY_NOT, type ReplayOutcome } from '../replay/replaying.js';
 import type { Finishing } from './finishing.js';
 import type { KeptTransaction } from './kept-transaction.js';
 import type { Preparation } from './preparation.js';
 import type { ReplicaTransaction } from './replica-transaction.js';
+import { transactionLost } from './run-state.js';
 import type { RunnerContext } from './runner-context.js';
 
 /**
@@ -58,6 +61,11 @@ export class Starting {
     state.connection = connection;
     state.role = role;
     state.wasSent = false;
+    const lost = role === 'primary' ? this.#context.recording?.lost : undefined;
+    if (lost !== undefined) {
+      this.#replay(connection, run, lost);
+      return;
+    }
     this.#preparation.begin();
     relay.begin(connection, role === 'replica', used.kind === 'prepare' ? used.statement : undefined);
 
@@ -95,8 +103,40 @@ export class Starting {
     this.#sendWhenRestored(connection, run, () => this.#transaction.moved());
   }
 
+  /** Runs the transaction again that was lost with another connection, and then the command. */
+  #replay(connection: ServerConnection, run: CommandRun, lost: LostTransaction): void {
+    const { state, kept, cluster, recording } = this.#context;
+    const { name } = connection.node;
+    const then = (outcome: ReplayOutcome): void => {
+      if (outcome === 'unfit') {
+        this.#replace(connection, run);
+        return;
+      }
+      if (outcome !== 'interrupted') cluster.replayed(name, outcome, lost.record.commands.length);
+      if (outcome === 'same') {
+        recording?.replayed();
+        kept.settle(connection, 'primary', true);
+        this.start(connection, 'primary');
+        return;
+      }
+      state.connection = undefined;
+      kept.discard(connection);
+      if (outcome === 'interrupted') state.fail(interrupted());
+      else {
+        recording?.abandon();
+        state.fail(transactionLost(lost.node, `it could not be run again on ${name}: ${WHY_NOT[outcome]}`));
+      }
+    };
+    new Replaying(this.#context, this.#preparation, this.#queryAttributes, connection, lost, then).begin();
+  }
+
   #send(connection: ServerConnection, run: CommandRun): void {
-    const { cluster, client, relay, state } = this.#context;
+    const { cluster, client, relay, state, recording } = this.#context;
+    relay.content = recording?.expects(run);
+    if (recording?.asksInsertId(run) === true) {
+      connection.cork();
+      this.#preparation.askInsertId(connection, ({ changes }) => recording.insertIdTold(changes));
+    }
     this.#preparation.precede(connection, run);
     const { message, statement } = run;
     let framed = message.raw;

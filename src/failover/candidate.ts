@@ -1,5 +1,6 @@
 import { GtidSet } from '../topology/gtid-set.js';
 import { positionOf, type NodeState, type Preference } from './view.js';
+import { wordsOf } from './words.js';
 
 /** Who is to be the primary. */
 export interface Choice {
@@ -92,9 +93,9 @@ function nobodyIsSound(reached: readonly NodeState[], errant: ReadonlyMap<string
   return `all replicas that are reached have transactions of their own (${reasons})`;
 }
 
-function unfitBecause({ canBeSource, replica, preference }: NodeState): string | undefined {
+function unfitBecause({ canBeSource, replica, preference, version }: NodeState): string | undefined {
   if (preference === 'must-not') return 'it must not become the primary, by the configuration';
-  if (!canBeSource) return 'it cannot be a source: log_bin, log_replica_updates and gtid_mode have to be ON';
+  if (!canBeSource) return `it cannot be a source: ${wordsOf(version).source} have to be ON`;
   if (replica === undefined) return 'it is no replica';
   if (!replica.applies)
     return `it does not apply what it has received: ${replica.applierError || 'its applier is stopped'}`;

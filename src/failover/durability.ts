@@ -1,5 +1,6 @@
 import type { GtidSet } from '../topology/gtid-set.js';
 import type { NodeState } from './view.js';
+import { wordsOf, type Words } from './words.js';
 
 /** What may be given up for a failover: nothing, or transactions that only the old primary had. */
 export const POLICIES = ['lossless', 'availability'] as const;
@@ -23,8 +24,9 @@ export function durabilityOf(
   ackers: readonly NodeState[],
   reached: ReadonlySet<string>,
 ): Durability {
-  const { semiSync, name } = primary;
-  const lacks = semiSync === undefined ? 'it has no semi-synchronous replication' : whatLacks(semiSync);
+  const { semiSync, name, version } = primary;
+  const lacks =
+    semiSync === undefined ? 'it has no semi-synchronous replication' : whatLacks(semiSync, wordsOf(version));
   if (semiSync === undefined || lacks !== undefined) {
     return { kind: 'uncertain', why: `${name} may have acknowledged what no replica has: ${lacks}` };
   }
@@ -40,21 +42,22 @@ export function durabilityOf(
 }
 
 /** What has to be changed so that nothing acknowledged can be lost; undefined where nothing has. */
-export function whatLacks(semiSync: NonNullable<NodeState['semiSync']>): string | undefined {
-  if (!semiSync.sourceEnabled) return 'rpl_semi_sync_source_enabled is OFF';
+export function whatLacks(semiSync: NonNullable<NodeState['semiSync']>, words: Words): string | undefined {
+  const { semiSyncSource, replica } = words;
+  if (!semiSync.sourceEnabled) return `${semiSyncSource}_enabled is OFF`;
   if (!semiSync.sourceActive)
-    return 'it has fallen back to asynchronous replication (Rpl_semi_sync_source_status is OFF)';
-  if (!semiSync.waitsAfterSync) return 'rpl_semi_sync_source_wait_point is not AFTER_SYNC';
-  if (!semiSync.waitsWithoutReplicas) return 'rpl_semi_sync_source_wait_no_replica is OFF';
+    return `it has fallen back to asynchronous replication (the status ${semiSyncSource}_status is OFF)`;
+  if (!semiSync.waitsAfterSync) return `${semiSyncSource}_wait_point is not AFTER_SYNC`;
+  if (!semiSync.waitsWithoutReplicas) return `${semiSyncSource}_wait_no_${replica} is OFF`;
   if (semiSync.timeoutMs < MIN_TIMEOUT_MS) {
-    return `rpl_semi_sync_source_timeout is ${semiSync.timeoutMs} ms: set 4294967295, or it goes on without acknowledgements`;
+    return `${semiSyncSource}_timeout is ${semiSync.timeoutMs} ms: set 4294967295, or it goes on without acknowledgements`;
   }
   return undefined;
 }
 
 /** What is lost when a node with `position` follows: what the old primary is known to have had, and it has not. */
 export function gapOf(primary: NodeState, position: GtidSet): GtidSet {
-  return primary.executed.subtract(position);
+  return (primary.acknowledged ?? primary.executed).subtract(position);
 }
 
 /** How many acknowledgements a new primary is to wait for: as many as the old one did, as far as there is who gives them. */

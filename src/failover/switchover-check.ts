@@ -1,6 +1,7 @@
 import { errantOf } from './candidate.js';
 import { acknowledgementsFor, type Policy } from './durability.js';
 import { follows, type ClusterView, type NodeState } from './view.js';
+import { wordsOf } from './words.js';
 
 export interface SwitchoverSettings {
   readonly policy: Policy;
@@ -49,8 +50,7 @@ function ofCandidate(candidate: NodeState, primary: NodeState, others: readonly 
   if (reach !== 'answers') return [`${name} does not answer (${why})`];
   const reasons: string[] = [];
   if (preference === 'must-not') reasons.push(`${name} must not become the primary, by the configuration`);
-  if (!canBeSource)
-    reasons.push(`${name} cannot be a source: log_bin, log_replica_updates and gtid_mode have to be ON`);
+  if (!canBeSource) reasons.push(`${name} cannot be a source: ${wordsOf(candidate.version).source} have to be ON`);
   if (!candidate.readOnly) reasons.push(`${name} takes writes as it is`);
   if (replica === undefined || !follows(candidate, primary)) {
     reasons.push(`${name} does not replicate from ${primary.name}`);

@@ -34,6 +34,8 @@ export interface Upkeep {
   readonly tasks: readonly Task[];
   /** Nodes with transactions that the primary does not have: as replicas they would diverge without a word. */
   readonly errant: ReadonlyMap<string, GtidSet>;
+  /** Why the primary is left closed; undefined where it is not. */
+  readonly leftClosed?: string | undefined;
 }
 
 /**
@@ -48,7 +50,7 @@ export interface Upkeep {
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
  * | stands still while writes wait for its acknowledgement | receives again |
- * | is the primary, closed since it was started anew | takes writes again |
+ * | is the primary, closed since it was started anew | takes writes again, unless it has lost what it made itself |
  * | is to be the primary, by the record | takes writes, and what was said to it before is void |
  * | is the primary, and has a source | forgets it |
  *
@@ -61,6 +63,8 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
   const { promoting } = memory;
   if (primary.readOnly && promoting === undefined) {
     // Who closes a primary by hand wants it closed; one that was started anew is closed by its configuration.
+    const leftClosed = memory.primaryRestarted ? whatItLost(primary, others) : undefined;
+    if (leftClosed !== undefined) return { tasks, errant, leftClosed };
     const sound = others.filter((it) => ownOf(it, primary)?.isEmpty !== false);
     if (memory.primaryRestarted) tasks.push(openAgainTask(primary, countFor(primary, sound, memory)));
     return { tasks, errant };
@@ -100,6 +104,24 @@ function ownOf(node: NodeState, primary: NodeState): GtidSet | undefined {
   if (primary.seenAtMs < node.seenAtMs && !standsStill) return undefined;
   const has = standsStill ? positionOf(primary) : primary.executed;
   return positionOf(node).subtract(has).withoutSource(primary.serverUuid);
+}
+
+/**
+ * A crash may take what was not written through (sync_binlog), and MariaDB's recovery what it takes for unacknowledged (init_rpl_role = SLAVE).
+ * Open, it would use those numbers again, for other transactions.
+ */
+function whatItLost(primary: NodeState, others: readonly NodeState[]): string | undefined {
+  for (const node of others) {
+    const lost = follows(node, primary)
+      ? positionOf(node).subtract(primary.executed).ofServer(primary.serverUuid)
+      : undefined;
+    if (lost === undefined || lost.isEmpty) continue;
+    return (
+      `${primary.name} came back without transactions that it made, and ${node.name} has (${lost.toString()}): it is left closed; ` +
+      `end its server, so that ${node.name} is promoted`
+    );
+  }
+  return undefined;
 }
 
 function upkeepOfNode(

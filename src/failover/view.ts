@@ -61,9 +61,11 @@ export interface NodeState {
   readonly readOnly: boolean;
   readonly offline: boolean;
   readonly executed: GtidSet;
+  /** Where what waits for its acknowledgement counts as executed: what of it was certainly acknowledged. */
+  readonly acknowledged?: GtidSet | undefined;
   readonly replica: ReplicaState | undefined;
   readonly semiSync: SemiSyncState | undefined;
-  /** It can be a source: log_bin, log_replica_updates and gtid_mode. */
+  /** It can be a source: `words.ts` has what it takes. */
   readonly canBeSource: boolean;
   readonly preference: Preference;
 }

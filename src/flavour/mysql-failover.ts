@@ -1,22 +1,32 @@
 import type { Command } from '../failover/task.js';
-import type { FailoverStatements, HaAccounts, HaStatement, ReplicationAccount } from './failover-statements.js';
-
-/** Where the servers themselves keep who has been the primary since which epoch. */
-export const JOURNAL = 'rwsplit.journal';
-
-const MAKE_JOURNAL: readonly string[] = [
-  'CREATE DATABASE IF NOT EXISTS rwsplit',
-  // A leader, whose epoch it is, may change the primary more than once.
-  `CREATE TABLE IF NOT EXISTS ${JOURNAL} (
-     epoch BIGINT UNSIGNED NOT NULL, change_no INT UNSIGNED NOT NULL, server_uuid CHAR(36) NOT NULL, node VARCHAR(300) NOT NULL,
-     at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (epoch, change_no))`,
-];
+import {
+  quoted,
+  type FailoverStatements,
+  type HaAccounts,
+  type HaStatement,
+  type ReplicationAccount,
+  type Told,
+} from './failover-statements.js';
+import { textIn } from './failover-look.js';
+import { journalRow, MAKE_JOURNAL } from './journal.js';
+import { mysqlGtids } from './mysql-look.js';
 
 /** MySQL from 8.0.26 on. Source: its manual, "Replication Statements" and "Semisynchronous Replication". */
 export const MYSQL_FAILOVER: FailoverStatements = {
   of: (command, accounts) => statementsOf(command, accounts),
+  positionOf: ({ executed, received }) => ({ executed: mysqlGtids(executed), received: mysqlGtids(received ?? '') }),
   makeJournal: MAKE_JOURNAL,
+  askAccount:
+    "SELECT User_name AS user, User_password AS password, Enabled_ssl AS tls FROM mysql.slave_master_info WHERE Channel_name = ''",
+  accountOf: (row) => ({
+    user: textIn(row, 'user'),
+    password: textIn(row, 'password'),
+    tls: Number(row['tls']) === 1,
+  }),
+  lacksClone: undefined,
 };
+
+const isOk = ({ ok }: Told): boolean => Number(ok) === 1;
 
 function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatement[] {
   switch (command.kind) {
@@ -38,17 +48,13 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
       return [
         {
           sql: `SELECT WAIT_FOR_EXECUTED_GTID_SET('${command.gtids.toString()}', ${command.timeoutMs / 1000}) = 0 AS ok`,
-          expectsOk: true,
+          holds: isOk,
         },
       ];
     case 'assert-executed':
-      return [
-        { sql: `SELECT GTID_SUBSET('${command.gtids.toString()}', @@global.gtid_executed) AS ok`, expectsOk: true },
-      ];
+      return [{ sql: `SELECT GTID_SUBSET('${command.gtids.toString()}', @@global.gtid_executed) AS ok`, holds: isOk }];
     case 'assert-nothing-else':
-      return [
-        { sql: `SELECT GTID_SUBSET(@@global.gtid_executed, '${command.gtids.toString()}') AS ok`, expectsOk: true },
-      ];
+      return [{ sql: `SELECT GTID_SUBSET(@@global.gtid_executed, '${command.gtids.toString()}') AS ok`, holds: isOk }];
     case 'semi-sync-source': {
       const on = `SET GLOBAL rpl_semi_sync_source_enabled = ${command.on ? 'ON' : 'OFF'}`;
       if (!command.on) return [{ sql: on }];
@@ -80,16 +86,8 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
         { sql: `CLONE INSTANCE FROM ${quoted(user)}@${quoted(host)}:${port} IDENTIFIED BY ${quoted(password)}` },
       ];
     }
-    case 'journal': {
-      const { epoch, serverUuid, node } = command;
-      return [
-        {
-          sql:
-            `INSERT INTO ${JOURNAL} (epoch, change_no, server_uuid, node) SELECT ${epoch}, COALESCE(MAX(change_no), 0) + 1, ` +
-            `${quoted(serverUuid)}, ${quoted(node)} FROM ${JOURNAL} WHERE epoch = ${epoch}`,
-        },
-      ];
-    }
+    case 'journal':
+      return [journalRow(command)];
   }
 }
 
@@ -140,9 +138,4 @@ function follow(
     },
     { sql: 'START REPLICA' },
   ];
-}
-
-/** In sessions whose SQL mode is empty. */
-function quoted(text: string): string {
-  return `'${text.replace(/['\\]/g, '\\$&')}'`;
 }

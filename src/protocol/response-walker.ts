@@ -17,6 +17,13 @@ export interface ResponseSink extends ByteSink {
   rewritePrepareOk(prepared: StmtPrepareOk): number;
   /** An error. @returns whether it goes to the client */
   forwardErr(error: ErrPacket): boolean;
+  /** Takes the bytes of definitions and rows, too; of control packets nothing. */
+  readonly content?: ResultContent | undefined;
+}
+
+/** Valid only during the call. */
+export interface ResultContent {
+  take(bytes: Buffer): void;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -122,13 +129,15 @@ export class ResponseWalker {
   /** @returns up to where `chunk` belongs to this response */
   #walk(chunk: Buffer, start: number, end: number, sink: ResponseSink): number {
     const place = this.#place;
+    const { content } = sink;
     let at = start;
     let forwarded = start;
+    let taken = start;
     for (;;) {
       if (this.#skip > 0) {
-        const taken = Math.min(this.#skip, end - at);
-        this.#skip -= taken;
-        at += taken;
+        const skipped = Math.min(this.#skip, end - at);
+        this.#skip -= skipped;
+        at += skipped;
       }
       if (this.#skip > 0 || place.at === 'done' || place.at === 'file') break;
       const payload = at + HEADER_BYTES;
@@ -157,6 +166,10 @@ export class ResponseWalker {
         at = payload;
         continue;
       }
+      if (content !== undefined) {
+        if (at > taken) content.take(chunk.subarray(taken, at));
+        taken = next;
+      }
       if (!this.#plainControl(first, length, chunk, payload)) {
         const replacement = this.#control(first, chunk.subarray(payload, next), sink);
         if (this.malformed !== undefined) return end;
@@ -164,6 +177,7 @@ export class ResponseWalker {
       }
       at = next;
     }
+    if (at > taken) content?.take(chunk.subarray(taken, at));
     if (at > forwarded) sink.forward(chunk, forwarded, at);
     if (!this.done && !this.awaitsFile && at < end) {
       this.#held = Buffer.from(chunk.subarray(at, end));

@@ -17,6 +17,8 @@ export interface MonitorConnection {
   /** What the server's greeting offers. */
   readonly capabilities: number;
   readonly flavour: Flavour;
+  /** As its greeting has it. */
+  readonly serverVersion: string;
 }
 
 /** How the monitor gets to look at nodes. */
@@ -105,6 +107,7 @@ export async function monitorConnection(connection: DriverConnection): Promise<M
         session: connection.promise(),
         capabilities: Number(capabilityFlags) >>> 0,
         flavour: flavourOf(String(serverVersion)),
+        serverVersion: String(serverVersion),
       });
     });
   });

@@ -3,6 +3,7 @@ import { MalformedPacket } from '../protocol/malformed-packet.js';
 import type { ErrPacket } from '../protocol/packets/err.js';
 import type { OkPacket } from '../protocol/packets/ok.js';
 import type { StmtPrepareOk } from '../protocol/packets/stmt-prepare-ok.js';
+import type { ResultContent } from '../protocol/response-walker.js';
 import { decodeSessionChanges, type SessionChange } from '../protocol/session-changes.js';
 import type { ReplyOwner, ServerConnection } from './server-connection.js';
 
@@ -20,10 +21,13 @@ export class SwallowedReply implements ReplyOwner {
   readonly #changes: SessionChange[] = [];
   readonly #ended: (swallowed: Swallowed) => void;
   readonly #lost: (error: RwsplitError) => void;
+  /** Takes what the answer has, where that matters. */
+  readonly content: ResultContent | undefined;
 
-  constructor(ended: (swallowed: Swallowed) => void, lost: (error: RwsplitError) => void) {
+  constructor(ended: (swallowed: Swallowed) => void, lost: (error: RwsplitError) => void, content?: ResultContent) {
     this.#ended = ended;
     this.#lost = lost;
+    this.content = content;
   }
 
   forward(): void {

@@ -277,7 +277,7 @@ export class Session {
   /** The primary connection that was kept is gone, and with it what only it had. Where that is `state`, the session cannot go on. */
   primaryLost(): PrimaryLoss {
     if (this.#onReplica) return 'nothing';
-    const lost = this.#primaryLoss;
+    const lost = this.primaryLoss;
     if (lost === 'state') return lost;
     this.previousLost = this.#previousLeft;
     this.insertIdLost ||= this.holds.has('last-insert-id');
@@ -287,10 +287,16 @@ export class Session {
     return lost;
   }
 
-  get #primaryLoss(): PrimaryLoss {
+  /** What would go with the primary connection. */
+  get primaryLoss(): PrimaryLoss {
     const pins = this.pins.size - (this.pins.has('next-transaction') ? 1 : 0);
     if (pins > 0 || this.#holdsOwn) return 'state';
     return this.inTransaction || this.pins.has('next-transaction') ? 'transaction' : 'nothing';
+  }
+
+  /** The state after changes that a server tells of, as {@link end} would have it. */
+  stateAfter(state: SessionState, changes: readonly SessionChange[]): SessionState {
+    return changeState(state, changes.filter(isCarried), this.#baseline);
   }
 
   /** A read ended that changed nothing: what nearly every statement does. */
@@ -360,7 +366,7 @@ export class Session {
   learn(role: 'primary' | 'replica', changes: readonly SessionChange[], status: number | undefined): void {
     this.#learnStatus(role, status);
     for (const change of changes) this.#noteCommits(change);
-    this.#setState(changeState(this.state, changes.filter(isCarried), this.#baseline));
+    this.#setState(this.stateAfter(this.state, changes));
   }
 
   /** The read-only transaction is no more on its replica. @param goesOn it was opened anew on the primary */
@@ -477,7 +483,7 @@ export class Session {
       if (change.name.startsWith('session_track_')) this.pins.add('session-tracker');
       else if (NOT_CARRIED.has(change.name)) this.pins.add('one-shot-variable');
     }
-    this.#setState(changeState(this.state, end.changes.filter(isCarried), this.#baseline));
+    this.#setState(this.stateAfter(this.state, end.changes));
     // What a procedure changed may be more than the variables that are named.
     if (changed && (!explained || isOpaque(end.classification))) this.pins.add('unknown-state-change');
   }

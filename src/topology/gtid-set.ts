@@ -1,5 +1,8 @@
-/** `SOURCE_UUID[:TAG]`, then intervals. Source: MySQL's manual, "GTID Sets". A number is a domain of MariaDB: see `flavour/mariadb.ts`. */
-const SOURCE = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+)$/;
+/**
+ * `SOURCE_UUID[:TAG]`, then intervals. Source: MySQL's manual, "GTID Sets". A number is a domain of MariaDB, two are one server in it: see
+ * `flavour/mariadb.ts`, `flavour/mariadb-gtids.ts`.
+ */
+const SOURCE = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+(?:-\d+)?)$/;
 const TAG = /^[a-z_][a-z0-9_]*$/;
 const INTERVAL = /^(\d+)(?:-(\d+))?$/;
 
@@ -106,6 +109,13 @@ export class GtidSet {
   withoutSource(source: string): GtidSet {
     const isOther = ([key]: [string, unknown]): boolean => key !== source && !key.startsWith(`${source}:`);
     return new GtidSet(new Map([...this.#bySource].filter(isOther)));
+  }
+
+  /** What is in here of the transactions that one server made, by what its make calls it: MariaDB's begin with the number in its GTIDs. */
+  ofServer(serverUuid: string): GtidSet {
+    const [, number] = /^(\d+)@/.exec(serverUuid) ?? [];
+    if (number === undefined) return this.subtract(this.withoutSource(serverUuid));
+    return new GtidSet(new Map([...this.#bySource].filter(([source]) => source.endsWith(`-${number}`))));
   }
 
   /** Whether the two have had a source in common: a cluster's servers have. */

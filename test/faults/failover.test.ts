@@ -15,10 +15,13 @@ let cluster: Cluster;
 let proxy: TestProxy;
 /** What a hook was told. */
 let hooked: string;
+/** Where decisions are written down. */
+let audit: string;
 const open: Connection[] = [];
 
 beforeAll(async () => {
   hooked = join(await temporaryDirectory(), 'hooked');
+  audit = join(await temporaryDirectory(), 'decisions.jsonl');
   cluster = await startCluster({ fast: true, semiSync: true, provider: clusterInfo().provider });
   proxy = await startProxy({
     nodes: cluster.nodes,
@@ -30,6 +33,7 @@ beforeAll(async () => {
         pauseMs: 0,
         rebuilds: true,
         hooks: [`cat >> ${hooked}`],
+        audit,
       },
     },
   });
@@ -95,6 +99,11 @@ async function rwsplit(...args: readonly string[]): Promise<string> {
   return printed.join('');
 }
 
+function decisions(): { kind: string; outcome: string; steps: { step: string; node: string; outcome: string }[] }[] {
+  const lines = readFileSync(audit, 'utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
+
 function serves(node: number): boolean {
   const { nodes } = proxy.proxy.snapshot;
   const found = nodes.find(({ address }) => address.port === cluster.nodes[node]?.port);
@@ -139,6 +148,15 @@ test('a primary that is killed is replaced, and nothing that was acknowledged is
       lost: '',
     });
   });
+  const name = `127.0.0.1:${cluster.nodes[now]?.port}`;
+  const decision = decisions().find(({ kind }) => kind === 'failover');
+  expect(decision).toMatchObject({ diagnosis: 'dead', outcome: `${name} is the primary` });
+  expect(decision?.steps).toContainEqual(expect.objectContaining({ step: 'open', node: name, outcome: 'done' }));
+  const { failover, root } = cluster.accounts;
+  for (const { password } of [failover, root]) expect(readFileSync(audit, 'utf8')).not.toContain(password);
+  const admin = await proxy.connect(cluster.accounts.monitor);
+  const [shown] = await admin.query<Row[]>('SHOW RWSPLIT FAILOVER');
+  expect(shown.map((it) => String(it['value'])).join('\n')).toMatch(`${name} is the primary`);
   const sibling = await direct([0, 1, 2].find((it) => it !== now && it !== before) ?? 0);
   await eventually(async () => expect(await ledger.lostOn(sibling)).toEqual([]));
 });

@@ -143,6 +143,11 @@ describe('the maximum of server connections', () => {
     await keeper.query('INSERT IGNORE INTO pools.numbers VALUES (1, 1)');
     await other.query('/* rwsplit: primary */ DO 1');
     await expect(keeper.query('SHOW WARNINGS')).rejects.toThrow('what the previous statement left is gone');
+    for (const question of ['SELECT LAST_INSERT_ID(), ROW_COUNT()', 'SELECT LAST_INSERT_ID(), @@warning_count']) {
+      await keeper.query('INSERT IGNORE INTO pools.numbers VALUES (1, 1), (3, 3)');
+      await other.query('/* rwsplit: primary */ DO 1');
+      await expect(keeper.query(question)).rejects.toThrow('what the previous statement left is gone');
+    }
     await proxy.proxy.stop();
   });
 

@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { clusterInfo, freshSchema, untilReplicated } from '../cluster.js';
+import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
 import { asRoot, PRIMARY_ID, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 let proxy: TestProxy;
@@ -67,6 +67,25 @@ describe('a stored function', () => {
     expect(await nodeOf('stored.counted()')).toBe(PRIMARY_ID);
     expect(await value(client, 'SELECT stored.counted()')).toBe(2);
   });
+});
+
+test('a statement that calls a stored function, and that a demoted primary refuses, is not run again on the next one', async () => {
+  await asRoot('CREATE FUNCTION stored.puts() RETURNS INT DETERMINISTIC BEGIN INSERT INTO t VALUES (7); RETURN 1; END');
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  // It looks too rarely to see that the primary takes no writes for a while.
+  const late = await startProxy({ options: { monitorIntervalMs: 3_600_000 } });
+  const caller = await late.connect({ database: 'stored' });
+  const writer = await late.connect({ database: 'stored' });
+  await root.query('SET GLOBAL super_read_only = ON');
+  let insert: Promise<unknown>;
+  try {
+    await expect(caller.query('SELECT puts()')).rejects.toMatchObject({ errno: 1290 });
+    insert = writer.query('INSERT INTO t VALUES (8)');
+  } finally {
+    await root.query('SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF');
+  }
+  await insert;
+  expect(await value(root, 'SELECT GROUP_CONCAT(id) FROM stored.t')).toBe('8');
 });
 
 describe('a session that has called a stored routine', () => {

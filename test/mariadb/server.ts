@@ -21,15 +21,23 @@ afterAll(async () => {
   await Promise.all(running.splice(0).map(async (server) => server.stop()));
 });
 
+export interface MariadbServer {
+  readonly host: string;
+  readonly port: number;
+  /** Nothing of it runs any more when this resolves. */
+  kill(): Promise<void>;
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** On the same data; it takes connections when this resolves. */
+  start(): Promise<void>;
+}
+
 /**
  * A MariaDB of this machine with an empty data directory, which ends with the test file. There are no users but those of `statements`.
  * @param options for its option file
- * @param statements run before anybody can log in; one line each
+ * @param statements run at each start, before anybody can log in; one line each
  */
-export async function startMariadb(
-  options: readonly string[],
-  statements: readonly string[],
-): Promise<{ readonly host: string; readonly port: number }> {
+export async function startMariadb(options: readonly string[], statements: readonly string[]): Promise<MariadbServer> {
   const server = programPath('mariadbd');
   const plugins = await fetchPlugins();
   // Emptied by the guardian, also when this process is killed.
@@ -55,12 +63,22 @@ export async function startMariadb(
   if (made.status !== 0) throw new Error(`MariaDB's system tables could not be made:\n${made.stderr}`);
   const guarded = new GuardedMysqld(directory, [server]);
   running.push(guarded);
-  await guarded.start();
-  await waitUntil('MariaDB takes connections', START_TIMEOUT_MS, async () => {
-    if (!(await guarded.isRunning())) throw new Error(await guarded.logTail());
-    return (await answersAt(host, port)) ? true : undefined;
-  });
-  return { host, port };
+  const start = async (): Promise<void> => {
+    await guarded.start();
+    await waitUntil('MariaDB takes connections', START_TIMEOUT_MS, async () => {
+      if (!(await guarded.isRunning())) throw new Error(await guarded.logTail());
+      return (await answersAt(host, port)) ? true : undefined;
+    });
+  };
+  await start();
+  return {
+    host,
+    port,
+    kill: async () => guarded.kill(),
+    freeze: async () => guarded.freeze(),
+    thaw: async () => guarded.thaw(),
+    start,
+  };
 }
 
 async function fetchPlugins(): Promise<string> {

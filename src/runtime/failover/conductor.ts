@@ -15,9 +15,10 @@ import {
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
-import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
+import type { HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
 import type { EventLog } from '../log.js';
+import { stepOf, type DecisionStep } from './decisions.js';
 import { drive } from './drive.js';
 import { executeTask } from './execute-task.js';
 import type { HaNode } from './ha-node.js';
@@ -41,6 +42,8 @@ export interface Stage {
   /** New writes wait. @returns how many sessions have not come to an end on that node in the time they had */
   hold(node: string, waitMs: number): Promise<number>;
   release(): void;
+  /** Something was done. */
+  noted(step: DecisionStep): void;
 }
 
 /** Does what the machines of `src/failover/` want done, while this proxy leads. */
@@ -48,7 +51,6 @@ export class Conductor {
   /** Replicas that were stopped, and may not have been started again. */
   readonly frozen = new Set<string>();
   readonly #coordinator: Coordinator;
-  readonly #statements: FailoverStatements;
   readonly #settings: FailoverSettings;
   readonly #stage: Stage;
   readonly #log: EventLog;
@@ -58,17 +60,9 @@ export class Conductor {
   readonly #nowMs: () => number;
   #stopped = false;
 
-  constructor(
-    coordinator: Coordinator,
-    statements: FailoverStatements,
-    settings: FailoverSettings,
-    stage: Stage,
-    log: EventLog,
-    nowMs: () => number,
-  ) {
+  constructor(coordinator: Coordinator, settings: FailoverSettings, stage: Stage, log: EventLog, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#coordinator = coordinator;
-    this.#statements = statements;
     this.#settings = settings;
     this.#stage = stage;
     this.#log = log;
@@ -154,7 +148,6 @@ export class Conductor {
     if (task.commands.some(({ kind }) => STOPS.has(kind))) this.frozen.add(task.node);
     const end = await executeTask(task, {
       session: node.tasks,
-      statements: this.#statements,
       accounts: this.#stage.accounts(),
       remainingMs: () => leadership.remainingMs(),
       mayGoOn,
@@ -170,7 +163,9 @@ export class Conductor {
     await this.#perform({ kind: 'claim', node, phase: 'primary', gtids: node.executed }, leadership, undefined);
   }
 
-  #tell({ name, node, why }: Task, end: TaskEnd): void {
+  #tell(task: Task, end: TaskEnd): void {
+    const { name, node, why } = task;
+    this.#stage.noted(stepOf(task, end));
     if (end.kind === 'done') this.#log.info({ node, task: name }, `${node}: ${name}: ${why}`);
     else this.#log.warn({ node, task: name, command: end.command }, `${name} of ${node} failed: ${end.why}`);
   }
@@ -189,6 +184,8 @@ export class Conductor {
         const record = { epoch: leadership.epoch, phase, serverUuid, node: name, gtid: gtids.toString() };
         // Where it is not known whether it was written, another one leads by now.
         const ok = await this.#coordinator.write(record).catch(() => false);
+        const outcome = ok ? 'done' : 'failed: another proxy leads now';
+        this.#stage.noted({ step: `claim ${phase}`, node: name, why: 'nobody else may promote another one', outcome });
         return { kind: 'claimed', ok };
       }
       case 'announce':

@@ -1,7 +1,6 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import type { FailoverStatements, HaAccounts } from '../../flavour/failover-statements.js';
+import type { FailoverStatements, HaAccounts, Told } from '../../flavour/failover-statements.js';
 import type { Command, Position, Task, TaskEnd } from '../../failover/task.js';
-import { gtidsOf } from './node-look.js';
 import { errnoOf } from '../probe-failure.js';
 import { isServersWord, type HaSession } from './ha-session.js';
 
@@ -12,7 +11,6 @@ const STOP_MS = 15_000;
 
 export interface Execution {
   readonly session: HaSession;
-  readonly statements: FailoverStatements;
   readonly accounts: HaAccounts;
   /** How long this proxy leads for certain. */
   remainingMs(): number;
@@ -28,10 +26,9 @@ export async function executeTask(task: Task, execution: Execution): Promise<Tas
       return { kind: 'failed', task: task.name, node: task.node, command: command.kind, why, unknown };
     };
     try {
-      const row = await execute(command, execution);
-      if (command.kind === 'read-position') {
-        position = { executed: gtidsOf(row?.['executed']), received: gtidsOf(row?.['received'] ?? '') };
-      }
+      const { statements } = await execution.session.flavour(STATEMENT_MS);
+      const told = await execute(command, statements, execution);
+      if (command.kind === 'read-position') position = statements.positionOf(told);
     } catch (error) {
       // A statement of several may have been executed before another one was refused; each is harmless to say again.
       return failed(redacted(error, execution.accounts), !isServersWord(error));
@@ -40,33 +37,35 @@ export async function executeTask(task: Task, execution: Execution): Promise<Tas
   return { kind: 'done', task: task.name, node: task.node, position };
 }
 
-/** @returns the last statement's first row */
-async function execute(command: Command, execution: Execution): Promise<RowDataPacket | undefined> {
-  if (command.kind !== 'journal') return say(command, execution);
+/** @returns what the statements' first rows have told */
+async function execute(command: Command, statements: FailoverStatements, execution: Execution): Promise<Told> {
+  if (command.kind !== 'journal') return say(command, statements, execution);
   try {
-    return await say(command, execution);
+    return await say(command, statements, execution);
   } catch (error) {
     if (!LACKS_JOURNAL.has(errnoOf(error) ?? 0)) throw error;
-    for (const sql of execution.statements.makeJournal) await execution.session.query(sql, STATEMENT_MS);
-    return say(command, execution);
+    for (const sql of statements.makeJournal) await execution.session.query(sql, STATEMENT_MS);
+    return say(command, statements, execution);
   }
 }
 
 /** No such schema, or table. */
 const LACKS_JOURNAL: ReadonlySet<number> = new Set([1049, 1146]);
 
-async function say(command: Command, execution: Execution): Promise<RowDataPacket | undefined> {
-  const { session, statements, accounts } = execution;
-  let row: RowDataPacket | undefined;
-  for (const { sql, expectsOk, endsClients } of statements.of(command, accounts)) {
+async function say(command: Command, statements: FailoverStatements, execution: Execution): Promise<Told> {
+  const { session, accounts } = execution;
+  let told: Told = {};
+  for (const { sql, holds, endsClients } of statements.of(command, accounts)) {
     if (!execution.mayGoOn()) throw new Refused('this proxy does not lead any more');
-    const rows = await session.query(sql, timeoutOf(command, execution.remainingMs()));
-    [row] = rows;
+    const text = typeof sql === 'string' ? sql : sql(told);
+    const rows = await session.query(text, timeoutOf(command, execution.remainingMs()));
+    told = { ...told, ...rows[0] };
     if (endsClients === true) await endAll(rows, session);
-    if (expectsOk === true && Number(row?.['ok']) !== 1)
+    if (holds?.(rows[0] ?? {}) === false) {
       throw new Refused(WHY_NOT[command.kind] ?? 'it lacks transactions that it is to have');
+    }
   }
-  return row;
+  return told;
 }
 
 const NO_SUCH_CONNECTION = 1094;

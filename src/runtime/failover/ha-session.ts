@@ -1,5 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { NodeAddress } from '../../topology/snapshot.js';
+import { failoverFlavourOf, type FailoverFlavour } from '../../flavour/failover-of.js';
 import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
 import type { PromoterLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
@@ -16,6 +17,8 @@ export class HaSession {
   readonly #onClosed: () => void;
   readonly #identity: () => HaIdentity;
   #connection: Connection | undefined;
+  /** What this make of server is asked and told. */
+  #flavour: FailoverFlavour | undefined;
   /** As whom it was opened. */
   #epoch: number | undefined;
   #closed = false;
@@ -58,6 +61,13 @@ export class HaSession {
     }
   }
 
+  /** Of the server at its other end. */
+  async flavour(timeoutMs: number): Promise<FailoverFlavour> {
+    await this.#connect(timeoutMs);
+    if (this.#flavour === undefined) throw new Error('the session has ended');
+    return this.#flavour;
+  }
+
   /** So that it is there when it is needed. */
   async open(timeoutMs: number): Promise<void> {
     await this.#connect(timeoutMs);
@@ -78,7 +88,7 @@ export class HaSession {
     if (this.#connection !== undefined && this.#epoch === identity?.epoch) return this.#connection;
     if (this.#connection !== undefined) this.#drop(this.#connection);
     const attributes = identity === undefined ? undefined : leaderAttributes(identity);
-    const { session } = await this.#login.connect(this.address, timeoutMs, attributes);
+    const { session, serverVersion } = await this.#login.connect(this.address, timeoutMs, attributes);
     try {
       if (identity !== undefined) await endOlderSessions(session, identity, timeoutMs, 'ended');
     } catch (error) {
@@ -98,6 +108,7 @@ export class HaSession {
       this.#onClosed();
     });
     this.#connection = session;
+    this.#flavour = failoverFlavourOf(serverVersion);
     return session;
   }
 

@@ -1,6 +1,7 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import { JOURNAL } from '../../flavour/mysql-failover.js';
 import type { NodeState, ReplicaState, SemiSyncState } from '../../failover/view.js';
+import type { FailoverLook, ReplicaTold } from '../../flavour/failover-look.js';
+import { JOURNAL } from '../../flavour/journal.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import { errnoOf } from '../probe-failure.js';
 import type { HaSession } from './ha-session.js';
@@ -28,23 +29,6 @@ export interface Looked extends Omit<
   readonly isAsStarted: boolean;
 }
 
-const NODE =
-  'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
-  '@@global.offline_mode AS offline, @@global.gtid_executed AS executed, ' +
-  "@@global.log_bin AND @@global.log_replica_updates AND @@global.gtid_mode = 'ON' AS canBeSource, " +
-  "(SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') AS uptime, " +
-  "(SELECT VARIABLE_SOURCE FROM performance_schema.variables_info WHERE VARIABLE_NAME = 'super_read_only') AS closedBy";
-const SEMI_SYNC =
-  'SELECT @@global.rpl_semi_sync_source_enabled AS enabled, @@global.rpl_semi_sync_source_wait_point AS point, ' +
-  '@@global.rpl_semi_sync_source_wait_no_replica AS without, @@global.rpl_semi_sync_source_timeout AS timeout, ' +
-  '@@global.rpl_semi_sync_source_wait_for_replica_count AS count, @@global.rpl_semi_sync_replica_enabled AS replica';
-const SEMI_SYNC_STATUS = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_%'";
-const REPLICA = "SHOW REPLICA STATUS FOR CHANNEL ''";
-const RECEIVER =
-  'SELECT TIMESTAMPDIFF(MICROSECOND, GREATEST(LAST_HEARTBEAT_TIMESTAMP, LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP, ' +
-  'QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), NOW(6)) / 1000 AS quietMs, HEARTBEAT_INTERVAL * 1000 AS heartbeatMs ' +
-  'FROM performance_schema.replication_connection_status JOIN performance_schema.replication_connection_configuration ' +
-  "USING (CHANNEL_NAME) WHERE CHANNEL_NAME = ''";
 const PRIMARIES = `SELECT epoch, change_no, server_uuid AS uuid, node FROM ${JOURNAL} ORDER BY epoch DESC, change_no DESC LIMIT 100`;
 
 const ER_UNKNOWN_SYSTEM_VARIABLE = 1193;
@@ -56,6 +40,7 @@ export class NodeLook {
   readonly #session: HaSession;
   readonly #nowMs: () => number;
   #hasSemiSync = true;
+  #acknowledged = GtidSet.EMPTY;
   /** How far its receiver had come, and since when. */
   #received: { readonly place: string; readonly sinceMs: number } | undefined;
 
@@ -68,43 +53,34 @@ export class NodeLook {
   async look(timeoutMs: number): Promise<Looked> {
     if (!this.#session.isOpen) this.#hasSemiSync = true;
     const ask = async (sql: string): Promise<RowDataPacket[]> => this.#session.query(sql, timeoutMs);
-    const [node] = await ask(NODE);
-    if (node === undefined) throw new Error('it gave no answer to its variables');
-    const semiSync = await this.#semiSync(ask);
-    const [status] = await ask(REPLICA);
-    const replica = status === undefined ? undefined : this.#replicaOf(status, (await ask(RECEIVER))[0]);
+    const { look } = await this.#session.flavour(timeoutMs);
+    const [row] = await ask(look.askNode);
+    if (row === undefined) throw new Error('it gave no answer to its variables');
+    const { countsUnacknowledged, ...node } = look.nodeOf(row);
+    const semiSync = await this.#semiSync(look, ask);
+    const replicas = await ask(look.askReplica);
+    const { askReceiver } = look;
+    const receiver = askReceiver === undefined || replicas.length === 0 ? [] : await ask(askReceiver);
+    const replica = look.replicaOf(replicas, receiver[0]);
     return {
-      serverUuid: String(node['uuid']),
-      version: String(node['version']),
-      readOnly: Number(node['readOnly']) === 1,
-      offline: Number(node['offline']) === 1,
-      executed: gtidsOf(node['executed']),
-      canBeSource: Number(node['canBeSource']) === 1,
-      uptimeS: Number(node['uptime']),
-      isAsStarted: node['closedBy'] !== 'DYNAMIC',
-      replica,
+      ...node,
+      acknowledged: countsUnacknowledged ? this.#acknowledgedOf(node.executed, semiSync) : undefined,
+      replica: replica === undefined ? undefined : this.#timed(replica),
       semiSync,
       journal: await this.#journal(ask),
     };
   }
 
-  async #semiSync(ask: (sql: string) => Promise<RowDataPacket[]>): Promise<SemiSyncState | undefined> {
+  async #semiSync(
+    look: FailoverLook,
+    ask: (sql: string) => Promise<RowDataPacket[]>,
+  ): Promise<SemiSyncState | undefined> {
     if (!this.#hasSemiSync) return undefined;
     try {
-      const [row] = await ask(SEMI_SYNC);
+      const [row] = await ask(look.askSemiSync);
       if (row === undefined) return undefined;
-      const status = new Map((await ask(SEMI_SYNC_STATUS)).map((it) => [it['Variable_name'], String(it['Value'])]));
-      return {
-        sourceEnabled: Number(row['enabled']) === 1,
-        sourceActive: status.get('Rpl_semi_sync_source_status') === 'ON',
-        waitsAfterSync: row['point'] === 'AFTER_SYNC',
-        waitsWithoutReplicas: Number(row['without']) === 1,
-        timeoutMs: Number(row['timeout']),
-        acknowledgements: Number(row['count']),
-        clients: Number(status.get('Rpl_semi_sync_source_clients') ?? 0),
-        waiting: Number(status.get('Rpl_semi_sync_source_wait_sessions') ?? 0),
-        replicaEnabled: Number(row['replica']) === 1,
-      };
+      const status = await ask(look.askSemiSyncStatus);
+      return look.semiSyncOf(row, new Map(status.map((it) => [String(it['Variable_name']), String(it['Value'])])));
     } catch (error) {
       if (errnoOf(error) !== ER_UNKNOWN_SYSTEM_VARIABLE) throw error;
       this.#hasSemiSync = false;
@@ -112,28 +88,16 @@ export class NodeLook {
     }
   }
 
-  #replicaOf(status: RowDataPacket, receiver: RowDataPacket | undefined): ReplicaState {
-    const text = (column: string): string => String(status[column] ?? '');
+  /** What was executed when nothing waited for its acknowledgement, of which it was asked afterwards. */
+  #acknowledgedOf(executed: GtidSet, semiSync: SemiSyncState | undefined): GtidSet {
+    if (semiSync?.sourceActive !== true || semiSync.waiting === 0) this.#acknowledged = executed;
+    return this.#acknowledged;
+  }
+
+  #timed({ place, quietMs = Infinity, ...replica }: ReplicaTold): ReplicaState {
     const nowMs = this.#nowMs();
-    // A long transaction comes without heartbeats, and is not queued before its end.
-    const place = `${text('Source_Log_File')}:${text('Read_Source_Log_Pos')}`;
     if (this.#received?.place !== place) this.#received = { place, sinceMs: nowMs };
-    const toldMs: unknown = receiver?.['quietMs'];
-    const quietMs = toldMs === null || toldMs === undefined ? Infinity : Number(toldMs);
-    const running = text('Replica_IO_Running');
-    return {
-      sourceHost: text('Source_Host'),
-      sourcePort: Number(text('Source_Port')),
-      sourceUuid: text('Source_UUID'),
-      received: gtidsOf(status['Retrieved_Gtid_Set']),
-      receiver: running === 'Yes' ? 'on' : running === 'Connecting' ? 'connecting' : 'off',
-      receiverErrno: Number(text('Last_IO_Errno')),
-      quietForMs: Math.min(quietMs, nowMs - this.#received.sinceMs),
-      heartbeatMs: Number(receiver?.['heartbeatMs'] ?? 0),
-      applies: text('Replica_SQL_Running') === 'Yes',
-      applierError: text('Last_SQL_Error'),
-      delayS: Number(text('SQL_Delay')),
-    };
+    return { ...replica, quietForMs: Math.min(quietMs, nowMs - this.#received.sinceMs) };
   }
 
   async #journal(ask: (sql: string) => Promise<RowDataPacket[]>): Promise<readonly JournalEntry[]> {
@@ -150,12 +114,4 @@ export class NodeLook {
       return [];
     }
   }
-}
-
-/** @throws Error where it is no set of GTIDs: nothing may be decided by what cannot be read */
-export function gtidsOf(value: unknown): GtidSet {
-  const text = typeof value === 'string' ? value : '';
-  const parsed = GtidSet.parse(text);
-  if (parsed === undefined) throw new Error(`it tells of GTIDs that cannot be read: ${text}`);
-  return parsed;
 }

@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import { DEFAULTS } from '../../defaults.js';
 import type { Policy } from '../../failover/durability.js';
 import type { Preference } from '../../failover/view.js';
-import { MYSQL_FAILOVER } from '../../flavour/mysql-failover.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
 import { coordinatorOf, type CoordinatorSettings } from '../coordinator/coordinator-of.js';
 import type { EventLog } from '../log.js';
@@ -23,6 +22,8 @@ export interface FailoverOptions {
   readonly rebuilds?: boolean | undefined;
   /** Programs and addresses that are told of each change. */
   readonly hooks?: readonly string[] | undefined;
+  /** A file to which each decision is added as a line of JSON; none when absent. */
+  readonly audit?: string | undefined;
   /** Of nodes, by their names. */
   readonly preferences?: ReadonlyMap<string, Preference> | undefined;
 }
@@ -52,12 +53,12 @@ export function openSupervisor(
       replication: failover.replication,
       rebuilds: failover.rebuilds ?? false,
       hooks: failover.hooks ?? [],
+      audit: failover.audit,
       preferences: failover.preferences ?? new Map(),
     },
     account,
     login,
     (lastEpoch) => coordinatorOf(coordinator, { name: `${hostname()}:${process.pid}`, nodes, login, lastEpoch }),
-    MYSQL_FAILOVER,
     cluster,
     log,
     () => performance.now(),

@@ -1,11 +1,10 @@
-import type { ReplicationAccount } from '../../flavour/failover-statements.js';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
+import type { FailoverStatements, ReplicationAccount } from '../../flavour/failover-statements.js';
 import type { MonitorAccount } from '../monitor-login.js';
 import type { HaNode } from './ha-node.js';
 import { isServersWord } from './ha-session.js';
 
 const STATEMENT_MS = 1_000;
-const ACCOUNT =
-  "SELECT User_name AS user, User_password AS password, Enabled_ssl AS tls FROM mysql.slave_master_info WHERE Channel_name = ''";
 
 /** With which account an old primary is to replicate: replicas know it, and a node that has never been one does not. */
 export class ReplicationAccounts {
@@ -25,14 +24,29 @@ export class ReplicationAccounts {
   async ask(replica: HaNode): Promise<void> {
     if (this.#known) return;
     try {
-      const [row] = await replica.tasks.query(ACCOUNT, STATEMENT_MS);
-      if (row === undefined || row['user'] === '') return;
-      const { user, password, tls } = row;
+      const { statements } = await replica.tasks.flavour(STATEMENT_MS);
+      const [row] = await replica.tasks.query(statements.askAccount, STATEMENT_MS);
+      const found = accountIn(row, statements);
+      if (found === undefined) return;
       this.#known = true;
-      this.#found = { user: String(user), password: String(password ?? ''), tls: Number(tls) === 1 };
+      this.#found = found;
     } catch (error) {
       // It may not be asked: the configuration has to name it. One that did not answer is asked again.
       if (isServersWord(error)) this.#known = true;
     }
   }
+}
+
+/** As a replica knows it; undefined where it knows none. @throws where the session's user may not ask */
+export async function askReplicationAccount(
+  session: Connection,
+  statements: FailoverStatements,
+): Promise<ReplicationAccount | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>({ sql: statements.askAccount, timeout: STATEMENT_MS });
+  return accountIn(rows[0], statements);
+}
+
+function accountIn(row: RowDataPacket | undefined, statements: FailoverStatements): ReplicationAccount | undefined {
+  const account = row === undefined ? undefined : statements.accountOf(row);
+  return account?.user === '' ? undefined : account;
 }

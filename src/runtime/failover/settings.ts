@@ -17,6 +17,8 @@ export interface FailoverSettings {
   readonly rebuilds: boolean;
   /** Who is told of each change: programs, and addresses. */
   readonly hooks: readonly string[];
+  /** Each decision is added to this file, where one is named. */
+  readonly audit: string | undefined;
   /** By their names; neutral when absent. */
   readonly preferences: ReadonlyMap<string, Preference>;
 }

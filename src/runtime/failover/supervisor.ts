@@ -4,17 +4,18 @@ import { planFailover, planSwitchover, type Plan } from '../../failover/plan.js'
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
-import type { FailoverStatements } from '../../flavour/failover-statements.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
 import type { EventLog } from '../log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
+import { Decisions, type Decision, type DecisionBasis, type DecisionStep } from './decisions.js';
 import { HaNode } from './ha-node.js';
 import type { HaIdentity } from './ha-session.js';
 import { Hooks } from './hooks.js';
 import { loggable } from './loggable.js';
+import { missingFor } from './missing.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 import { Upkeeper } from './upkeeper.js';
@@ -62,6 +63,8 @@ export interface FailoverStatus {
   readonly objection: string | undefined;
   /** Why the last attempt came to nothing; '' for none since the primary was well. */
   readonly lastFailure: string;
+  /** The last ones, the oldest first. */
+  readonly decisions: readonly Decision[];
 }
 
 /** How a change of the primary ended, for whoever asked for it. */
@@ -83,6 +86,7 @@ export class Supervisor {
   readonly #nodes = new Map<string, HaNode>();
   readonly #upkeeper: Upkeeper;
   readonly #hooks: Hooks;
+  readonly #decisions: Decisions;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
   #primaryUuid: string | undefined;
   /** Of the leader that made the primary what it is. */
@@ -110,7 +114,6 @@ export class Supervisor {
     account: MonitorAccount,
     login: PromoterLogin,
     coordinator: (lastEpoch: () => number) => Coordinator,
-    statements: FailoverStatements,
     cluster: SupervisedCluster,
     log: EventLog,
     nowMs: () => number,
@@ -122,6 +125,7 @@ export class Supervisor {
     this.#log = log;
     this.#nowMs = nowMs;
     this.#hooks = new Hooks(settings.hooks, log);
+    this.#decisions = new Decisions(settings.audit, log);
     const accounts = new ReplicationAccounts(settings.replication);
     const stage = {
       node: (name: string) => this.#nodes.get(name),
@@ -130,9 +134,15 @@ export class Supervisor {
         this.#appoint(serverUuid, left, this.#coordinator.leadership?.epoch),
       hold: async (node: string, waitMs: number) => cluster.hold(node, waitMs),
       release: () => cluster.release(),
+      noted: (step: DecisionStep) => this.#decisions.noted(step),
     };
-    this.#conductor = new Conductor(this.#coordinator, statements, settings, stage, log, nowMs);
+    this.#conductor = new Conductor(this.#coordinator, settings, stage, log, nowMs);
     this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, log);
+  }
+
+  /** Before anything else. @throws Error where what it decides cannot be written down as it was asked to */
+  async prepare(): Promise<void> {
+    await this.#decisions.open();
   }
 
   /** Looks at all nodes once before it resolves. */
@@ -148,6 +158,7 @@ export class Supervisor {
     const { leads, objection } = this.status;
     if (leads && objection !== undefined)
       this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
+    for (const it of leads ? missingFor([...this.#nodes.values()], this.#settings) : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
@@ -165,6 +176,7 @@ export class Supervisor {
       diagnosis: diagnose(view).kind,
       objection: this.#whyNot(view, leadership),
       lastFailure: this.#lastFailure,
+      decisions: this.#decisions.last,
     };
   }
 
@@ -196,6 +208,7 @@ export class Supervisor {
     clearInterval(this.#upkeepTimer);
     for (const node of this.#nodes.values()) node.stop();
     await this.#coordinator.stop();
+    await this.#decisions.close();
   }
 
   /** A client's connection to it failed. */
@@ -397,7 +410,10 @@ export class Supervisor {
     const { leadership } = this.#coordinator;
     const objection = this.#objection(leadership, primary);
     if (leadership === undefined || objection !== undefined) {
-      this.#failed(`no failover from ${primary.name} (${why}): ${objection}`);
+      if (this.#failed(`no failover from ${primary.name} (${why}): ${objection}`)) {
+        const basis = { kind: 'refused', epoch: leadership?.epoch, why, diagnosis: 'dead', view } as const;
+        this.#decisions.add(basis, [], objection ?? this.#whyNotLeading);
+      }
       return;
     }
     await this.#failOverNow(view, primary, why, leadership);
@@ -424,45 +440,64 @@ export class Supervisor {
     leadership: Leadership,
   ): Promise<PromotionEnd> {
     this.#busy = true;
+    const { epoch } = leadership;
+    return this.#decided({ kind: 'failover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
+      this.#tryFailover(view, primary, why, leadership),
+    );
+  }
+
+  /** What is done meanwhile is done for this, and its end is written down with it. */
+  async #decided(basis: DecisionBasis, act: () => Promise<PromotionEnd>): Promise<PromotionEnd> {
+    this.#decisions.begin(basis);
+    let outcome = 'broken off';
+    try {
+      const end = await act();
+      outcome = end.kind === 'switched' ? `${end.node} is the primary` : `failed: ${end.why}`;
+      return end;
+    } finally {
+      this.#busy = false;
+      this.#decisions.end(outcome);
+      this.#coordinated();
+    }
+  }
+
+  async #tryFailover(
+    view: ClusterView,
+    primary: NodeState,
+    why: string,
+    leadership: Leadership,
+  ): Promise<PromotionEnd> {
     const beganAtMs = this.#nowMs();
     this.#log.warn({ view: loggable(view) }, `failover: ${why}`);
     const { epoch } = leadership;
     const told = { cluster: this.#settings.cluster, epoch, from: primary.name } as const;
     // It is tried again and again; those who are told want to know once.
     if (this.#lastFailure === '') this.#hooks.tell({ event: 'failover-begins', why, ...told });
-    try {
-      const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
-      const ms = Math.round(this.#nowMs() - beganAtMs);
-      switch (outcome?.kind) {
-        case 'promoted': {
-          this.#lastFailoverMs = this.#nowMs();
-          const what = `failover: ${outcome.node} is the primary of epoch ${epoch}`;
-          if (outcome.lost.isEmpty) this.#log.warn({ epoch, ms }, what);
-          else {
-            const lost = outcome.lost.toString();
-            this.#log.error(
-              { epoch, ms, lost },
-              `${what}; transactions that only ${primary.name} had are lost: ${lost}`,
-            );
-          }
-          this.#hooks.tell({ event: 'failover', to: outcome.node, lost: outcome.lost.toString(), ...told });
-          return { kind: 'switched', node: outcome.node, left: [] };
+    const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
+    const ms = Math.round(this.#nowMs() - beganAtMs);
+    switch (outcome?.kind) {
+      case 'promoted': {
+        this.#lastFailoverMs = this.#nowMs();
+        const what = `failover: ${outcome.node} is the primary of epoch ${epoch}`;
+        if (outcome.lost.isEmpty) this.#log.warn({ epoch, ms }, what);
+        else {
+          const lost = outcome.lost.toString();
+          this.#log.error({ epoch, ms, lost }, `${what}; transactions that only ${primary.name} had are lost: ${lost}`);
         }
-        case 'stuck':
-          await this.#stuck(outcome.node, outcome.why);
-          return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
-        case 'given-up':
-          if (this.#failed(`failover given up: ${outcome.why}`)) {
-            this.#hooks.tell({ event: 'failover-given-up', why: outcome.why, ...told });
-          }
-          return { kind: 'failed', why: outcome.why };
-        default:
-          this.#failed('failover ended: another proxy leads now');
-          return { kind: 'failed', why: 'another proxy leads now' };
+        this.#hooks.tell({ event: 'failover', to: outcome.node, lost: outcome.lost.toString(), ...told });
+        return { kind: 'switched', node: outcome.node, left: [] };
       }
-    } finally {
-      this.#busy = false;
-      this.#coordinated();
+      case 'stuck':
+        await this.#stuck(outcome.node, outcome.why);
+        return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
+      case 'given-up':
+        if (this.#failed(`failover given up: ${outcome.why}`)) {
+          this.#hooks.tell({ event: 'failover-given-up', why: outcome.why, ...told });
+        }
+        return { kind: 'failed', why: outcome.why };
+      default:
+        this.#failed('failover ended: another proxy leads now');
+        return { kind: 'failed', why: 'another proxy leads now' };
     }
   }
 
@@ -509,35 +544,42 @@ export class Supervisor {
     this.#busy = true;
     try {
       const view = await this.#lookAtAll(to);
-      const settings = this.#switchoverSettings(leadership.epoch, force);
-      this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
-      const state = await this.#conductor.switchOver(view, to, settings, leadership);
-      if ('refusals' in state) return { kind: 'failed', why: state.refusals.join('; ') };
-      const { outcome } = state;
-      switch (outcome?.kind) {
-        case 'switched':
-          this.#log.info({ epoch: settings.epoch, left: outcome.left }, `switchover: ${outcome.node} is the primary`);
-          this.#hooks.tell({
-            event: 'switchover',
-            cluster: this.#settings.cluster,
-            epoch: settings.epoch,
-            from: state.primary.name,
-            to: outcome.node,
-          });
-          return { kind: 'switched', node: outcome.node, left: outcome.left };
-        case 'stuck':
-          await this.#stuck(outcome.node, outcome.why);
-          return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
-        case 'given-up':
-          this.#log.warn(`switchover given up, everything is as it was: ${outcome.why}`);
-          return { kind: 'failed', why: `${outcome.why}; everything is as it was` };
-        default:
-          return { kind: 'failed', why: 'another proxy leads now' };
-      }
+      const { epoch } = leadership;
+      const why = `asked for by hand: to ${to}${force ? ', with force' : ''}`;
+      return await this.#decided({ kind: 'switchover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
+        this.#trySwitchover(view, to, force, leadership),
+      );
     } finally {
       this.#busy = false;
-      this.#coordinated();
       for (const node of this.#nodes.values()) node.hurry();
+    }
+  }
+
+  async #trySwitchover(view: ClusterView, to: string, force: boolean, leadership: Leadership): Promise<PromotionEnd> {
+    const settings = this.#switchoverSettings(leadership.epoch, force);
+    this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
+    const state = await this.#conductor.switchOver(view, to, settings, leadership);
+    if ('refusals' in state) return { kind: 'failed', why: state.refusals.join('; ') };
+    const { outcome } = state;
+    switch (outcome?.kind) {
+      case 'switched':
+        this.#log.info({ epoch: settings.epoch, left: outcome.left }, `switchover: ${outcome.node} is the primary`);
+        this.#hooks.tell({
+          event: 'switchover',
+          cluster: this.#settings.cluster,
+          epoch: settings.epoch,
+          from: state.primary.name,
+          to: outcome.node,
+        });
+        return { kind: 'switched', node: outcome.node, left: outcome.left };
+      case 'stuck':
+        await this.#stuck(outcome.node, outcome.why);
+        return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
+      case 'given-up':
+        this.#log.warn(`switchover given up, everything is as it was: ${outcome.why}`);
+        return { kind: 'failed', why: `${outcome.why}; everything is as it was` };
+      default:
+        return { kind: 'failed', why: 'another proxy leads now' };
     }
   }
 
@@ -568,7 +610,9 @@ export class Supervisor {
     if (tasks.length === 0 || this.#nowMs() < this.#notBeforeMs) return;
     this.#askedAnew = true;
     this.#busy = true;
+    this.#decisions.begin({ kind: 'ask-anew', epoch: leadership.epoch, why: diagnose(view).why, diagnosis, view });
     await Promise.all(tasks.map(async (task) => this.#conductor.run(task, leadership)));
+    this.#decisions.end('');
     this.#busy = false;
     this.#notBeforeMs = Math.max(this.#notBeforeMs, diagnosis === 'suspect' ? this.#nowMs() + RETRY_MS : 0);
     for (const node of this.#nodes.values()) node.hurry();
@@ -582,6 +626,14 @@ export class Supervisor {
     const { primary } = view;
     if (primary === undefined || node === undefined) return;
     this.#busy = true;
+    const diagnosis = diagnose(view).kind;
+    this.#decisions.begin({
+      kind: 'upkeep',
+      epoch: leadership.epoch,
+      why: 'the cluster is to be whole',
+      diagnosis,
+      view,
+    });
     try {
       // A row more would wait with those that wait.
       const waits = (primary.semiSync?.waiting ?? 0) > 0;
@@ -599,6 +651,7 @@ export class Supervisor {
       });
       if (isChanged) for (const it of this.#nodes.values()) it.hurry();
     } finally {
+      this.#decisions.end('');
       this.#busy = false;
     }
   }

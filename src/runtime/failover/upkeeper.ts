@@ -1,5 +1,6 @@
 import { rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
 import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
+import { failoverFlavourOf } from '../../flavour/failover-of.js';
 import type { Leadership } from '../coordinator/coordinator.js';
 import type { EventLog } from '../log.js';
 import type { Conductor } from './conductor.js';
@@ -17,6 +18,8 @@ export class Upkeeper {
   readonly #rebuilding = new Set<string>();
   /** Errant nodes that have been told of, with what they have. */
   readonly #told = new Map<string, string>();
+  /** Why the primary is left closed, as it was told last. */
+  #leftClosed: string | undefined;
 
   /** @param rebuilds a node whose data differ gets the primary's */
   constructor(
@@ -41,10 +44,14 @@ export class Upkeeper {
     const node = replica === undefined ? undefined : this.#node(replica.name);
     if (node !== undefined) await this.#accounts.ask(node);
     const leftAlone = new Set([...known.leftAlone, ...this.#rebuilding]);
-    const { tasks, errant } = upkeepOf(view, { ...known, leftAlone, frozen: this.#conductor.frozen });
+    const { tasks, errant, leftClosed } = upkeepOf(view, { ...known, leftAlone, frozen: this.#conductor.frozen });
+    if (leftClosed !== undefined && leftClosed !== this.#leftClosed)
+      this.#log.error({ node: primary.name }, leftClosed);
+    this.#leftClosed = leftClosed;
+    const { lacksClone } = failoverFlavourOf(primary.version).statements;
     for (const [name, set] of errant) {
-      this.#tell(name, set.toString(), primary.name);
-      if (this.#rebuilds) void this.#rebuild(name, primary, leadership);
+      this.#tell(name, set.toString(), primary.name, lacksClone ?? 'failover.rebuild: clone, or a backup');
+      if (this.#rebuilds && lacksClone === undefined) void this.#rebuild(name, primary, leadership);
     }
     await Promise.all(
       tasks.map(async (task) => {
@@ -65,13 +72,14 @@ export class Upkeeper {
     this.#rebuilding.delete(name);
   }
 
-  #tell(name: string, set: string, primary: string): void {
+  /** @param how it comes by the primary's data */
+  #tell(name: string, set: string, primary: string, how: string): void {
     if (this.#told.get(name) === set) return;
     this.#told.set(name, set);
     this.#log.error(
       { node: name, errant: set },
       `${name} has transactions that ${primary} does not have (${set}): it does not replicate, as its data would differ; ` +
-        'save from them what is needed, then make it anew (failover.rebuild: clone, or a backup)',
+        `save from them what is needed, then make it anew (${how})`,
     );
   }
 }

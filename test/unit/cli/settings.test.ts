@@ -84,6 +84,16 @@ describe('a configuration file', () => {
     );
   });
 
+  test('says whether transactions that are lost with the primary are run again', () => {
+    expect(read('replay: on\n')).toMatchObject({ replay: { transactions: true } });
+    expect(read('replay: off\n')).toMatchObject({ replay: { transactions: false } });
+    expect(read('nodes: [db1]\n')).toMatchObject({ replay: {} });
+    expect(read('replay: { transactions: on, statements: 7, bytes: 8, bytes_of_all: 9 }\n')).toMatchObject({
+      replay: { transactions: true, statements: 7, bytes: 8, bytesOfAll: 9 },
+    });
+    expect(() => read('replay: maybe\n')).toThrow(new UsageError(`${path}:1:9: replay is one of on, off, not 'maybe'`));
+  });
+
   test('may be empty, JSON, or leave out what it likes', () => {
     for (const text of ['', '# nothing\n', '{}', 'pool:\n', '{"log": null}']) expect(read(text)).toBeTypeOf('object');
     expect(read('{"nodes": ["a:1"]}')).toMatchObject({ nodes: [{ address: 'a:1' }] });

@@ -99,6 +99,15 @@ describe('a failover', () => {
     });
   });
 
+  it('does not take for lost what only waited for its acknowledgement, where that counts as executed', () => {
+    const hanging = primaryOf('1-9', { ...DEAD, acknowledged: gtids('1-6') });
+    const step = run(begin(hanging, TWO), frozen('db2', '1-6'), frozen('db3', '1-6'));
+    expect(named(step.actions)).toEqual(['drain db2']);
+    const uncertain = primaryOf('1-9', { ...DEAD, acknowledged: gtids('1-7') });
+    const { state } = run(begin(uncertain, TWO), frozen('db2', '1-6'), frozen('db3', '1-6'));
+    expect(state.outcome).toMatchObject({ kind: 'given-up', why: expect.stringContaining('had what no replica has') });
+  });
+
   it('tells exactly what is lost where the policy is availability', () => {
     const asynchronous = primaryOf('1-9', DEAD, { sourceEnabled: false, sourceActive: false });
     expect(run(begin(asynchronous, TWO), frozen('db2', '1-6'), frozen('db3', '1-6')).state.outcome?.kind).toBe(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { askAnewOf, upkeepOf, type Memory } from '../../../src/failover/upkeep.js';
 import type { NodeState, ReplicaState } from '../../../src/failover/view.js';
+import { mariadbGtids } from '../../../src/flavour/mariadb-gtids.js';
 import { gtids, PRIMARY_UUID, primaryOf, replicaOf, viewOf } from './cluster-of.js';
 
 const SECOND_UUID = replicaOf(2, '', '').serverUuid;
@@ -82,6 +83,23 @@ describe('a leader that finds a promotion half done', () => {
   it('opens nobody that was closed by hand', () => {
     expect(due(second('1-9', { readOnly: true }), [])).toEqual([]);
     expect(due(second('1-9', { readOnly: true }), [], { primaryRestarted: true })).toEqual(['open-again db2']);
+  });
+
+  it('leaves a primary closed that came back without what it made itself, on MariaDB too', () => {
+    const closed = primaryOf('1-8', { readOnly: true });
+    expect(due(closed, [replicaOf(2, '1-8', '1-8')], { primaryRestarted: true })).toEqual(['open-again db1']);
+    const upkeep = upkeepOf(viewOf(closed, replicaOf(2, '1-8', '1-9')), { ...MEMORY, primaryRestarted: true });
+    expect(upkeep.tasks).toEqual([]);
+    expect(upkeep.leftClosed).toMatch(/without transactions that it made, and db2 has \(.*:9\)/);
+    // What a replica made by itself is another matter.
+    const errant = { ...replicaOf(2, '1-8', '1-8'), executed: gtids('1-8').union(gtids('1', SECOND_UUID)) };
+    expect(due(closed, [errant], { primaryRestarted: true })).toEqual(['open-again db1']);
+
+    const one = primaryOf('', { serverUuid: '1@db1:3306', readOnly: true, executed: mariadbGtids('0-1-8') });
+    const has = (gtid: string): NodeState => replicaOf(2, '', '', { executed: mariadbGtids(gtid) }, { sourceUuid: '' });
+    expect(due(one, [has('0-1-8')], { primaryRestarted: true })).toEqual(['open-again db1']);
+    expect(due(one, [has('0-1-9')], { primaryRestarted: true })).toEqual([]);
+    expect(due(one, [has('0-2-9')], { primaryRestarted: true })).toEqual(['open-again db1']);
   });
 });
 

@@ -1,0 +1,151 @@
+import type { Connection, RowDataPacket } from 'mysql2/promise';
+import type { ReplicaFacts, ServerFacts } from '../../check/facts.js';
+import type { SemiSyncState } from '../../failover/view.js';
+import { isMariadb } from '../../flavour/flavour-of.js';
+import type { MonitorConnection } from '../monitor-login.js';
+import type { NodeAddress } from '../../topology/snapshot.js';
+
+const STATEMENT_MS = 5_000;
+
+/** A server, and which others it knows of. */
+export interface LookedAt {
+  readonly server: ServerFacts;
+  readonly others: readonly NodeAddress[];
+}
+
+/** Everything that is asked of a server. What the account may not see is not known. @throws where it does not answer */
+export async function lookAtServer({ session, flavour }: MonitorConnection): Promise<LookedAt> {
+  const variables = pairsOf(await ask(session, 'SHOW GLOBAL VARIABLES'), 'Variable_name', 'Value');
+  const version = variables.get('version') ?? '';
+  const make = isMariadb(version) ? 'mariadb' : 'mysql';
+  const [status] = await askStatus(session);
+  const replicas = await askIfTold(session, 'SHOW REPLICAS');
+  const persisted = await askIfTold(session, 'SELECT * FROM performance_schema.persisted_variables');
+  const dynamic = await askIfTold(session, DYNAMIC);
+  const attributes = await askIfTold(session, OWN_ATTRIBUTES);
+  const counters = pairsOf(await ask(session, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'"), 'Variable_name', 'Value');
+  const replica = status === undefined ? undefined : replicaOf(status, (await askIfTold(session, HEARTBEAT))?.[0]);
+  return {
+    server: {
+      make,
+      version,
+      uuid: variables.get('server_uuid') ?? '',
+      variables,
+      persisted: persisted && pairsOf(persisted, 'VARIABLE_NAME', 'VARIABLE_VALUE'),
+      dynamic: dynamic && new Set(dynamic.map((it) => textOf(it, 'name'))),
+      replica,
+      semiSync: semiSyncOf(variables, counters),
+      hasClonePlugin: variables.has('clone_valid_donor_list'),
+      trackerRefusal: await refusalOf(session, flavour.trackSession),
+      tellsAttributes: Number(attributes?.[0]?.['found'] ?? 0) > 0,
+    },
+    others: [
+      ...(replicas ?? []).map((it) => addressOf(textOf(it, 'Host'), Number(it['Port']))),
+      ...(status === undefined ? [] : [addressOf(sourceHostOf(status), sourcePortOf(status))]),
+    ].filter(({ host }) => host !== ''),
+  };
+}
+
+/** What an account may do. */
+export async function askGrants(session: Connection): Promise<string[]> {
+  const rows = await ask(session, 'SHOW GRANTS');
+  return rows.map((row) => String(Object.values(row)[0]));
+}
+
+const DYNAMIC = "SELECT VARIABLE_NAME AS name FROM performance_schema.variables_info WHERE VARIABLE_SOURCE = 'DYNAMIC'";
+const HEARTBEAT =
+  "SELECT HEARTBEAT_INTERVAL * 1000 AS ms FROM performance_schema.replication_connection_configuration WHERE CHANNEL_NAME = ''";
+const OWN_ATTRIBUTES =
+  'SELECT COUNT(*) AS found FROM performance_schema.session_connect_attrs WHERE PROCESSLIST_ID = CONNECTION_ID()';
+
+async function ask(session: Connection, sql: string): Promise<RowDataPacket[]> {
+  const [rows] = await session.query<RowDataPacket[]>({ sql, timeout: STATEMENT_MS });
+  return rows;
+}
+
+/** @returns undefined where the server refuses: the account may not see it, or there is no such thing */
+async function askIfTold(session: Connection, sql: string): Promise<RowDataPacket[] | undefined> {
+  try {
+    return await ask(session, sql);
+  } catch (error) {
+    if (isServersWord(error)) return undefined;
+    throw error;
+  }
+}
+
+async function askStatus(session: Connection): Promise<RowDataPacket[]> {
+  const rows = (await askIfTold(session, 'SHOW REPLICA STATUS')) ?? (await askIfTold(session, 'SHOW SLAVE STATUS'));
+  // The channels of a group are the group's affair.
+  return (rows ?? []).filter((it) => !textOf(it, 'Channel_Name').startsWith('group_replication'));
+}
+
+async function refusalOf(session: Connection, sql: string): Promise<string | undefined> {
+  try {
+    await ask(session, sql);
+    return undefined;
+  } catch (error) {
+    if (!isServersWord(error)) throw error;
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function isServersWord(error: unknown): boolean {
+  return error instanceof Error && 'sqlState' in error;
+}
+
+function sourceHostOf(status: RowDataPacket): string {
+  return textOf(status, 'Source_Host') || textOf(status, 'Master_Host');
+}
+
+function sourcePortOf(status: RowDataPacket): number {
+  return Number(textOf(status, 'Source_Port') || textOf(status, 'Master_Port'));
+}
+
+function replicaOf(status: RowDataPacket, heartbeat: RowDataPacket | undefined): ReplicaFacts {
+  const told = (newer: string, older: string): string => textOf(status, newer) || textOf(status, older);
+  const ms: unknown = heartbeat?.['ms'];
+  return {
+    source: `${sourceHostOf(status)}:${sourcePortOf(status)}`,
+    sourceUuid: told('Source_UUID', 'Master_UUID'),
+    receives: told('Replica_IO_Running', 'Slave_IO_Running') === 'Yes',
+    applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
+    error: textOf(status, 'Last_SQL_Error') || textOf(status, 'Last_IO_Error'),
+    autoPosition: textOf(status, 'Auto_Position') === '1',
+    retryCount: Number(textOf(status, 'Source_Retry_Count') || 86_400),
+    heartbeatMs: ms === undefined || ms === null ? undefined : Number(ms),
+  };
+}
+
+function semiSyncOf(
+  variables: ReadonlyMap<string, string>,
+  counters: ReadonlyMap<string, string>,
+): SemiSyncState | undefined {
+  const source = (name: string): string | undefined => variables.get(`rpl_semi_sync_source_${name}`);
+  const replicaEnabled = variables.get('rpl_semi_sync_replica_enabled');
+  const count = (name: string): number => Number(counters.get(`Rpl_semi_sync_source_${name}`) ?? 0);
+  if (source('enabled') === undefined || replicaEnabled === undefined) return undefined;
+  return {
+    sourceEnabled: source('enabled') === 'ON',
+    sourceActive: counters.get('Rpl_semi_sync_source_status') === 'ON',
+    waitsAfterSync: source('wait_point') === 'AFTER_SYNC',
+    waitsWithoutReplicas: source('wait_no_replica') === 'ON',
+    timeoutMs: Number(source('timeout')),
+    acknowledgements: Number(source('wait_for_replica_count')),
+    clients: count('clients'),
+    waiting: count('wait_sessions'),
+    replicaEnabled: replicaEnabled === 'ON',
+  };
+}
+
+function addressOf(host: string, port: number): NodeAddress {
+  return { name: `${host}:${port}`, host, port };
+}
+
+function textOf(row: RowDataPacket, column: string): string {
+  const value: unknown = row[column];
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+function pairsOf(rows: readonly RowDataPacket[], name: string, value: string): ReadonlyMap<string, string> {
+  return new Map(rows.map((row) => [textOf(row, name), textOf(row, value)]));
+}
