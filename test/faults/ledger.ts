@@ -111,6 +111,5 @@ async function connect(options: ConnectionOptions): Promise<Connection> {
 }
 
 function textOf(error: unknown): string {
-  const isTold = typeof error === 'object' && error !== null && 'outcome' in error;
-  return isTold ? `${String(error)} (${String(error.outcome)})` : String(error);
+  return error instanceof Error && 'outcome' in error ? `${String(error)} (${String(error.outcome)})` : String(error);
 }
