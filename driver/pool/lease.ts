@@ -201,8 +201,10 @@ export class Lease implements ConnectionLease {
       this.#queue = undefined;
       this.#back(() => {
         if (failure !== undefined) this.#refuse(known, call, failure);
-        else if (this.#isOver) this.#refuse(known, call, new Error('The connection was given back.'));
-        else this.#here(known, call, way);
+        else if (this.#isOver) {
+          this.#home.ended(false);
+          this.#refuse(known, call, new Error('The connection was given back.'));
+        } else this.#here(known, call, way);
       });
       for (const go of queue) go();
     });

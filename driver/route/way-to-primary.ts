@@ -96,7 +96,8 @@ export class WayToPrimary {
         this.#failed = undefined;
         again();
       },
-      fail: (error) => refuse(this.#toldAs(error), node),
+      // Whoever asks is to hear of it after that, as of all else.
+      fail: (error) => process.nextTick(() => refuse(this.#toldAs(error), node)),
       why,
     });
     void cluster.hurry();
