@@ -103,29 +103,32 @@ export class SessionHome {
 
   #move(sql: string, way: WayToPrimary, done: Done): void {
     way.connect(
-      (connection) => {
-        const { server } = connection;
-        if (!server.isFree) {
-          connection.destroy();
-          this.#move(sql, way, done);
-          return;
-        }
-        enterState(connection, this.#connection.server.session, this.#cluster.baseline, (failure) => {
-          if (failure === undefined) {
-            this.#enter(connection);
-            done();
-            return;
-          }
-          connection.destroy();
-          if (failure === 'unfit') this.#move(sql, way, done);
-          else if (isLoss(failure) || isAway(failure)) {
-            way.refused(server.node.name, failure);
-            this.#move(sql, way, done);
-          } else done(failure);
-        });
-      },
+      // One that has just been made has yet to tell what its session is in.
+      (connection) => connection.server.whenIdle(() => this.#take(connection, sql, way, done)),
       (error) => done(error),
     );
+  }
+
+  #take(connection: RoutedConnection, sql: string, way: WayToPrimary, done: Done): void {
+    const { server } = connection;
+    if (server.isGone || !server.isFree) {
+      connection.destroy();
+      this.#move(sql, way, done);
+      return;
+    }
+    enterState(connection, this.#connection.server.session, this.#cluster.baseline, (failure) => {
+      if (failure === undefined) {
+        this.#enter(connection);
+        done();
+        return;
+      }
+      connection.destroy();
+      if (failure === 'unfit') this.#move(sql, way, done);
+      else if (isLoss(failure) || isAway(failure)) {
+        way.refused(server.node.name, failure);
+        this.#move(sql, way, done);
+      } else done(failure);
+    });
   }
 
   #enter(connection: RoutedConnection): void {
