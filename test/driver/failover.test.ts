@@ -12,6 +12,8 @@ let roots: Connection[];
 let pool: PromiseSplitPool;
 /** Its statements wait for a primary only shortly. */
 let hasty: PromiseSplitPool;
+/** It has no connection to any server before there is no primary. */
+let fresh: PromiseSplitPool;
 
 beforeAll(async () => {
   cluster = await startCluster({ fast: true });
@@ -24,11 +26,13 @@ beforeAll(async () => {
   const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }));
   pool = createPool({ nodes, ...cluster.accounts.app, database: 'moves', connectTimeout: 2_000 });
   hasty = createPool({ nodes, ...cluster.accounts.app, database: 'moves', hold: { timeout: 100 } });
+  fresh = createPool({ nodes, ...cluster.accounts.app, database: 'moves' });
   await eventually(async () => expect(await value(pool, 'SELECT COUNT(*) FROM t')).toBe(0));
 });
 afterAll(async () => {
   await pool?.end().catch(() => {});
   await hasty?.end().catch(() => {});
+  await fresh?.end().catch(() => {});
   for (const root of roots ?? []) root.destroy();
   await cluster?.stop();
 });
@@ -170,7 +174,10 @@ test('while there is no primary, reads go on and writes wait: they run on the ne
   await reader.query("SET time_zone = '+02:00'");
   expect(await value(reader, 'SELECT @@time_zone')).toBe('+02:00');
   expect([1, 3]).toContain(await ranOn(reader));
+  const late = await fresh.getConnection();
+  await late.query("SET time_zone = '+03:00'");
   const later = [
+    late.query('INSERT INTO t VALUES (17)'),
     pool.query('INSERT INTO t VALUES (10)'),
     pool.execute('INSERT INTO t VALUES (?)', [11]),
     transaction.query('INSERT INTO t VALUES (12)'),
@@ -190,11 +197,12 @@ test('while there is no primary, reads go on and writes wait: they run on the ne
   expect(await value(idle, 'SELECT DATABASE() FOR UPDATE')).toBe('elsewhere');
   await transaction.ping();
   await transaction.rollback();
-  for (const session of [transaction, locker, idle, reader]) session.release();
+  for (const session of [transaction, locker, idle, reader, late]) session.release();
   const present = await presentIds();
   expect(writer.errors).toEqual([]);
   expect(writer.acknowledged.filter((id) => !present.has(id))).toEqual([]);
-  expect([1, 2, 3, 10, 11, 12, 13, 14, 15, 16].filter((id) => present.has(id))).toEqual([10, 11, 12, 13, 14, 15, 16]);
+  expect([1, 2, 3].filter((id) => present.has(id))).toEqual([]);
+  expect([10, 11, 12, 13, 14, 15, 16, 17].filter((id) => !present.has(id))).toEqual([]);
 });
 
 test('a replica that goes away takes no read with it', async () => {
