@@ -1,6 +1,7 @@
 import { promotes } from './check-settings.js';
 import type { ClusterFacts, NodeFacts, ServerFacts } from './facts.js';
 import type { Finding, Severity } from './finding.js';
+import { ofMariadb } from './mariadb-rules.js';
 import { VARIABLE_RULES, valueOf, type VariableRule } from './variable-rules.js';
 
 /** Versions, and variables. */
@@ -12,7 +13,7 @@ export function ofServers(facts: ClusterFacts): Finding[] {
 }
 
 function ofServer(node: string, server: ServerFacts, facts: ClusterFacts): Finding[] {
-  if (server.make === 'mariadb') return ofMariadb(node, facts);
+  if (server.make === 'mariadb') return ofMariadb(node, server, facts);
   const findings = VARIABLE_RULES.flatMap((rule) => ofVariable(node, server, rule, facts));
   if (promotes(facts.settings) && isOlder(server.version, [8, 0, 26])) {
     findings.push({
@@ -49,22 +50,6 @@ function ofVariable(node: string, server: ServerFacts, rule: VariableRule, facts
   const severity: Severity =
     rule.ofPolicy === 'lossless' && facts.settings.policy !== 'lossless' ? 'warning' : rule.severity;
   return [{ severity, concern, node, check: variable, is: value ?? 'there is none', should, why, mend }];
-}
-
-function ofMariadb(node: string, { settings }: ClusterFacts): Finding[] {
-  if (!promotes(settings)) return [];
-  return [
-    {
-      severity: 'hint',
-      concern: 'failover',
-      node,
-      check: 'MariaDB',
-      is: 'not looked at: persisted variables, semi-synchronous replication, heartbeats, the privileges for failovers',
-      should: 'as the README says of MariaDB',
-      why: 'these checks are of variables and privileges that MySQL has',
-      mend: '',
-    },
-  ];
 }
 
 /** One cluster has one make, and no replica that is older than what it replicates from. */

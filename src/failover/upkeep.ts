@@ -262,3 +262,14 @@ export function rebuildTask({ name }: NodeState, { name: source, host, port }: N
     commands: [{ kind: 'clone', host, port }],
   };
 }
+
+/** To be replaced it takes writes: where that came to nothing, it is not to go on so. */
+export function closeAgainTask({ name }: NodeState): Task {
+  return {
+    name: 'fence',
+    node: name,
+    budgetMs: BUDGETS.closeS * 1000 + BUDGETS.statementMs,
+    why: 'it is no primary, and was opened for a copy of all data',
+    commands: [{ kind: 'close-for-writes', waitS: BUDGETS.closeS }],
+  };
+}

@@ -29,7 +29,7 @@ export const MARIADB_FAILOVER: FailoverStatements = {
 function statementsOf(command: Command, account: ReplicationAccount | undefined): readonly HaStatement[] {
   switch (command.kind) {
     case 'stop-receiving':
-      return [{ sql: 'STOP SLAVE IO_THREAD' }];
+      return STOP_RECEIVING;
     case 'start-receiving':
       return [{ sql: 'START SLAVE IO_THREAD' }];
     case 'read-position':
@@ -83,6 +83,12 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
 
 const OFFLINE_WAIT_S = 1;
 
+/** A semi-synchronous receiver says goodbye to its source, for so many seconds where that is frozen. */
+const STOP_RECEIVING: readonly HaStatement[] = [
+  { sql: 'SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1' },
+  { sql: 'STOP SLAVE IO_THREAD' },
+];
+
 /** What it has of each server; and what it had from a backup, before its own binary log begins. */
 const EXECUTED = 'SELECT @@global.gtid_binlog_state AS executed, @@global.gtid_slave_pos AS applied';
 
@@ -125,7 +131,7 @@ function follow(
   const where = `MASTER_HOST = ${quoted(host)}, MASTER_PORT = ${port}`;
   if (!anew) {
     return [
-      { sql: 'STOP SLAVE IO_THREAD' },
+      ...STOP_RECEIVING,
       { sql: 'SHOW SLAVE STATUS' },
       { sql: (told) => `SELECT MASTER_GTID_WAIT(${quoted(textIn(told, 'Gtid_IO_Pos'))}, ${APPLY_S})` },
       { sql: 'STOP SLAVE' },

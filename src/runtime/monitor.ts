@@ -59,7 +59,7 @@ export class Monitor {
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    for (const watch of this.#watches) watch.probe.close();
+    for (const watch of this.#watches) watch.probe.stop();
   }
 
   /** A connection to a node failed: the node is looked at without waiting for its turn. */
@@ -182,7 +182,7 @@ export class Monitor {
     for (let i = this.#watches.length - 1; i >= 0; i--) {
       const watch = this.#watches[i];
       if (watch?.isForgettable(nowMs) !== true || this.#isToldOf(watch)) continue;
-      watch.probe.close();
+      watch.probe.stop();
       clearTimeout(this.#timers.get(watch));
       this.#timers.delete(watch);
       this.#watches.splice(i, 1);

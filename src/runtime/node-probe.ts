@@ -45,6 +45,8 @@ export class NodeProbe {
   readonly #login: NodeLogin;
   readonly #timeoutMs: number;
   #connection: MonitorConnection | undefined;
+  #opening: Promise<MonitorConnection> | undefined;
+  #stopped = false;
   #statusStatement = 'SHOW REPLICA STATUS';
   readonly #notTold = new Set<string>();
   #source: SourceReport | undefined;
@@ -91,7 +93,7 @@ export class NodeProbe {
         applyingForMs,
       };
     } catch (error) {
-      this.close();
+      this.#drop();
       const why = whyOf(error, this.#login.user);
       return { kind: 'silent', address: this.address, why, alive: isAlive(error), refused: isRefusal(error) };
     }
@@ -109,14 +111,32 @@ export class NodeProbe {
     }
   }
 
-  close(): void {
+  /** For good: a login that is under way leaves again. */
+  stop(): void {
+    this.#stopped = true;
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#connection?.session.destroy();
     this.#connection = undefined;
   }
 
   async #connect(): Promise<MonitorConnection> {
     if (this.#connection !== undefined) return this.#connection;
+    // Looks that overlap share it.
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<MonitorConnection> {
     const connection = await this.#login.connect(this.address, this.#timeoutMs);
+    if (this.#stopped) {
+      connection.session.destroy();
+      throw new Error('it is not looked at any more');
+    }
     connection.session.on('error', () => {
       if (this.#connection === connection) this.#connection = undefined;
     });

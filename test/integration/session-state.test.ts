@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
-import { asRoot, PRIMARY_ID, ranOn, row, startProxy, value, type Row, type TestProxy } from '../proxy.js';
+import { asRoot, eventually, PRIMARY_ID, ranOn, row, startProxy, value, type Row, type TestProxy } from '../proxy.js';
 
 const OBSERVED = [
   'character_set_client',
@@ -357,3 +357,23 @@ async function outcome(connection: Connection, sql: string): Promise<unknown> {
     return error instanceof Error ? error.message : error;
   }
 }
+
+test('a session whose transaction a deadlock has ended is in none: it reads on replicas', async () => {
+  await asRoot('CREATE TABLE IF NOT EXISTS session_state.locked (id INT PRIMARY KEY, n INT)');
+  await asRoot('REPLACE INTO session_state.locked VALUES (1, 0), (2, 0), (3, 0), (4, 0)');
+  const client = await proxy.connect({ database: 'session_state' });
+  const other = await connectDirect(0, { ...clusterInfo().accounts.root, database: 'session_state' });
+  await other.query('BEGIN');
+  // Who has changed less is the one that is ended.
+  await other.query('UPDATE locked SET n = 1 WHERE id > 1');
+  await client.query('BEGIN');
+  await client.query('UPDATE locked SET n = 2 WHERE id = 1');
+  const waiting = other.query('UPDATE locked SET n = 1 WHERE id = 1');
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  const waits = 'SELECT COUNT(*) FROM performance_schema.data_lock_waits';
+  await eventually(async () => expect(await value(root, waits)).toBe(1));
+  await expect(client.query('UPDATE locked SET n = 2 WHERE id = 2')).rejects.toMatchObject({ errno: 1213 });
+  await waiting;
+  expect(await ranOn(client)).not.toBe(PRIMARY_ID);
+  await other.query('ROLLBACK');
+});

@@ -1,5 +1,6 @@
 import { createConnection, type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { listens } from '../../docker/cluster/listens.js';
 import { clusterInfo } from '../cluster.js';
 import { Ledger } from '../faults/ledger.js';
 import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
@@ -30,9 +31,9 @@ function nodeOf(index: number): MariadbCluster['nodes'][number] {
   return node;
 }
 
-async function direct(index: number): Promise<Connection> {
+async function direct(index: number, database = 'faults'): Promise<Connection> {
   const { host, port } = nodeOf(index);
-  const connection = await createConnection({ host, port, ...clusterInfo().accounts.root, database: 'faults' });
+  const connection = await createConnection({ host, port, ...clusterInfo().accounts.root, database });
   connection.on('error', () => {});
   open.push(connection);
   return connection;
@@ -64,22 +65,26 @@ async function untilAllServe(): Promise<void> {
   await eventually(() => expect([0, 1, 2].map(healthOf)).toEqual(['up', 'up', 'up']));
 }
 
+const ANEW = [
+  'STOP SLAVE',
+  'SET sql_log_bin = 0',
+  'DROP DATABASE IF EXISTS faults',
+  'DROP DATABASE IF EXISTS rwsplit',
+  'RESET MASTER',
+  "SET GLOBAL gtid_slave_pos = ''",
+  'SET GLOBAL rpl_semi_sync_slave_enabled = ON',
+];
+
 /** What an operator does: all its data are made anew, from what the primary has. */
 async function makeAnew(index: number, admin: Connection): Promise<void> {
   const name = `127.0.0.1:${nodeOf(index).port}`;
   await admin.query(`RWSPLIT MAINTENANCE '${name}'`);
-  await nodeOf(index).start();
-  const node = await direct(index);
-  for (const sql of [
-    'STOP SLAVE',
-    'SET sql_log_bin = 0',
-    'DROP DATABASE faults',
-    'DROP DATABASE rwsplit',
-    'RESET MASTER',
-  ])
-    await node.query(sql);
-  await node.query("SET GLOBAL gtid_slave_pos = ''");
-  await node.query('SET GLOBAL rpl_semi_sync_slave_enabled = ON');
+  if (!(await listens(nodeOf(index).port))) await nodeOf(index).start();
+  // Whoever is connected to an old primary while it is fenced has to connect again.
+  await eventually(async () => {
+    const node = await direct(index, 'mysql');
+    for (const sql of ANEW) await node.query(sql);
+  });
   await cluster.follow(index, primaryIndex());
   await admin.query(`RWSPLIT RESUME '${name}'`);
 }
@@ -122,6 +127,38 @@ test('a primary that is killed under writers is replaced, and nothing that was a
   const [sibling = 0] = othersThan(now).filter((it) => it !== before);
   await eventually(async () => expectKept(ledger, sibling));
   await makeAnew(before, await proxy.connect(clusterInfo().accounts.monitor));
+  await untilAllServe();
+});
+
+test('a primary that is frozen is replaced, and acknowledges nothing any more when it wakes up', async () => {
+  const before = primaryIndex();
+  const { host, port } = nodeOf(before);
+  const { app, monitor } = clusterInfo().accounts;
+  const stranger = await createConnection({ host, port, ...app, database: 'faults' });
+  stranger.on('error', () => {});
+  open.push(stranger);
+  const ledger = writers();
+  ledger.start(8);
+  await eventually(() => expect(ledger.acknowledgedSince(0)).toBeGreaterThan(100));
+  const atMs = ledger.nowMs;
+  await nodeOf(before).freeze();
+  const written = stranger.query("INSERT INTO ledger VALUES ('on the old primary')").then(
+    () => 'acknowledged',
+    () => 'not acknowledged',
+  );
+  await eventually(() => expect(ledger.acknowledgedSince(atMs + 100)).toBeGreaterThan(50));
+  await nodeOf(before).thaw();
+  expect(await written).toBe('not acknowledged');
+  await ledger.stop();
+  expect(primaryIndex()).not.toBe(before);
+  await expectKept(ledger);
+  await eventually(async () => {
+    const again = await createConnection({ host, port, ...app, database: 'faults' });
+    again.on('error', () => {});
+    open.push(again);
+    await expect(again.query('DELETE FROM ledger')).rejects.toMatchObject({ errno: 1290 });
+  });
+  await makeAnew(before, await proxy.connect(monitor));
   await untilAllServe();
 });
 

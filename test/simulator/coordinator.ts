@@ -262,6 +262,11 @@ export class SimCoordinator {
     });
   }
 
+  #rest(): void {
+    this.#busy = false;
+    if (this.#code.notesWhatItMissed) this.#noteRecord();
+  }
+
   #noteRecord(): void {
     const { record } = this.#world.store;
     if (record === undefined || this.#busy) return;
@@ -312,7 +317,17 @@ export class SimCoordinator {
   #runAll(tasks: readonly Task[], leading: Leading): void {
     let left = tasks.length;
     this.#busy = left > 0;
-    for (const task of tasks) this.#run(task, leading, () => (this.#busy = --left > 0), true);
+    for (const task of tasks) {
+      this.#run(
+        task,
+        leading,
+        () => {
+          left--;
+          if (left === 0) this.#rest();
+        },
+        true,
+      );
+    }
   }
 
   /** @param once for each time that the primary goes down: it costs acknowledgements */
@@ -331,6 +346,8 @@ export class SimCoordinator {
     if (leading === undefined || this.#busy || primary === undefined || seen?.failingSinceMs !== undefined) return;
     const view = this.#view;
     if (view.primary === undefined || seen === undefined) return;
+    const outdated = this.#seen.flatMap((it, id) => (it.lookedFromMs < it.touchedAtMs ? [nodeName(id)] : []));
+    if (this.#code.looksBeforeUpkeep && outdated.includes(view.primary.name)) return;
     const tasks: Task[] = [];
     if (!view.primary.readOnly && (view.primary.semiSync?.waiting ?? 0) === 0 && !this.#isJournaled) {
       tasks.push(journalTask(view.primary, Math.max(this.#epoch + 1, leading.epoch)));
@@ -340,7 +357,7 @@ export class SimCoordinator {
       frozen: this.#frozen,
       acknowledgements: this.#acknowledgements,
       primaryRestarted: seen.looked?.isClosedByStart === true,
-      leftAlone: new Set(),
+      leftAlone: new Set(this.#code.looksBeforeUpkeep ? outdated : []),
       promoting: this.#promoting(leading),
     });
     for (const name of upkeep.errant.keys()) this.#differing.add(name);
@@ -489,7 +506,7 @@ export class SimCoordinator {
     this.#world.note(
       () => `${this.id}: ${JSON.stringify(outcome, (_, it: unknown) => (it instanceof Map ? [...it] : it))}`,
     );
-    this.#busy = false;
+    this.#rest();
     switch (outcome?.kind) {
       case 'promoted':
         this.counts.failovers++;

@@ -55,6 +55,18 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
   'commands of older sessions are still carried out': inEnvironment({ endsSessions: 'none' }),
 };
 
+/** What takes hundreds of thousands of histories to be found, with one in which it shows. */
+export const RARE_MUTATIONS: Readonly<Record<string, { readonly code: UnderTest; readonly seed: number }>> = {
+  'upkeep goes by what a node said before something was done there': {
+    code: { ...REAL, looksBeforeUpkeep: false },
+    seed: 396_248,
+  },
+  'a leader forgets what it wrote down before its lease ran short': {
+    code: { ...REAL, notesWhatItMissed: false },
+    seed: 421_836,
+  },
+};
+
 function withTasks(taskOf: UnderTest['taskOf']): UnderTest {
   return { ...REAL, taskOf };
 }

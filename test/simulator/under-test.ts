@@ -18,6 +18,10 @@ export interface UnderTest {
   readonly taskOf: (task: Task) => Task;
   /** Nothing is begun without looking at the lease once more. */
   readonly rechecksLease: boolean;
+  /** What was written down while something was done is acted on before anything else is. */
+  readonly notesWhatItMissed: boolean;
+  /** Upkeep does nothing with a node that has not been looked at since something was done there. */
+  readonly looksBeforeUpkeep: boolean;
   readonly environment: Environment;
 }
 
@@ -31,5 +35,7 @@ export const REAL: UnderTest = {
   askAnewOf,
   taskOf: (task) => task,
   rechecksLease: true,
+  notesWhatItMissed: true,
+  looksBeforeUpkeep: true,
   environment: ENVIRONMENT,
 };

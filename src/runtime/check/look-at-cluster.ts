@@ -116,7 +116,7 @@ async function findReplication(
       const { session } = await new MonitorLogin(failover ?? monitor, tls).connect(address, CONNECT_MS);
       try {
         const account = await askReplicationAccount(session, MYSQL_FAILOVER);
-        if (account !== undefined) return account;
+        if (account !== undefined) return { user: account.user, password: account.password };
       } finally {
         session.destroy();
       }

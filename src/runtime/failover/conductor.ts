@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   beginFailover,
   stepFailover,
@@ -29,8 +30,11 @@ const STATEMENT_MS = 1_000;
 const PHASE_MS = 10 * STATEMENT_MS;
 /** Without all of them a lossless failover is out of the question mostly: it waits for the last. */
 const FREEZE_MS = 15_000;
+const RETRY_MS = 100;
 
 const STOPS: ReadonlySet<Command['kind']> = new Set(['stop-receiving', 'stop-replica', 'follow']);
+/** What was asked for in vain may yet be done, and then it acknowledges to a primary that is thought dead. */
+const ATTACHES: ReadonlySet<Command['kind']> = new Set(['start-receiving', 'start-replica', 'follow']);
 const STARTS: ReadonlySet<TaskName> = new Set(['unfreeze', 'repoint', 'rejoin', 'restore', 'forget', 'ask-anew']);
 
 /** What the conductor makes others do. */
@@ -58,6 +62,9 @@ export class Conductor {
   readonly #last = new Map<string, Promise<unknown>>();
   readonly #doneAtMs = new Map<string, number>();
   readonly #nowMs: () => number;
+  /** Where something is done now. */
+  readonly #atWork = new Set<HaNode>();
+  #givenUp = 0;
   #stopped = false;
 
   constructor(coordinator: Coordinator, settings: FailoverSettings, stage: Stage, log: EventLog, nowMs: () => number) {
@@ -131,31 +138,63 @@ export class Conductor {
   /** Runs a task on its node, while this proxy leads. */
   async run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
     const before = this.#last.get(task.node);
+    const givenUp = this.#givenUp;
     const end =
-      before === undefined ? this.#run(task, leadership) : before.then(async () => this.#run(task, leadership));
+      before === undefined
+        ? this.#run(task, leadership, givenUp)
+        : before.then(async () => this.#run(task, leadership, givenUp));
     this.#last.set(task.node, end);
     return end;
   }
 
-  async #run(task: Task, leadership: Leadership): Promise<TaskEnd | { readonly kind: 'deposed' }> {
+  /**
+   * What is under way, and what waits behind it, comes to its end at once, wherever it stands: as if the leader had come to its end. Copies of all
+   * data go on: they are of nodes that nothing else is wanted of.
+   */
+  giveUp(): void {
+    this.#givenUp++;
+    for (const node of this.#atWork) node.tasks.abandon();
+  }
+
+  async #run(task: Task, leadership: Leadership, givenUp: number): Promise<TaskEnd | { readonly kind: 'deposed' }> {
     const node = this.#stage.node(task.node);
-    const mayGoOn = (): boolean => leadership.remainingMs() >= Math.min(task.budgetMs, STATEMENT_MS) && !this.#stopped;
+    const isRebuild = task.name === 'rebuild';
+    const mayGoOn = (): boolean =>
+      leadership.remainingMs() >= Math.min(task.budgetMs, STATEMENT_MS) &&
+      !this.#stopped &&
+      (isRebuild || givenUp === this.#givenUp);
     if (!mayGoOn()) return { kind: 'deposed' };
     if (node === undefined) {
       const command = task.commands[0]?.kind ?? 'read-position';
       return { kind: 'failed', task: task.name, node: task.node, command, why: 'it is gone', unknown: false };
     }
     if (task.commands.some(({ kind }) => STOPS.has(kind))) this.frozen.add(task.node);
+    if (!isRebuild) this.#atWork.add(node);
     const end = await executeTask(task, {
       session: node.tasks,
       accounts: this.#stage.accounts(),
       remainingMs: () => leadership.remainingMs(),
       mayGoOn,
     });
+    this.#atWork.delete(node);
     if (STARTS.has(task.name) && end.kind === 'done') this.frozen.delete(task.node);
+    if (end.kind === 'failed' && end.unknown && ATTACHES.has(end.command)) await this.#untilOver(node, leadership);
     this.#doneAtMs.set(task.node, this.#nowMs());
     this.#tell(task, end);
     return mayGoOn() ? end : { kind: 'deposed' };
+  }
+
+  /** What was said there is over, one way or the other: a new session begins with ending the one before. Or the node is gone. */
+  async #untilOver(node: HaNode, leadership: Leadership): Promise<void> {
+    while (!this.#stopped && leadership.remainingMs() > 0 && node.failingSinceMs === undefined) {
+      const beganAtMs = this.#nowMs();
+      try {
+        await node.tasks.open(STATEMENT_MS);
+        return;
+      } catch {
+        await sleep(Math.max(0, beganAtMs + RETRY_MS - this.#nowMs()));
+      }
+    }
   }
 
   /** What a record says is to be the primary has been opened. */
@@ -165,7 +204,8 @@ export class Conductor {
 
   #tell(task: Task, end: TaskEnd): void {
     const { name, node, why } = task;
-    this.#stage.noted(stepOf(task, end));
+    // It goes on beside other decisions, and is one of its own.
+    if (name !== 'rebuild') this.#stage.noted(stepOf(task, end));
     if (end.kind === 'done') this.#log.info({ node, task: name }, `${node}: ${name}: ${why}`);
     else this.#log.warn({ node, task: name, command: end.command }, `${name} of ${node} failed: ${end.why}`);
   }

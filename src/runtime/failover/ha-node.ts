@@ -19,7 +19,7 @@ export class HaNode {
   readonly #nowMs: () => number;
   readonly #onLooked: (node: HaNode) => void;
   #timer: NodeJS.Timeout | undefined;
-  #looking = false;
+  #looking: Promise<void> | undefined;
   #again = false;
   #stopped = false;
   #looked: Looked | undefined;
@@ -81,21 +81,26 @@ export class HaNode {
 
   /** Looks, unless it is being looked at already: then once more after that. */
   hurry(): void {
-    if (this.#looking) this.#again = true;
+    if (this.#looking !== undefined) this.#again = true;
     else this.schedule(0);
   }
 
   /** The next look begins after so long, at the latest. */
   schedule(afterMs: number): void {
     clearTimeout(this.#timer);
-    if (this.#stopped || this.#looking) return;
+    if (this.#stopped || this.#looking !== undefined) return;
     this.#timer = setTimeout(() => void this.lookNow(), afterMs);
   }
 
+  /** Resolves when it was looked at: where that is under way already, when it is over. */
   async lookNow(): Promise<void> {
-    if (this.#looking || this.#stopped) return;
+    if (this.#stopped) return;
     clearTimeout(this.#timer);
-    this.#looking = true;
+    this.#looking ??= this.#lookOnce();
+    await this.#looking;
+  }
+
+  async #lookOnce(): Promise<void> {
     this.#again = false;
     const beganAtMs = this.#nowMs();
     try {
@@ -113,7 +118,7 @@ export class HaNode {
       this.failingSinceMs ??= beganAtMs;
     }
     this.lookedFromMs = beganAtMs;
-    this.#looking = false;
+    this.#looking = undefined;
     if (this.#stopped) return;
     this.#onLooked(this);
     if (this.#again) this.schedule(0);

@@ -102,6 +102,8 @@ export class Supervisor {
   /** When the primary was seen to take writes last. */
   #wroteAtMs: number | undefined;
   #busy = false;
+  /** What it is busy with waits for nobody, and a failover does not wait for it. */
+  #givesWay = false;
   #notBeforeMs = 0;
   #askedAnew = false;
   #lastFailure = '';
@@ -137,7 +139,7 @@ export class Supervisor {
       noted: (step: DecisionStep) => this.#decisions.noted(step),
     };
     this.#conductor = new Conductor(this.#coordinator, settings, stage, log, nowMs);
-    this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, log);
+    this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, this.#decisions, log);
   }
 
   /** Before anything else. @throws Error where what it decides cannot be written down as it was asked to */
@@ -147,7 +149,8 @@ export class Supervisor {
 
   /** Looks at all nodes once before it resolves. */
   async start(): Promise<void> {
-    for (const { address } of this.#cluster.snapshot().nodes) this.#add(address);
+    // Most have come already, while the nodes were looked at for the first time.
+    this.topologyChanged(this.#cluster.snapshot());
     await Promise.all([...this.#nodes.values()].map(async (node) => node.lookNow()));
     this.#noteJournal();
     const recorded = this.#recordedPrimary();
@@ -158,7 +161,7 @@ export class Supervisor {
     const { leads, objection } = this.status;
     if (leads && objection !== undefined)
       this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
-    for (const it of leads ? missingFor([...this.#nodes.values()], this.#settings) : []) this.#log.warn(it);
+    for (const it of leads ? missingFor([...this.#nodes.values()]) : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes.values()) node.schedule(0);
   }
@@ -268,6 +271,12 @@ export class Supervisor {
     void this.#cluster.appoint(record.serverUuid, undefined);
   }
 
+  /** What was written down meanwhile, by this proxy perhaps before its lease ran short, is acted on before anything else is done. */
+  #rest(): void {
+    this.#busy = false;
+    this.#coordinated();
+  }
+
   /** Before they are needed: there is no time for it then. Whose node does not answer is dialled when it does. */
   #openSessions(): void {
     for (const { tasks } of this.#nodes.values()) tasks.open(OPEN_MS).catch(() => {});
@@ -315,7 +324,7 @@ export class Supervisor {
     if (!this.#busy) {
       this.#followJournal();
       this.#consider(node);
-    }
+    } else if (this.#givesWay) this.#giveWay(node);
     const isPrimary = node.state?.serverUuid === this.#primaryUuid;
     const primary = this.#primaryNode();
     const isUrgent = primary?.failingSinceMs !== undefined;
@@ -351,6 +360,20 @@ export class Supervisor {
     this.#note(diagnosis);
     if (diagnosis.kind === 'refuses-here' || diagnosis.kind === 'suspect') void this.#askAnew(view, diagnosis.kind);
     else if (diagnosis.kind === 'dead') void this.#failOver(view, diagnosis);
+  }
+
+  /** A failover begins at once: what upkeep is at is given up, and the nodes are looked at anew before anything is decided. */
+  #giveWay(looked: HaNode): void {
+    const primary = this.#primaryNode();
+    const sinceMs = primary?.failingSinceMs;
+    if (primary?.state === undefined || sinceMs === undefined) return;
+    const others = [...this.#nodes.values()].filter((it) => it !== primary);
+    if (looked === primary) for (const node of others) node.hurry();
+    if (others.some((it) => it.lookedFromMs < sinceMs) || diagnose(this.#view).kind !== 'dead') return;
+    if (this.#objection(this.#coordinator.leadership, primary.state) !== undefined) return;
+    this.#givesWay = false;
+    this.#log.warn('what was being done for the cluster is given up: the primary is dead');
+    this.#conductor.giveUp();
   }
 
   #noteHealthy(): void {
@@ -441,9 +464,13 @@ export class Supervisor {
   ): Promise<PromotionEnd> {
     this.#busy = true;
     const { epoch } = leadership;
-    return this.#decided({ kind: 'failover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
-      this.#tryFailover(view, primary, why, leadership),
-    );
+    try {
+      return await this.#decided({ kind: 'failover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
+        this.#tryFailover(view, primary, why, leadership),
+      );
+    } finally {
+      this.#rest();
+    }
   }
 
   /** What is done meanwhile is done for this, and its end is written down with it. */
@@ -455,9 +482,7 @@ export class Supervisor {
       outcome = end.kind === 'switched' ? `${end.node} is the primary` : `failed: ${end.why}`;
       return end;
     } finally {
-      this.#busy = false;
       this.#decisions.end(outcome);
-      this.#coordinated();
     }
   }
 
@@ -550,7 +575,7 @@ export class Supervisor {
         this.#trySwitchover(view, to, force, leadership),
       );
     } finally {
-      this.#busy = false;
+      this.#rest();
       for (const node of this.#nodes.values()) node.hurry();
     }
   }
@@ -610,10 +635,12 @@ export class Supervisor {
     if (tasks.length === 0 || this.#nowMs() < this.#notBeforeMs) return;
     this.#askedAnew = true;
     this.#busy = true;
+    this.#givesWay = true;
     this.#decisions.begin({ kind: 'ask-anew', epoch: leadership.epoch, why: diagnose(view).why, diagnosis, view });
     await Promise.all(tasks.map(async (task) => this.#conductor.run(task, leadership)));
     this.#decisions.end('');
-    this.#busy = false;
+    this.#givesWay = false;
+    this.#rest();
     this.#notBeforeMs = Math.max(this.#notBeforeMs, diagnosis === 'suspect' ? this.#nowMs() + RETRY_MS : 0);
     for (const node of this.#nodes.values()) node.hurry();
   }
@@ -624,8 +651,9 @@ export class Supervisor {
     if (leadership === undefined || this.#busy || this.#stopped || node?.failingSinceMs !== undefined) return;
     const view = this.#view;
     const { primary } = view;
-    if (primary === undefined || node === undefined) return;
+    if (primary === undefined || node === undefined || this.#changedSinceLooked().includes(node.address.name)) return;
     this.#busy = true;
+    this.#givesWay = true;
     const diagnosis = diagnose(view).kind;
     this.#decisions.begin({
       kind: 'upkeep',
@@ -647,13 +675,22 @@ export class Supervisor {
         promoting: this.#promoting(primary),
         acknowledgements: this.#acknowledgements,
         primaryRestarted: node.isAsStarted,
-        leftAlone: this.#cluster.leftAlone(),
+        leftAlone: new Set([...this.#cluster.leftAlone(), ...this.#changedSinceLooked()]),
       });
       if (isChanged) for (const it of this.#nodes.values()) it.hurry();
     } finally {
       this.#decisions.end('');
-      this.#busy = false;
+      // What was given up has told nobody what the nodes are in.
+      if (!this.#givesWay) for (const it of this.#nodes.values()) it.hurry();
+      this.#givesWay = false;
+      this.#rest();
     }
+  }
+
+  /** What these said last is from before something was done there: who takes a replica for none would have it drop what it has acknowledged. */
+  #changedSinceLooked(): string[] {
+    const isOutdated = (it: HaNode): boolean => it.lookedFromMs < this.#conductor.doneAtMs(it.address.name);
+    return [...this.#nodes.values()].filter((it) => isOutdated(it)).map(({ address }) => address.name);
   }
 
   /** The record says that it is to be opened: who wrote that may not have come to do it. */

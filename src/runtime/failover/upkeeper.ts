@@ -1,11 +1,15 @@
-import { rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
-import { follows, type ClusterView, type NodeState } from '../../failover/view.js';
+import { closeAgainTask, rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
+import { follows, type ClusterView } from '../../failover/view.js';
 import { failoverFlavourOf } from '../../flavour/failover-of.js';
 import type { Leadership } from '../coordinator/coordinator.js';
 import type { EventLog } from '../log.js';
 import type { Conductor } from './conductor.js';
+import { stepOf, type Decisions } from './decisions.js';
 import type { HaNode } from './ha-node.js';
 import type { ReplicationAccounts } from './replication-account.js';
+
+/** After a copy that failed: what was in its way may be there still. */
+const REBUILD_RETRY_MS = 60_000;
 
 /** Makes the cluster whole again while its primary is well: what is to be done says `failover/upkeep.ts`. */
 export class Upkeeper {
@@ -13,9 +17,12 @@ export class Upkeeper {
   readonly #accounts: ReplicationAccounts;
   readonly #node: (name: string) => HaNode | undefined;
   readonly #rebuilds: boolean;
+  readonly #decisions: Decisions;
   readonly #log: EventLog;
   /** What is being copied takes as long as it takes. */
   readonly #rebuilding = new Set<string>();
+  /** Until when none is tried again, by the nodes' names. */
+  readonly #notBeforeMs = new Map<string, number>();
   /** Errant nodes that have been told of, with what they have. */
   readonly #told = new Map<string, string>();
   /** Why the primary is left closed, as it was told last. */
@@ -27,12 +34,14 @@ export class Upkeeper {
     accounts: ReplicationAccounts,
     node: (name: string) => HaNode | undefined,
     rebuilds: boolean,
+    decisions: Decisions,
     log: EventLog,
   ) {
     this.#conductor = conductor;
     this.#accounts = accounts;
     this.#node = node;
     this.#rebuilds = rebuilds;
+    this.#decisions = decisions;
     this.#log = log;
   }
 
@@ -51,7 +60,7 @@ export class Upkeeper {
     const { lacksClone } = failoverFlavourOf(primary.version).statements;
     for (const [name, set] of errant) {
       this.#tell(name, set.toString(), primary.name, lacksClone ?? 'failover.rebuild: clone, or a backup');
-      if (this.#rebuilds && lacksClone === undefined) void this.#rebuild(name, primary, leadership);
+      if (this.#rebuilds && lacksClone === undefined) void this.#rebuild(name, set.toString(), view, leadership);
     }
     await Promise.all(
       tasks.map(async (task) => {
@@ -63,12 +72,23 @@ export class Upkeeper {
     return tasks.length > 0;
   }
 
-  async #rebuild(name: string, primary: NodeState, leadership: Leadership): Promise<void> {
+  /** @param errant what is lost with it, which was told before */
+  async #rebuild(name: string, errant: string, view: ClusterView, leadership: Leadership): Promise<void> {
     const state = this.#node(name)?.state;
-    if (state === undefined || this.#rebuilding.size > 0) return;
+    const { primary } = view;
+    if (state === undefined || primary === undefined || this.#rebuilding.size > 0) return;
+    if (performance.now() < (this.#notBeforeMs.get(name) ?? 0)) return;
+    this.#notBeforeMs.set(name, performance.now() + REBUILD_RETRY_MS);
     this.#rebuilding.add(name);
+    const { epoch } = leadership;
+    const why = `${name} has transactions that ${primary.name} does not have, and loses them: ${errant}`;
+    this.#log.warn({ node: name, errant }, why);
+    const task = rebuildTask(state, primary);
     // It ends without an answer: the server starts anew, or says that nobody is there to start it.
-    await this.#conductor.run(rebuildTask(state, primary), leadership);
+    const end = await this.#conductor.run(task, leadership);
+    if (end.kind === 'failed') await this.#conductor.run(closeAgainTask(state), leadership);
+    const steps = end.kind === 'deposed' ? [] : [stepOf(task, end)];
+    this.#decisions.add({ kind: 'rebuild', epoch, why, view }, steps, end.kind);
     this.#rebuilding.delete(name);
   }
 

@@ -177,6 +177,20 @@ describe('a cluster', () => {
     ]);
   });
 
+  test('MariaDB needs its own variables, and the account of its replicas', () => {
+    const variables = {
+      log_slave_updates: 'ON',
+      gtid_strict_mode: 'ON',
+      performance_schema: 'ON',
+      rpl_semi_sync_master_wait_point: 'AFTER_SYNC',
+    };
+    const right = found(node('db2', { make: 'mariadb' }, variables)).filter((it) => it.includes('db2'));
+    expect(right.join()).not.toMatch(/gtid_strict_mode|performance_schema|wait_point|log_bin/);
+    const wrong = found(node('db2', { make: 'mariadb' })).join();
+    for (const it of [/gtid_strict_mode/, /performance_schema/, /wait_point/, /replication_user/])
+      expect(wrong).toMatch(it);
+  });
+
   test('whose accounts lack something is told what', () => {
     const refused = { user: 'm', refusal: 'access denied', grants: [] };
     expect(found({ ...node('db2'), monitor: refused, server: undefined })).toContain(

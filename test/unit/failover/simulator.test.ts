@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MUTATIONS } from '../../simulator/mutations.js';
+import { MUTATIONS, RARE_MUTATIONS } from '../../simulator/mutations.js';
 import { runSchedule } from '../../simulator/schedule.js';
 import { simulate } from '../../simulator/simulate.js';
 
@@ -31,4 +31,11 @@ describe('a simulation finds out that', () => {
     },
     120_000,
   );
+});
+
+describe('a history of its own shows that', () => {
+  it.each(Object.entries(RARE_MUTATIONS))('%s', (_, { code, seed }) => {
+    expect(runSchedule(seed, code).violations).not.toEqual([]);
+    expect(runSchedule(seed).violations).toEqual([]);
+  });
 });
