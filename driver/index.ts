@@ -7,6 +7,7 @@ import type { CreateConnection, CreatePool, CreatePromiseConnection, CreatePromi
 export * from 'mysql2';
 export type { Failover } from './cluster/cluster.js';
 export type { LogEntry } from './cluster/promoter.js';
+export type { Rule } from '../src/routing/rules.js';
 export type { Outcome, RouteTaken, SplitError } from './errors.js';
 export type {
   ComfortOptions,

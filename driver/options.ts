@@ -1,5 +1,6 @@
 import type { PoolOptions } from 'mysql2';
 import { DEFAULTS } from '../src/defaults.js';
+import { RULE_TARGET, type Rule } from '../src/routing/rules.js';
 import { isConsistency, type Consistency } from '../src/session/consistency.js';
 import type { CoordinatorSettings } from '../src/runtime/coordinator/coordinator-of.js';
 import type { FailoverOptions } from '../src/runtime/failover/open-supervisor.js';
@@ -41,7 +42,11 @@ export interface SplitOptions {
     /** Which part of the reads the primary gets, from 0 to 1. */
     readonly primaryShare?: number;
     readonly zone?: string;
+    /** So many reads at once the primary answers because no replica can; others wait. (Default: half of `connectionLimit`) */
+    readonly primaryReadsMax?: number;
   };
+  /** Where reads go, by who asks and what for: the first rule that fits counts. */
+  readonly rules?: readonly Rule[];
   /** Who looks at the servers, and how often in milliseconds. (Default: the pool's user, each second) */
   readonly monitor?: { readonly user?: string; readonly password?: string; readonly interval?: number };
   /** What waits while there is no primary: how long in milliseconds, how many statements, with how much text. (Default: 10000, 10000, 64 MiB) */
@@ -85,6 +90,8 @@ export interface Split {
   readonly consistencyWaitMs: number;
   readonly maxLagMs: number;
   readonly balance: BalanceSettings;
+  readonly primaryReadsMax: number | undefined;
+  readonly rules: readonly Rule[];
   readonly monitor: { readonly user?: string; readonly password?: string };
   readonly intervalMs: number;
   readonly hold: WriteHoldSettings;
@@ -107,7 +114,8 @@ const HOST = /^(?:\[([^\]]+)\]|([^:]*|[^:]*:[^:]*:.*))(?::(\d+))?$/;
 /** @throws TypeError for what is none of our options' values */
 export function readOptions(given: string | RwsplitPoolOptions): Wanted {
   const options = typeof given === 'string' ? fromUri(given) : withUri(given);
-  const { nodes, replicas, discovery, consistency, consistencyWait, maxLag, balance, monitor, ...others } = options;
+  const { nodes, replicas, discovery, consistency, consistencyWait, maxLag, balance, rules, monitor, ...others } =
+    options;
   const { hold, coordinator, failover, ...rest } = others;
   const { acquireTimeout, maxLifetime, validateAfterIdle, ...driver } = rest;
   const comforts = { acquireTimeout, maxLifetime, validateAfterIdle };
@@ -118,7 +126,10 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
   const own = nodes === undefined ? [{ host: driver.host ?? 'localhost', port }] : [];
   const addresses = [...own, ...(nodes ?? []), ...(replicas ?? [])].map((node) => addressOf(node, port));
   if (addresses.length === 0) throw new TypeError('nodes is empty: name one server at least');
-  const { policy = 'round-robin', primaryShare = 0, zone } = balance ?? {};
+  const { policy = 'round-robin', primaryShare = 0, zone, primaryReadsMax } = balance ?? {};
+  for (const { to } of rules ?? []) {
+    if (!RULE_TARGET.test(to)) throw new TypeError(`a rule says what no hint can: ${to}`);
+  }
   const { interval = DEFAULTS.driverProbeIntervalMs, ...account } = monitor ?? {};
   return {
     driver,
@@ -130,6 +141,8 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
       consistencyWaitMs: consistencyWait ?? DEFAULTS.consistencyWaitMs,
       maxLagMs: maxLag ?? DEFAULTS.maxLagMs,
       balance: { policy, primaryShare, zone },
+      primaryReadsMax,
+      rules: rules ?? [],
       monitor: account,
       intervalMs: interval,
       hold: {

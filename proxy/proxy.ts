@@ -9,7 +9,7 @@ import { endSocket } from '../src/runtime/end-socket.js';
 import type { Log } from '../src/runtime/log.js';
 import { Monitor } from '../src/runtime/monitor.js';
 import { PrimaryReads } from '../src/runtime/primary-reads.js';
-import { StoredRoutines } from '../src/runtime/stored-routines.js';
+import { mayChangeRoutines, StoredRoutines } from '../src/runtime/stored-routines.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
 import { openSupervisor } from '../src/runtime/failover/open-supervisor.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
@@ -317,7 +317,8 @@ export class Proxy {
   }
 
   #ran(node: string, run: CommandRun, route: Route): void {
-    if (this.#routines.known.size > 0 && mayChangeRoutines(run)) this.#routines.forget();
+    if (this.#routines.known.size > 0 && mayChangeRoutines(run.classification, () => textOf(run)?.toString('latin1')))
+      this.#routines.forget();
     run.digest?.ran(node, route.to, route.reason);
     this.#count(node, route);
   }
@@ -403,12 +404,4 @@ const HOLD_LOOK_MS = 2;
 function nodesByCommand({ nodes }: Snapshot): ReadonlySet<string> {
   const commanded = nodes.filter(({ health }) => health === 'draining' || health === 'maintenance');
   return new Set(commanded.map(({ address }) => address.name));
-}
-
-const ROUTINES = /\b(?:function|procedure|database|schema)\b/i;
-
-function mayChangeRoutines(run: CommandRun): boolean {
-  const { reason } = run.classification;
-  if (reason !== 'ddl' && reason !== 'multi-statement') return false;
-  return ROUTINES.test(textOf(run)?.toString('latin1') ?? '');
 }

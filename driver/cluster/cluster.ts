@@ -1,18 +1,21 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolOptions } from 'mysql2';
-import type { LexMode } from '../../src/classify/classification.js';
+import type { Classification } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { DEFAULTS } from '../../src/defaults.js';
 import { chooseReplica, type ChosenReplica, type ReplicaChoices } from '../../src/routing/choose-replica.js';
 import type { Diversion } from '../../src/routing/route.js';
+import { Rules } from '../../src/routing/rules.js';
 import type { FailoverStatus, Supervisor } from '../../src/runtime/failover/supervisor.js';
 import { Monitor } from '../../src/runtime/monitor.js';
+import { PrimaryReads } from '../../src/runtime/primary-reads.js';
+import { mayChangeRoutines, StoredRoutines } from '../../src/runtime/stored-routines.js';
 import { WriteHold } from '../../src/runtime/write-hold.js';
 import { KnownPositions } from '../../src/session/known-positions.js';
 import { Session } from '../../src/session/session.js';
 import { ReadBalance } from '../../src/topology/read-balance.js';
-import type { Node, Snapshot } from '../../src/topology/snapshot.js';
+import type { Node, NodeAddress, Snapshot } from '../../src/topology/snapshot.js';
 import { connectionGivenUp, noPrimary } from '../errors.js';
 import { core, type CoreConnection, type PoolSettings, type QueryError } from '../mysql2/internals.js';
 import type { Comforts, Split, Wanted } from '../options.js';
@@ -29,6 +32,11 @@ import { type Scope, Scopes } from './scopes.js';
 
 /** How often it is looked whether all has come to an end on the primary. */
 const HOLD_LOOK_MS = 2;
+/** A driver has no log. */
+const SILENT = { debug: (): void => {}, info: (): void => {} };
+
+/** Reads because somebody says so: they may call a function that writes. */
+const DOUBTED: ReadonlySet<string> = new Set(['hint-replica', 'hint-node', 'rule']);
 
 const POOL_EVENTS = ['connection', 'acquire', 'enqueue', 'release'] as const;
 
@@ -53,8 +61,11 @@ export class Cluster extends EventEmitter implements SessionHost {
   readonly counts = new RouteCounts();
   readonly writes: WriteHold;
   readonly #driver: PoolOptions;
+  readonly primaryReads: PrimaryReads;
   readonly #comforts: Comforts;
   readonly #monitor: Monitor;
+  readonly #routines: StoredRoutines;
+  #watchesRoutines = false;
   readonly #interval: ProbeInterval;
   readonly #pools = new Map<string, NodePool>();
   readonly #choices: ReplicaChoices;
@@ -79,16 +90,29 @@ export class Cluster extends EventEmitter implements SessionHost {
     const formatter: Pick<CoreConnection, 'format'> = Object.create(core.Connection.prototype, {
       config: { value: this.settings.connectionConfig },
     });
-    this.texts = new StatementTexts(
-      (sql, values, named) => formatter.format(sql, values ?? [], named),
-      wanted.driver.queryFormat === undefined,
-    );
-    this.balance = new ReadBalance(split.balance, () => performance.now());
-    this.#interval = new ProbeInterval(split.intervalMs);
     const login = new PoolLogin(wanted.driver, split.monitor, (variables) => {
       this.baseline = variables;
       this.#fresh = undefined;
     });
+    this.#routines = new StoredRoutines(
+      login,
+      () => this.snapshot.primary,
+      () => this.texts.clear(),
+      SILENT,
+    );
+    this.texts = new StatementTexts(
+      (sql, values, named) => formatter.format(sql, values ?? [], named),
+      wanted.driver.queryFormat === undefined,
+      {
+        user: this.settings.connectionConfig.user ?? '',
+        rules: new Rules(split.rules),
+        routines: this.#routines.known,
+        onCall: () => this.#watchRoutines(),
+      },
+    );
+    this.primaryReads = primaryReadsOf(this.settings, split, wanted.comforts);
+    this.balance = new ReadBalance(split.balance, () => performance.now());
+    this.#interval = new ProbeInterval(split.intervalMs);
     this.#monitor = new Monitor(
       {
         nodes: split.nodes,
@@ -127,10 +151,6 @@ export class Cluster extends EventEmitter implements SessionHost {
   get freshSession(): Session {
     this.#fresh ??= new Session(this.settings.connectionConfig.database ?? '', this.baseline, this.serverVersion);
     return this.#fresh;
-  }
-
-  get mode(): LexMode {
-    return this.freshSession.lexMode;
   }
 
   /** @param then called at once when the servers are known, else after the first look at them */
@@ -172,12 +192,26 @@ export class Cluster extends EventEmitter implements SessionHost {
 
   /** @returns `primary` where it is its turn, or why it is to answer */
   choose(known: KnownStatement, scope: Scope, failed: ReadonlySet<string>): ChosenReplica | 'primary' | Diversion {
-    if (scope.unsettled > 0) return 'consistency';
     const { freshness } = scope;
     const { classification } = known;
     const level = classification.consistency ?? freshness.level;
+    if (scope.unsettled > 0 && level !== 'eventual') return 'consistency';
     const { node, maxLagMs } = classification;
     return chooseReplica(this.#choices, { node, level, maxLagMs, freshness, failed });
+  }
+
+  /** A statement ended that was not on a replica: later reads of the scope may have to be no older than what it saw. */
+  ranOnPrimary({ name }: NodeAddress, { classification }: KnownStatement, scope: Scope, reason: string): void {
+    const { freshness } = scope;
+    // It was taken for a read, and its answer tells of no write.
+    if (classification.target === 'replica' && (DOUBTED.has(classification.reason) || reason === 'replica-refused')) {
+      this.settle(scope);
+    }
+    const { primary, nodes } = this.snapshot;
+    const node = primary?.address.name === name ? primary : nodes.find(({ address }) => address.name === name);
+    if (node === undefined) return;
+    const level = classification.consistency ?? freshness.level;
+    freshness.readEnded(this.positions.of(node), level, true, Date.now());
   }
 
   poolOf({ address }: Node): NodePool {
@@ -214,6 +248,10 @@ export class Cluster extends EventEmitter implements SessionHost {
     return this.#monitor.askPrimary();
   }
 
+  sends(classification: Classification, sql: string): void {
+    if (this.#routines.known.size > 0 && mayChangeRoutines(classification, () => sql)) this.#routines.forget();
+  }
+
   settle(scope: Scope): void {
     scope.unsettled++;
     void this.#askUntilKnown().then((primary) => {
@@ -246,6 +284,7 @@ export class Cluster extends EventEmitter implements SessionHost {
     this.writes.stop();
     void this.#promoter?.stop();
     this.#monitor.stop();
+    this.#routines.stop();
     const pools = [...this.#pools.values()];
     let left = pools.length;
     let failure: QueryError | null | undefined;
@@ -302,6 +341,13 @@ export class Cluster extends EventEmitter implements SessionHost {
     return connections.filter((it) => it instanceof RoutedConnection && it.server.isAtWork).length;
   }
 
+  /** Most applications call none: whoever does has them looked at from then on. */
+  #watchRoutines(): void {
+    if (this.#watchesRoutines || this.#isEnded) return;
+    this.#watchesRoutines = true;
+    void this.#routines.start();
+  }
+
   async #look(): Promise<void> {
     const waitMs = this.#mayLookAtMs - performance.now();
     if (waitMs > 0) await delay(waitMs);
@@ -354,4 +400,14 @@ export class Cluster extends EventEmitter implements SessionHost {
       if (pool.isFree(connection)) connection.destroy();
     }
   }
+}
+
+/** Half of the connections to the primary are left for writes. */
+function primaryReadsOf({ connectionLimit, queueLimit }: PoolSettings, split: Split, comforts: Comforts): PrimaryReads {
+  const half = connectionLimit > 0 ? Math.ceil(connectionLimit / 2) : DEFAULTS.primaryReads;
+  return new PrimaryReads(
+    split.primaryReadsMax ?? half,
+    queueLimit > 0 ? queueLimit : Infinity,
+    comforts.acquireTimeout,
+  );
 }

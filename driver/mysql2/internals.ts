@@ -73,6 +73,7 @@ export interface ConnectionSettings {
 export interface PoolSettings {
   readonly connectionConfig: ConnectionSettings;
   readonly connectionLimit: number;
+  readonly queueLimit: number;
 }
 
 export interface CoreConnection extends EventEmitter {

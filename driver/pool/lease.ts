@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
-import { routeStatement, type Route } from '../../src/routing/route.js';
+import { routeStatement, type Route, type RouteReason } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
 import {
   isLoss,
@@ -16,6 +16,8 @@ import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
 import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
+import { checkValues } from './check-values.js';
+import { LeaseTransaction } from './lease-transaction.js';
 import { SessionHome } from './session-home.js';
 
 /** Statements that end no transaction, whatever they say. */
@@ -39,10 +41,22 @@ export class Lease implements ConnectionLease {
   #isElsewhere = false;
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
+  readonly #transaction: LeaseTransaction;
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
     this.#home = new SessionHome(cluster, connection, this);
+    this.#transaction = new LeaseTransaction(cluster, () => this.home, {
+      isOfPrimary: () => this.#home.isOfPrimary,
+      isOver: () => this.#isOver,
+      goesElsewhere: () => {
+        this.#isElsewhere = true;
+      },
+      back: (first) => this.#back(first),
+      onPrimary: (known, call, reason) => this.#onPrimary(known, call, reason ?? this.#route(known).reason),
+      place: (known, call) => this.#place(known, call),
+      keep: (replica) => this.#keep(replica),
+    });
   }
 
   get home(): RoutedConnection {
@@ -50,7 +64,7 @@ export class Lease implements ConnectionLease {
   }
 
   get elsewhere(): RoutedConnection | undefined {
-    return this.#runsOn;
+    return this.#runsOn ?? this.#transaction.connection;
   }
 
   query(command: CoreQuery): void {
@@ -65,10 +79,11 @@ export class Lease implements ConnectionLease {
       return;
     }
     const named = command.namedPlaceholders ?? config.namedPlaceholders;
-    const known = this.#cluster.texts.find(sql, command.values, named, server.session.lexMode);
+    const known = this.#cluster.texts.find(sql, command.values, named, server.session);
     if (this.#staysHere(known)) {
       if (command.onResult === undefined && this.#isAtOwn) {
         this.#begins(known);
+        this.#noteWhenEnded(known, command, this.#route(known).reason);
         this.home.server.expecting(known, () => this.home.runQuery(command));
       } else this.#here(known, new QueryCall(command, config));
     } else this.#place(known, new QueryCall(command, config));
@@ -83,7 +98,7 @@ export class Lease implements ConnectionLease {
     const sql = typeof statement === 'string' ? statement : statement?.sql;
     if (typeof sql !== 'string') return undefined;
     const named = (typeof statement === 'string' ? undefined : statement.namedPlaceholders) ?? config.namedPlaceholders;
-    const known = this.#cluster.texts.findPrepared(sql, named, server.session.lexMode);
+    const known = this.#cluster.texts.findPrepared(sql, named, server.session);
     const stays = this.#staysHere(known);
     if (stays) return this.#here(known, new ExecuteCall(statement, values, callback));
     checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
@@ -96,6 +111,8 @@ export class Lease implements ConnectionLease {
   }
 
   holdsBack(command: CoreCommand): boolean {
+    // What is no statement is for the connection itself: the transaction goes on there.
+    if (!this.#isElsewhere && this.#transaction.isOpen) this.#transaction.move();
     if (this.#isElsewhere) this.#heldBack.push(command);
     return this.#isElsewhere;
   }
@@ -103,6 +120,7 @@ export class Lease implements ConnectionLease {
   ended(isDestroyed: boolean): void {
     this.#isOver = true;
     this.#dropPrevious();
+    this.#transaction.abandon();
     this.#home.ended(isDestroyed);
   }
 
@@ -117,6 +135,7 @@ export class Lease implements ConnectionLease {
   /** Whether nothing but the connection itself can be meant. */
   #staysHere(known: KnownStatement): boolean {
     const { server } = this.home;
+    if (this.#transaction.isOpen && !this.#isElsewhere) return false;
     if (server.isGone) return this.home.isAlone;
     // Which tables a read names is not looked at: one of its own may be among them.
     if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
@@ -129,8 +148,14 @@ export class Lease implements ConnectionLease {
     const { classification, digest } = known;
     const { session } = this.home.server;
     const route = routeStatement(session, classification, digest?.refusedByReplica);
-    if (classification.transaction !== undefined) return { to: 'primary', reason: route.reason };
+    if (route.to === 'transaction') {
+      const isState = classification.reason === 'session-state' && classification.transaction === undefined;
+      return isState ? { to: 'primary', reason: classification.reason } : route;
+    }
     if (route.to !== 'replica') return route;
+    const opens = classification.transaction !== undefined;
+    // Whether the read has opened one its answer does not tell.
+    if (route.reason === 'read-only-transaction' && !opens) return { to: 'primary', reason: 'autocommit-off' };
     const level = classification.consistency ?? this.#cluster.scopes.current.freshness.level;
     return level === 'primary' ? { to: 'primary', reason: 'consistency' } : route;
   }
@@ -143,13 +168,16 @@ export class Lease implements ConnectionLease {
     }
     const route = this.#route(known);
     const previous = this.#previous;
-    if (route.to === 'replica') this.#read(known, call);
-    else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
-    else this.#onPrimary(known, call);
+    if (this.#transaction.isOpen) this.#transaction.run(known, call, route.to === 'transaction');
+    else if (route.to === 'replica') {
+      this.#dropPrevious();
+      if (known.classification.transaction === undefined) this.#read(known, call);
+      else this.#transaction.open(known, call);
+    } else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
+    else this.#onPrimary(known, call, route.reason);
   }
 
   #read(known: KnownStatement, call: Call): void {
-    this.#dropPrevious();
     this.#isElsewhere = true;
     const scope = this.#cluster.scopes.current;
     const own = this.home.server.session;
@@ -165,7 +193,7 @@ export class Lease implements ConnectionLease {
         this.#back();
       },
     };
-    const toPrimary = (): void => this.#back(() => this.#onPrimary(known, call));
+    const toPrimary = (reason: RouteReason): void => this.#back(() => this.#onPrimary(known, call, reason));
     const run = new ReadRun(this.#cluster, call, known, scope, reader, toPrimary);
     run.start();
   }
@@ -176,6 +204,10 @@ export class Lease implements ConnectionLease {
     first?.();
     // It has gone elsewhere once more.
     if (this.#isElsewhere) return;
+    if (this.#transaction.isOpen && this.#heldBack.length > 0) {
+      this.#transaction.move();
+      return;
+    }
     const heldBack = this.#heldBack;
     this.#heldBack = [];
     for (const command of heldBack) this.home.addNow(command);
@@ -186,14 +218,15 @@ export class Lease implements ConnectionLease {
   }
 
   /** Where the session is. If that is at no primary, it goes to the one there is, or will be. */
-  #onPrimary(known: KnownStatement, call: Call): void {
+  #onPrimary(known: KnownStatement, call: Call, why: RouteReason): void {
     const { server } = this.home;
     const isOfConnection = OF_CONNECTION.has(known.classification.reason) && !server.isGone;
-    if ((this.#home.isOfPrimary && !this.#home.isHeld) || isOfConnection || this.home.isAlone) this.#here(known, call);
-    else this.#settle(known, call, new WayToPrimary(this.#cluster, call.sql));
+    if ((this.#home.isOfPrimary && !this.#home.isHeld) || isOfConnection || this.home.isAlone)
+      this.#here(known, call, why);
+    else this.#settle(known, call, new WayToPrimary(this.#cluster, call.sql), why);
   }
 
-  #settle(known: KnownStatement, call: Call, way: WayToPrimary): void {
+  #settle(known: KnownStatement, call: Call, way: WayToPrimary, why: RouteReason): void {
     const queue: (() => void)[] = [];
     this.#queue = queue;
     this.#isElsewhere = true;
@@ -204,7 +237,7 @@ export class Lease implements ConnectionLease {
         else if (this.#isOver) {
           this.#home.ended(false);
           this.#refuse(known, call, new Error('The connection was given back.'));
-        } else this.#here(known, call, way);
+        } else this.#here(known, call, why, way);
       });
       for (const go of queue) go();
     });
@@ -217,18 +250,31 @@ export class Lease implements ConnectionLease {
   }
 
   /** On the connection that the session is on. */
-  #here(known: KnownStatement, call: Call, way = new WayToPrimary(this.#cluster, call.sql)): CoreCommand {
+  #here(
+    known: KnownStatement,
+    call: Call,
+    why = this.#route(known).reason,
+    way = new WayToPrimary(this.#cluster, call.sql),
+  ): CoreCommand {
     this.#begins(known);
     const connection = this.home;
     const { server } = connection;
-    const taken = { to: 'primary', reason: this.#route(known).reason, node: server.node.name } as const;
+    const taken = { to: 'primary', reason: why, node: server.node.name } as const;
     const intercept = (error: QueryError): boolean => {
       if (isLoss(error)) return this.#lost(known, call, way, error, taken);
       if (isReadOnlyServer(error)) return this.#refused(known, call, way, error, taken);
       withRoute(error, taken);
       return false;
     };
-    return server.expecting(known, () => call.begin(connection, intercept));
+    const command = server.expecting(known, () => call.begin(connection, intercept));
+    this.#noteWhenEnded(known, command, why);
+    return command;
+  }
+
+  #noteWhenEnded(known: KnownStatement, command: CoreCommand, reason: string): void {
+    const scope = this.#cluster.scopes.current;
+    const { node } = this.home.server;
+    command.once('end', () => this.#cluster.ranOnPrimary(node, known, scope, reason));
   }
 
   /** @returns whether the application is told otherwise */
@@ -242,7 +288,7 @@ export class Lease implements ConnectionLease {
     const loss = this.home.isAlone ? 'state' : this.#home.leave();
     const { classification } = known;
     if (isOnly && loss === 'nothing' && !wasInTransaction && classification.target === 'replica') {
-      process.nextTick(() => this.#settle(known, call, way));
+      process.nextTick(() => this.#settle(known, call, way, this.#route(known).reason));
       return true;
     }
     if (isOnly && loss !== 'state' && wasInTransaction && WITHIN_TRANSACTION.has(classification.reason)) {
@@ -267,7 +313,7 @@ export class Lease implements ConnectionLease {
     if (session.inTransaction) {
       this.#home.leave();
       this.#refuse(known, call, transactionLost(server.node.name, call.sql));
-    } else process.nextTick(() => this.#settle(known, call, way));
+    } else process.nextTick(() => this.#settle(known, call, way, this.#route(known).reason));
     return true;
   }
 
@@ -287,23 +333,6 @@ export class Lease implements ConnectionLease {
     this.#previous = undefined;
     this.#cluster.poolNamed(previous.server.node.name)?.reclaim(previous);
     previous.release();
-  }
-}
-
-/** As mysql2 does before it sends anything. @throws TypeError */
-function checkValues(values: unknown, namedPlaceholders: boolean): void {
-  if (!values) return;
-  if (!Array.isArray(values)) {
-    if (namedPlaceholders) return;
-    throw new TypeError('Bind parameters must be array if namedPlaceholders parameter is not enabled');
-  }
-  if (values.includes(undefined)) {
-    throw new TypeError('Bind parameters must not contain undefined. To pass SQL NULL specify JS null');
-  }
-  if (values.some((value) => typeof value === 'function')) {
-    throw new TypeError(
-      'Bind parameters must not contain function(s). To pass the body of a function as a string call .toString() first',
-    );
   }
 }
 

@@ -1,5 +1,5 @@
 import type { KnownStatement } from '../../src/classify/known-statement.js';
-import { routeStatement, type RouteReason } from '../../src/routing/route.js';
+import { isDiversion, routeStatement, type RouteReason } from '../../src/routing/route.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { Cluster, Failover } from '../cluster/cluster.js';
 import type { LogEntry } from '../cluster/promoter.js';
@@ -73,7 +73,7 @@ export class RoutedPool extends core.Pool {
     const named = (typeof sql === 'string' ? undefined : sql.namedPlaceholders) ?? namedPlaceholders;
     const scope = this.cluster.scopes.current;
     this.#whenOpen(
-      () => this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.mode), scope),
+      () => this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.freshSession), scope),
       (error) => call.fail(error),
     );
   }
@@ -109,7 +109,7 @@ export class RoutedPool extends core.Pool {
   /** @returns undefined where its values cannot be put into its text: then the call has failed */
   #read({ sql, values, namedPlaceholders = false }: CoreQuery, call: Call): KnownStatement | undefined {
     try {
-      return this.cluster.texts.find(sql, values, namedPlaceholders, this.cluster.mode);
+      return this.cluster.texts.find(sql, values, namedPlaceholders, this.cluster.freshSession);
     } catch (error) {
       process.nextTick(() => call.fail(error instanceof Error ? error : new Error(String(error))));
       return undefined;
@@ -129,11 +129,31 @@ export class RoutedPool extends core.Pool {
 
   #run(call: Call, known: KnownStatement, scope: Scope): void {
     const { to, reason } = this.route(known, scope);
-    const toPrimary = (why: RouteReason, isRead: boolean): void =>
-      new PrimaryRun(this.cluster, call, known, scope, { reason: why, isRead }).start();
+    const toPrimary = (why: RouteReason, isRead: boolean, ended?: () => void): void => {
+      const how = ended === undefined ? { reason: why, isRead } : { reason: why, isRead, ended };
+      new PrimaryRun(this.cluster, call, known, scope, how).start();
+    };
     if (to === 'primary') toPrimary(reason, false);
     else if (known.classification.target !== 'replica') this.#onReplica(call);
-    else new ReadRun(this.cluster, call, known, scope, this.#reader, (why) => toPrimary(why, true)).start();
+    else
+      new ReadRun(this.cluster, call, known, scope, this.#reader, (why) => {
+        if (isDiversion(why)) this.#readOnPrimary(call, why, (ended) => toPrimary(why, true, ended));
+        else toPrimary(why, true);
+      }).start();
+  }
+
+  /** The primary answers what no replica can, as far as there is room for that. */
+  #readOnPrimary(call: Call, reason: RouteReason, go: (ended: () => void) => void): void {
+    const { primaryReads, snapshot } = this.cluster;
+    const node = snapshot.primary?.address.name;
+    primaryReads.take(
+      () => go(() => primaryReads.free()),
+      (why) => {
+        const error = new Error(`${why}; bring a replica back, or raise balance.primaryReadsMax`);
+        const told = Object.assign(error, { code: 'RWSPLIT_PRIMARY_BUSY', sql: call.sql });
+        call.fail(withRoute(told, { to: 'primary', reason, node }, 'not-executed'));
+      },
+    );
   }
 
   /** Whatever it is, the application wants it there. */

@@ -50,8 +50,8 @@ export class SplitPool extends RoutedPool {
 
   async explain(sql: string, values?: unknown): Promise<Explanation> {
     await this.#known();
-    const { scopes, snapshot, texts, mode } = this.cluster;
-    const known = texts.find(sql, values, this.config.connectionConfig.namedPlaceholders, mode);
+    const { scopes, snapshot, texts, freshSession } = this.cluster;
+    const known = texts.find(sql, values, this.config.connectionConfig.namedPlaceholders, freshSession);
     const { classification } = known;
     const { to, reason } = this.route(known, scopes.current);
     const answersReads = to === 'replica' && snapshot.replicas.length > 0;

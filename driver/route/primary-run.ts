@@ -79,21 +79,12 @@ export class PrimaryRun {
     }
     this.#cluster.counts.ran(name, 'primary', this.#reason);
     command.once('end', () => {
-      if (this.#isRead) this.#noteRead();
+      this.#cluster.ranOnPrimary(connection.server.node, this.#known, this.#scope, this.#reason);
       // As mysql2's pool does: the next one is not to meet a server that takes no writes.
       if (isReadOnly) connection.destroy();
       else connection.release();
       if (!isTaken) this.#over();
     });
-  }
-
-  /** Later reads of the scope may have to be no older. */
-  #noteRead(): void {
-    const { freshness } = this.#scope;
-    const { primary } = this.#cluster.snapshot;
-    const level = this.#known.classification.consistency ?? freshness.level;
-    if (primary === undefined || (level !== 'monotonic' && level !== 'primary')) return;
-    freshness.readEnded(this.#cluster.positions.of(primary), level, true, Date.now());
   }
 
   #intercept(node: string, error: QueryError, mayRepeat: boolean): boolean {

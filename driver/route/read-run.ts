@@ -16,6 +16,8 @@ import type { Call } from './call.js';
 export interface Reader {
   /** In which state the session on the connection has to be. */
   wanted(connection: RoutedConnection): Wanted;
+  /** What is said there first. */
+  readonly before?: readonly string[];
   /** It runs there now. */
   runs(connection: RoutedConnection): void;
   /** It has ended there; the connection is the reader's to give back. */
@@ -130,6 +132,11 @@ export class ReadRun {
     const { loads } = this.#cluster.balance;
     const { classification } = this.#known;
     const beganAtMs = loads?.began(name);
+    for (const sql of this.#reader.before ?? []) {
+      connection.ask(sql, (error) => {
+        if (error) connection.destroy();
+      });
+    }
     const ended = (): void => {
       if (beganAtMs !== undefined) loads?.ended(name, beganAtMs);
     };
@@ -151,7 +158,7 @@ export class ReadRun {
     command.once('end', () => {
       ended();
       const level = classification.consistency ?? this.#scope.freshness.level;
-      if (level === 'monotonic') this.#scope.freshness.readEnded(position, level, false, Date.now());
+      this.#scope.freshness.readEnded(position, level, false, Date.now());
       this.#reader.ended(connection);
     });
   }

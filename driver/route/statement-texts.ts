@@ -2,6 +2,10 @@ import type { LexMode } from '../../src/classify/classification.js';
 import { DigestTable } from '../../src/classify/digest-table.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { StatementCache } from '../../src/classify/statement-cache.js';
+import { isRuled, type Rules } from '../../src/routing/rules.js';
+import type { Session } from '../../src/session/session.js';
+import type { KnownRoutines } from '../../src/classify/known-routines.js';
+import { namesIn } from '../../src/classify/names.js';
 import { DEFAULTS } from '../../src/defaults.js';
 
 /** Where a value that is put in could be read as something else: in a text, a comment or a name. */
@@ -13,6 +17,18 @@ interface Template {
   readonly known: KnownStatement;
   /** Whatever plain values are put in, each is one literal: the class stays. */
   readonly isPlain: boolean;
+}
+
+/** A session, as far as it says what a statement in it is. */
+export type TextSession = Pick<Session, 'lexMode' | 'state'>;
+
+/** What of a pool says what its statements are. */
+export interface TextSettings {
+  readonly user: string;
+  readonly rules: Rules;
+  readonly routines: KnownRoutines;
+  /** A stored routine is called. */
+  onCall(): void;
 }
 
 /** Puts the values into a text, as the connection would. */
@@ -30,36 +46,74 @@ export class StatementTexts {
   #mode: LexMode | undefined;
   #young = new Map<string, Template>();
   #old = new Map<string, Template>();
+  readonly #settings: TextSettings;
+  /** What rules have made of a statement, in the schema where it was asked for last. */
+  #ruled = new WeakMap<KnownStatement, { readonly schema: string; readonly known: KnownStatement }>();
 
   /** @param trustsTemplates values are put in as mysql2 does it, not by a function of the application's */
-  constructor(format: Format, trustsTemplates: boolean) {
+  constructor(format: Format, trustsTemplates: boolean, settings: TextSettings) {
+    this.#settings = settings;
     this.#format = format;
     this.#trustsTemplates = trustsTemplates;
     this.#cache = new StatementCache({
       maxBytes: DEFAULTS.statementCacheBytes,
       maxStatementBytes: DEFAULTS.statementCacheEntryBytes,
       digests: this.digests,
+      routines: settings.routines,
     });
   }
 
   /** @param values that go into the text; undefined where they go apart from it, or there are none */
-  find(sql: string, values: unknown, namedPlaceholders: boolean, mode: LexMode): KnownStatement {
-    const template = this.#template(sql, mode);
-    if (values === undefined && !namedPlaceholders) return template.known;
+  find(sql: string, values: unknown, namedPlaceholders: boolean, session: TextSession): KnownStatement {
+    const template = this.#template(sql, session.lexMode);
+    if (values === undefined && !namedPlaceholders) return this.#minded(template.known, sql, session);
     if (!namedPlaceholders || Array.isArray(values)) {
-      if (template.isPlain && isPlain(values)) return template.known;
+      if (template.isPlain && isPlain(values)) return this.#minded(template.known, sql, session);
     } else if (template.isPlain) {
-      if (!NAMED.test(sql)) return template.known;
-      if (isPlainRecord(values)) return this.#template(sql.replace(EVERY_NAMED, '?'), mode).known;
+      if (!NAMED.test(sql)) return this.#minded(template.known, sql, session);
+      if (isPlainRecord(values)) return this.#unnamed(sql, session);
     }
-    return this.#read(this.#format(sql, values, namedPlaceholders), mode);
+    const text = this.#format(sql, values, namedPlaceholders);
+    return this.#minded(this.#read(text, session.lexMode), text, session);
   }
 
   /** One that is prepared: its values never are part of it. */
-  findPrepared(sql: string, namedPlaceholders: boolean, mode: LexMode): KnownStatement {
-    const template = this.#template(sql, mode);
-    if (!namedPlaceholders || !NAMED.test(sql)) return template.known;
-    return this.#template(sql.replace(EVERY_NAMED, '?'), mode).known;
+  findPrepared(sql: string, namedPlaceholders: boolean, session: TextSession): KnownStatement {
+    if (namedPlaceholders && NAMED.test(sql)) return this.#unnamed(sql, session);
+    return this.#minded(this.#template(sql, session.lexMode).known, sql, session);
+  }
+
+  /** What is known of stored routines has changed. */
+  clear(): void {
+    this.#cache.clear();
+    this.#young.clear();
+    this.#old.clear();
+    this.#ruled = new WeakMap();
+  }
+
+  #unnamed(sql: string, session: TextSession): KnownStatement {
+    const text = sql.replace(EVERY_NAMED, '?');
+    return this.#minded(this.#template(text, session.lexMode).known, text, session);
+  }
+
+  /** As the rules want it. */
+  #minded(known: KnownStatement, sql: string, session: TextSession): KnownStatement {
+    const { user, rules } = this.#settings;
+    if (rules.isEmpty || !isRuled(known.classification)) return known;
+    const { schema } = session.state;
+    const before = this.#ruled.get(known);
+    if (before?.schema === schema) return before.known;
+    const names = (): ReadonlySet<string> => {
+      const bytes = Buffer.from(sql, 'utf8');
+      return namesIn(bytes, 0, bytes.length, session.lexMode);
+    };
+    const to = rules.find({ user, schema, digest: known.digest?.hash, names });
+    const hinted = to === undefined ? known : this.#read(`/* rwsplit: ${to} */ ${sql}`, session.lexMode);
+    const { classification } = hinted;
+    const isHint = to !== undefined && classification.reason.startsWith('hint-');
+    const ruled = isHint ? { ...hinted, classification: { ...classification, reason: 'rule' as const } } : hinted;
+    this.#ruled.set(known, { schema, known: ruled });
+    return ruled;
   }
 
   #template(given: string, mode: LexMode): Template {
@@ -91,7 +145,10 @@ export class StatementTexts {
     const bytes = Buffer.from(sql, 'utf8');
     // mysql2 writes a text in the session's character set: there it has the same characters, whatever bytes those are.
     const ofText = mode.charset === 'other' ? mode : { ...mode, charset: 'other' as const };
-    return this.#cache.lookup(bytes, 0, bytes.length, ofText);
+    const known = this.#cache.lookup(bytes, 0, bytes.length, ofText);
+    const { reason } = known.classification;
+    if (reason === 'stored-function' || reason === 'procedure-call') this.#settings.onCall();
+    return known;
   }
 }
 

@@ -1,4 +1,6 @@
+import type { Classification } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { flavourOf } from '../../src/flavour/flavour-of.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
 import { Session } from '../../src/session/session.js';
@@ -17,6 +19,8 @@ export interface SessionHost {
   readonly serverVersion: string;
   /** Something was written whose position no answer tells. */
   settle(scope: Scope): void;
+  /** A statement is sent that is no certain read. */
+  sends(classification: Classification, sql: string): void;
 }
 
 /** The state that a statement is to find. */
@@ -26,6 +30,7 @@ export type Wanted = Pick<Session, 'state' | 'lexMode'>;
 const WRITES_NOTHING: ReadonlySet<string> = new Set([
   'locking-read',
   'hint-primary',
+  'rule',
   'diagnostics',
   'last-insert-id',
   'row-count',
@@ -162,7 +167,7 @@ export class ServerSession {
     if (typeof sql !== 'string') return undefined;
     const expected = this.#expected;
     this.#expected = undefined;
-    return expected ?? this.#host.texts.findPrepared(sql, false, this.session.lexMode);
+    return expected ?? this.#host.texts.findPrepared(sql, false, this.session);
   }
 
   #watchEnd(command: CoreCommand, { classification }: KnownStatement): void {
@@ -173,6 +178,7 @@ export class ServerSession {
     let insertsId = false;
     let failure: QueryError | undefined;
     let gaveRows = false;
+    this.#host.sends(classification, command.sql ?? command.statement?.query ?? '');
     session.begin(classification.target === 'last');
     command.on('result', (result: unknown) => {
       if (!isOkResult(result)) return;
@@ -196,6 +202,7 @@ export class ServerSession {
       const failed = failure !== undefined || (ok === undefined && !gaveRows);
       const error = failed ? (failure ?? { errno: 0, sqlState: 'HY000', message: '' }) : undefined;
       const text = session.wantsText(classification) ? Buffer.from(command.sql ?? '', 'utf8') : undefined;
+      const asksNext = classification.pins.includes('next-transaction');
       session.end({
         role: 'primary',
         classification,
@@ -206,7 +213,7 @@ export class ServerSession {
         warnings: ok?.warningStatus ?? 0,
         rows: undefined,
         changes,
-        command: undefined,
+        command: asksNext ? Buffer.from(command.sql ?? '', 'utf8') : undefined,
         prepares: false,
         text,
       });
@@ -220,12 +227,18 @@ export class ServerSession {
     const { stateChanges } = result;
     if (stateChanges === undefined) return [];
     const changes: SessionChange[] = [];
-    for (const gtids of stateChanges.gtids) this.#host.scopes.wrote(scope, gtids);
+    for (const gtids of stateChanges.gtids) changes.push({ kind: 'gtids', gtids });
     if (stateChanges.schema !== null) changes.push({ kind: 'schema', name: stateChanges.schema });
     for (const [name, value] of Object.entries(stateChanges.systemVariables)) {
       changes.push({ kind: 'system-variable', name, value });
     }
     if (stateChanges.trackStateChange === '1') changes.push({ kind: 'state-change' });
+    // What was committed the servers of MariaDB tell by a variable.
+    const flavour = flavourOf(this.session.serverVersion);
+    for (const change of changes) {
+      const gtids = flavour.commitsOf(change);
+      if (gtids !== undefined) this.#host.scopes.wrote(scope, gtids);
+    }
     if (!this.session.pins.has('session-tracker')) trimmed(result, stateChanges);
     return changes;
   }

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
-import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import type { FailoverOptions } from '../../src/runtime/failover/open-supervisor.js';
-import type { Rule } from '../../src/routing/rules.js';
+import { RULE_TARGET, type Rule } from '../../src/routing/rules.js';
 import type { CoordinatorSettings } from '../../src/runtime/coordinator/coordinator-of.js';
 import type {
   BalanceOptions,
@@ -62,8 +61,6 @@ const KEYS =
     ' ',
   );
 const RULE_KEYS = ['user', 'schema', 'table', 'digest', 'to'] as const;
-const RULE_PART = `(?:primary|replica|node=[\\w.:-]+|consistency=(?:${CONSISTENCY_LEVELS.join('|')})|max_lag_ms=\\d{1,9})`;
-const RULE_TARGET = new RegExp(`^${RULE_PART}(?:,${RULE_PART})*$`);
 
 /**
  * Reads a configuration file in YAML (JSON is YAML too):

@@ -1,9 +1,9 @@
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import { ReplicaTransaction } from '../../src/session/replica-transaction.js';
 import type { Session } from '../../src/session/session.js';
-import type { CommandRun } from '../command-run.js';
+import { textOf, type CommandRun } from '../command-run.js';
 import type { KeptConnections } from './kept-connections.js';
-import { ReplicaTransaction } from './replica-transaction.js';
 import type { RunnerContext } from './runner-context.js';
 
 /** A session's open read-only transaction on a replica, from what opens it to where it is left. */
@@ -32,8 +32,10 @@ export class KeptTransaction {
       const opened = run.classification.transaction !== undefined;
       const commands = opened ? [...session.nextTransaction.commands, Buffer.from(run.message.raw)] : [];
       this.#open = new ReplicaTransaction(connection.node.name, commands);
-    } else if (connection.walker.error === undefined) this.#open.ran(run);
-    if (gaveRows) this.#open.read(run);
+    } else if (connection.walker.error === undefined && run.statement.kind === 'none') {
+      this.#open.ran(run.classification.transaction, run.message.raw);
+    }
+    if (gaveRows) this.#open.read(textOf(run)?.toString('latin1') ?? '');
   }
 
   /** It is no longer the session's. */

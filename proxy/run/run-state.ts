@@ -105,8 +105,9 @@ export class RunState {
         this.#readsOnPrimary = true;
         go();
       },
-      (error) => {
-        if (this.run === run) this.fail(error);
+      (why) => {
+        const what = `${why}; bring a replica back, or raise balance.primary_reads_max`;
+        if (this.run === run) this.fail(new RwsplitError('primary-busy', what));
       },
     );
   }

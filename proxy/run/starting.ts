@@ -6,6 +6,7 @@ import { HEADER_BYTES } from '../../src/protocol/framing.js';
 import type { ServerStatement } from '../../src/runtime/prepared-cache.js';
 import { frameCommand, type ServerConnection } from '../../src/runtime/server-connection.js';
 import { SwallowedReply } from '../../src/runtime/swallowed-reply.js';
+import type { ReplicaTransaction } from '../../src/session/replica-transaction.js';
 import { freshState, preparationState } from '../../src/session/session-state.js';
 import { keyOnServer, statementCommand, type ClientStatement } from '../client-statement.js';
 import { onlyReads, type CommandRun, type Role } from '../command-run.js';
@@ -15,7 +16,6 @@ import { Replaying, WHY_NOT, type ReplayOutcome } from '../replay/replaying.js';
 import type { Finishing } from './finishing.js';
 import type { KeptTransaction } from './kept-transaction.js';
 import type { Preparation } from './preparation.js';
-import type { ReplicaTransaction } from './replica-transaction.js';
 import { transactionLost } from './run-state.js';
 import type { RunnerContext } from './runner-context.js';
 

@@ -18,6 +18,10 @@ export type Diversion =
   | 'replica-lag' // all are later than it may be
   | 'consistency'; // its level asks for the primary, or no replica had what it has to see in time
 
+export function isDiversion(reason: RouteReason): reason is Diversion {
+  return reason === 'no-replica' || reason === 'replica-lag' || reason === 'consistency';
+}
+
 /**
  * Where a statement of a session runs. `previous` is the connection of the statement before, the primary where it is gone;
  * `transaction` the replica's connection with the read-only transaction that is open there.

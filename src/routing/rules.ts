@@ -1,4 +1,9 @@
 import type { Classification } from '../classify/classification.js';
+import { CONSISTENCY_LEVELS } from '../session/consistency.js';
+
+const RULE_PART = `(?:primary|replica|node=[\\w.:-]+|consistency=(?:${CONSISTENCY_LEVELS.join('|')})|max_lag_ms=\\d{1,9})`;
+/** What a rule may say: a hint's words. */
+export const RULE_TARGET = new RegExp(`^${RULE_PART}(?:,${RULE_PART})*$`);
 
 /** What a user says of where reads go: all that is given has to fit. */
 export interface Rule {

@@ -1,4 +1,5 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
+import type { Classification } from '../classify/classification.js';
 import { knownRoutines, type KnownRoutines, type StoredRoutine } from '../classify/known-routines.js';
 import type { RoutineEffect } from '../classify/routine-body.js';
 import { DEFAULTS } from '../defaults.js';
@@ -17,7 +18,14 @@ const BODIES = `SELECT ROUTINE_TYPE AS type, ROUTINE_SCHEMA AS \`schema\`, ROUTI
   FROM information_schema.ROUTINES WHERE ROUTINE_TYPE IN ('FUNCTION', 'PROCEDURE') LIMIT ${DEFAULTS.storedRoutines + 1}`;
 const PARAMETERS = `SELECT ROUTINE_TYPE AS type, SPECIFIC_SCHEMA AS \`schema\`, SPECIFIC_NAME AS name, PARAMETER_NAME AS parameter
   FROM information_schema.PARAMETERS WHERE PARAMETER_NAME IS NOT NULL`;
+const CHANGES = /\b(?:function|procedure|database|schema)\b/i;
 const LOADABLE = 'SELECT UDF_NAME AS name FROM performance_schema.user_defined_functions';
+
+/** @param text asked for only where the class alone does not say */
+export function mayChangeRoutines({ reason }: Classification, text: () => string | undefined): boolean {
+  if (reason !== 'ddl' && reason !== 'multi-statement') return false;
+  return CHANGES.test(text() ?? '');
+}
 
 /** Keeps knowing what stored functions and procedures do, by looking at their bodies on the primary. */
 export class StoredRoutines {
@@ -26,7 +34,7 @@ export class StoredRoutines {
   readonly #login: NodeLogin;
   readonly #primary: () => Node | undefined;
   readonly #onChange: () => void;
-  readonly #log: Log;
+  readonly #log: Pick<Log, 'debug' | 'info'>;
   #connection: { readonly to: string; readonly session: Connection } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -37,7 +45,12 @@ export class StoredRoutines {
   #saidWhy = false;
 
   /** @param onChange called after each change of {@link known} */
-  constructor(login: NodeLogin, primary: () => Node | undefined, onChange: () => void, log: Log) {
+  constructor(
+    login: NodeLogin,
+    primary: () => Node | undefined,
+    onChange: () => void,
+    log: Pick<Log, 'debug' | 'info'>,
+  ) {
     this.#login = login;
     this.#primary = primary;
     this.#onChange = onChange;

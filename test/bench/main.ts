@@ -20,7 +20,7 @@ const HELP = `npm run bench -- [NAME …] [options]
   large      a result of 1 GB through rwsplit: its memory
   probes     what looking at three nodes four times a second costs the proxy: idle, and beside oltp_point_select
   classify   what deciding for a statement costs
-  driver     what a statement costs an application's process, with a pool of mysql2, its PoolCluster, and the driver
+  driver     what a statement costs an application's process with the driver, in pairs beside a pool of mysql2
   levels     what it costs that sessions see their own writes: CPU time for each query under eventual and session, in turn
   balance    how even turns are, over 100,000 reads; p99 of reads by each policy while one replica is four times slower
   staleness  sessions of all levels while replicas are late by turns: reads that are older than promised, beside a bare round robin.
@@ -74,7 +74,7 @@ export async function main(args: readonly string[]): Promise<number> {
     large: benchLargeResult,
     probes: async () => benchProbes({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     classify: benchClassify,
-    driver: async () => benchDriver({ rounds: Number(values.rounds) * 3, statements: 20_000 }),
+    driver: async () => benchDriver({ rounds: Number(values.rounds) * 20 }),
     levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     failover: async () => failover('proxy'),

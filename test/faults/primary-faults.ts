@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
@@ -18,7 +19,9 @@ export const FAULT_WORDS: Readonly<Record<Fault, string>> = {
 
 const TIMEOUT_MS = 30_000;
 /** Transactions that a replica has received and not applied, before its primary is killed. */
-const BACKLOG = 500;
+const BACKLOG = 300;
+/** So long replicas are cut off from a primary before it is killed. */
+const CUT_MS = 1_000;
 
 /** One that can be done at any moment. */
 export interface PreparedFault {
@@ -106,6 +109,7 @@ async function prepareCut({ cluster, primary }: FaultSite): Promise<Steps> {
   return {
     ready: async () => {
       relay.cut();
+      await pause(CUT_MS);
       return waitUntil('writes that wait for acknowledgements', TIMEOUT_MS, async () => {
         const [rows] = await source.query<RowDataPacket[]>("SHOW STATUS LIKE 'Rpl_semi_sync_source_wait_sessions'");
         const count = Number(rows[0]?.['Value']);

@@ -29,7 +29,8 @@ export async function lookAtServer({ session, flavour }: MonitorConnection): Pro
     server: {
       make,
       version,
-      uuid: variables.get('server_uuid') ?? '',
+      // MariaDB has none.
+      uuid: variables.get('server_uuid') ?? ['server_id', 'hostname', 'port'].map((it) => variables.get(it)).join(':'),
       variables,
       persisted: persisted && pairsOf(persisted, 'VARIABLE_NAME', 'VARIABLE_VALUE'),
       dynamic: dynamic && new Set(dynamic.map((it) => textOf(it, 'name'))),

@@ -1,4 +1,4 @@
-import { textOf, type CommandRun } from '../command-run.js';
+import type { TransactionPart } from '../classify/classification.js';
 
 /** Savepoints that are said again; of more the oldest are forgotten. */
 const MAX_COMMANDS = 256;
@@ -37,29 +37,28 @@ export class ReplicaTransaction {
     return this.#hasSnapshot && !this.#commands.some((command) => READS_COMMITTED.test(command.toString('latin1')));
   }
 
-  /** The commands that lead to where it is, framed. None where `autocommit` is off: there, the first read opens it. */
+  /** The commands that lead to where it is, as they were given. None where `autocommit` is off: there, the first read opens it. */
   get commands(): readonly Buffer[] {
     return this.#commands;
   }
 
-  /** One of its reads has given rows. */
-  read(run: CommandRun): void {
+  /** One of its reads has given rows. @param text bytes as characters of the same numbers */
+  read(text: string): void {
     this.hasRead = true;
-    this.#hasSnapshot ||= READS_TABLES.test(textOf(run)?.toString('latin1') ?? '');
+    this.#hasSnapshot ||= READS_TABLES.test(text);
   }
 
-  /** One of its own statements has gone through. */
-  ran(run: CommandRun): void {
-    const { transaction } = run.classification;
-    if (transaction === undefined || run.statement.kind !== 'none') return;
-    const command = Buffer.from(run.message.raw);
-    if (transaction === 'within') {
-      const [first, ...later] = [...this.#commands, command];
+  /** One of its own statements has gone through. @param command what is said to open it anew elsewhere */
+  ran(part: TransactionPart | undefined, command: Buffer): void {
+    if (part === undefined) return;
+    const kept = Buffer.from(command);
+    if (part === 'within') {
+      const [first, ...later] = [...this.#commands, kept];
       this.#commands = first === undefined ? [] : [first, ...later.slice(-MAX_COMMANDS)];
       return;
     }
-    this.#commands = [command];
+    this.#commands = [kept];
     this.hasRead = false;
-    this.#hasSnapshot = SNAPSHOT.test(command.toString('latin1'));
+    this.#hasSnapshot = SNAPSHOT.test(kept.toString('latin1'));
   }
 }
