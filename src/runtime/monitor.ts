@@ -31,6 +31,7 @@ export class Monitor {
   #lastPrimary: NodeReport | undefined;
   /** The server id of the primary that a failover has chosen: whoever else takes writes is none. */
   #appointed: Appointed | undefined;
+  #appointments = 0;
   readonly #timers = new Map<NodeWatch, NodeJS.Timeout>();
   #stopped = false;
   #hurrying: Promise<void> | undefined;
@@ -94,9 +95,11 @@ export class Monitor {
 
   /** From now on this server is the primary while it takes writes, and no other one. Resolves when that is in the snapshot. */
   async appoint(serverUuid: string): Promise<void> {
+    const appointment = ++this.#appointments;
     // What it said before it was made the primary would speak against it.
     await this.#watches.find(({ report }) => report?.serverUuid === serverUuid)?.look(true);
-    if (this.#stopped) return;
+    // A server that does not answer may be looked at for so long that the next one has been appointed.
+    if (this.#stopped || appointment !== this.#appointments) return;
     this.#appointed = { serverUuid, hasServed: false };
     this.#reassess();
   }
