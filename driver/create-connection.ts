@@ -1,10 +1,11 @@
 import { Socket } from 'node:net';
 import { Cluster } from './cluster/cluster.js';
-import { noPrimary, withRoute } from './errors.js';
+import { withRoute } from './errors.js';
 import { core, corePromise, type CoreConnection, type QueryError } from './mysql2/internals.js';
 import { seenAs } from './mysql2/seen-as.js';
 import { readOptions, type RwsplitPoolOptions, type Split, type Wanted } from './options.js';
 import { Lease } from './pool/lease.js';
+import { WayToPrimary } from './route/way-to-primary.js';
 import { RoutedConnection } from './session/routed-connection.js';
 import { ServerSession } from './session/server-session.js';
 
@@ -48,17 +49,18 @@ export async function createPromiseConnection(given: string | RwsplitPoolOptions
   });
 }
 
-function dial({ snapshot }: Cluster, { config }: CoreConnection, socket: Socket): void {
-  const { primary, problem } = snapshot;
-  if (primary === undefined) {
-    const route = { to: 'primary', reason: 'write', node: undefined } as const;
-    socket.destroy(withRoute(noPrimary(problem, ''), route, 'not-executed'));
-    return;
-  }
-  // By its name the server's certificate is checked.
-  config.host = primary.address.host;
-  config.port = primary.address.port;
-  socket.connect(primary.address.port, primary.address.host);
+function dial(cluster: Cluster, { config }: CoreConnection, socket: Socket): void {
+  new WayToPrimary(cluster, '').whenThere(
+    ({ address: { host, port } }) => {
+      // By its name the server's certificate is checked.
+      config.host = host;
+      config.port = port;
+      socket.connect(port, host);
+    },
+    (error, node) => {
+      socket.destroy(withRoute(error, { to: 'primary', reason: 'write', node }, 'not-executed'));
+    },
+  );
 }
 
 function join(

@@ -6,9 +6,17 @@ import type { CreateConnection, CreatePool, CreatePromiseConnection, CreatePromi
 
 export * from 'mysql2';
 export type { Failover } from './cluster/cluster.js';
+export type { LogEntry } from './cluster/promoter.js';
 export type { Rule } from '../src/routing/rules.js';
 export type { Outcome, RouteTaken, SplitError } from './errors.js';
-export type { ComfortOptions, NodeOptions, RwsplitPoolOptions, SplitOptions } from './options.js';
+export type {
+  ComfortOptions,
+  CoordinatorOption,
+  FailoverOption,
+  NodeOptions,
+  RwsplitPoolOptions,
+  SplitOptions,
+} from './options.js';
 export type { Explanation, NodeStatus, PoolStatus } from './pool/status.js';
 export type { CreatePool, PromiseSplitPool, SplitPool, SplitPoolOptions, Splitting } from './types.js';
 

@@ -2,6 +2,10 @@ import type { PoolOptions } from 'mysql2';
 import { DEFAULTS } from '../src/defaults.js';
 import { RULE_TARGET, type Rule } from '../src/routing/rules.js';
 import { isConsistency, type Consistency } from '../src/session/consistency.js';
+import type { CoordinatorSettings } from '../src/runtime/coordinator/coordinator-of.js';
+import type { FailoverOptions } from '../src/runtime/failover/open-supervisor.js';
+import type { MonitorAccount } from '../src/runtime/monitor-login.js';
+import type { WriteHoldSettings } from '../src/runtime/write-hold.js';
 import type { BalancePolicyName } from '../src/topology/balance/policy.js';
 import type { BalanceSettings } from '../src/topology/read-balance.js';
 import type { NodeAddress } from '../src/topology/snapshot.js';
@@ -45,6 +49,20 @@ export interface SplitOptions {
   readonly rules?: readonly Rule[];
   /** Who looks at the servers, and how often in milliseconds. (Default: the pool's user, each second) */
   readonly monitor?: { readonly user?: string; readonly password?: string; readonly interval?: number };
+  /** What waits while there is no primary: how long in milliseconds, how many statements, with how much text. (Default: 10000, 10000, 64 MiB) */
+  readonly hold?: { readonly timeout?: number; readonly max?: number; readonly bytes?: number };
+  /** Who may promote. (Default: `follow`: nobody here) */
+  readonly coordinator?: CoordinatorOption;
+  readonly failover?: FailoverOption;
+}
+
+/** As the proxy's `coordinator`. `alone` is for one process that never has a second beside it. */
+export type CoordinatorOption = CoordinatorSettings['kind'] | CoordinatorSettings;
+
+/** How a dead primary is replaced: as the proxy's `failover`. */
+export interface FailoverOption extends Omit<FailoverOptions, 'account'> {
+  /** Who does it on the servers. (Default: the monitor's account) */
+  readonly account?: MonitorAccount;
 }
 
 /** What mysql2's pools lack. Each is off unless given. */
@@ -76,6 +94,9 @@ export interface Split {
   readonly rules: readonly Rule[];
   readonly monitor: { readonly user?: string; readonly password?: string };
   readonly intervalMs: number;
+  readonly hold: WriteHoldSettings;
+  readonly coordinator: CoordinatorSettings;
+  readonly failover: FailoverOption;
 }
 
 /** What an application asked for. */
@@ -93,8 +114,9 @@ const HOST = /^(?:\[([^\]]+)\]|([^:]*|[^:]*:[^:]*:.*))(?::(\d+))?$/;
 /** @throws TypeError for what is none of our options' values */
 export function readOptions(given: string | RwsplitPoolOptions): Wanted {
   const options = typeof given === 'string' ? fromUri(given) : withUri(given);
-  const { nodes, replicas, discovery, consistency, consistencyWait, maxLag, balance, rules, monitor, ...rest } =
+  const { nodes, replicas, discovery, consistency, consistencyWait, maxLag, balance, rules, monitor, ...others } =
     options;
+  const { hold, coordinator, failover, ...rest } = others;
   const { acquireTimeout, maxLifetime, validateAfterIdle, ...driver } = rest;
   const comforts = { acquireTimeout, maxLifetime, validateAfterIdle };
   if (nodes === undefined && replicas === undefined) return { driver, comforts, split: undefined };
@@ -123,8 +145,30 @@ export function readOptions(given: string | RwsplitPoolOptions): Wanted {
       rules: rules ?? [],
       monitor: account,
       intervalMs: interval,
+      hold: {
+        timeoutMs: hold?.timeout ?? DEFAULTS.holdTimeoutMs,
+        max: hold?.max ?? DEFAULTS.holdMax,
+        bytes: hold?.bytes ?? DEFAULTS.holdBytes,
+      },
+      coordinator: coordinatorSettings(coordinator ?? 'follow'),
+      failover: failover ?? {},
     },
   };
+}
+
+function coordinatorSettings(given: CoordinatorOption): CoordinatorSettings {
+  if (typeof given === 'object') return given;
+  switch (given) {
+    case 'alone':
+    case 'follow':
+      return { kind: given };
+    case 'mysql-locks':
+      return { kind: given, cluster: 'default' };
+    case 'etcd':
+      throw new TypeError("coordinator 'etcd' needs to know where it is: { kind: 'etcd', endpoints, cluster }");
+    default:
+      throw new TypeError(`coordinator is none of follow, alone, etcd, mysql-locks: ${String(given)}`);
+  }
 }
 
 /** As mysql2 reads them: what is given beside the URI wins. */

@@ -6,8 +6,16 @@ import type { CreatePromiseConnection, CreatePromisePool } from './types.js';
 
 export * from 'mysql2/promise';
 export type { Failover } from './cluster/cluster.js';
+export type { LogEntry } from './cluster/promoter.js';
 export type { Outcome, RouteTaken, SplitError } from './errors.js';
-export type { ComfortOptions, NodeOptions, RwsplitPoolOptions, SplitOptions } from './options.js';
+export type {
+  ComfortOptions,
+  CoordinatorOption,
+  FailoverOption,
+  NodeOptions,
+  RwsplitPoolOptions,
+  SplitOptions,
+} from './options.js';
 export type { Explanation, NodeStatus, PoolStatus } from './pool/status.js';
 export type { CreatePromisePool, PromiseSplitPool, SplitPoolOptions, Splitting } from './types.js';
 

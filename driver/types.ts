@@ -1,6 +1,7 @@
 import type { Connection, Pool, PoolOptions } from 'mysql2';
 import type { Connection as PromiseConnection, Pool as PromisePool } from 'mysql2/promise';
 import type { Failover } from './cluster/cluster.js';
+import type { LogEntry } from './cluster/promoter.js';
 import type { ComfortOptions, RwsplitPoolOptions, SplitOptions } from './options.js';
 import type { Explanation, PoolStatus } from './pool/status.js';
 import type { Snapshot } from '../src/topology/snapshot.js';
@@ -27,8 +28,12 @@ export interface Splitting {
   scope<T>(work: () => T): T;
   /** Where a statement would run now, and why; nothing runs. */
   explain(sql: string, values?: unknown): Promise<Explanation>;
+  /** Makes another node the primary, without an error for anybody. It fails where this process may not, and leaves everything as it was where it cannot. */
+  switchover(to: string): Promise<void>;
   status(): PoolStatus;
   on(event: 'failover', listener: (failover: Failover) => void): this;
+  /** What a process that may promote has to tell. */
+  on(event: 'log', listener: (entry: LogEntry) => void): this;
   on(event: 'topology', listener: (topology: Snapshot) => void): this;
 }
 

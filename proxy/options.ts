@@ -1,9 +1,8 @@
-import type { Policy } from '../src/failover/durability.js';
-import type { Preference } from '../src/failover/view.js';
 import type { CompressionAlgorithm } from '../src/protocol/compression/codec.js';
 import type { TlsMode, TlsVersion } from '../src/protocol/tls-mode.js';
 import type { Rule } from '../src/routing/rules.js';
 import type { CoordinatorSettings } from '../src/runtime/coordinator/coordinator-of.js';
+import type { FailoverOptions } from '../src/runtime/failover/open-supervisor.js';
 import type { MonitorAccount } from '../src/runtime/monitor-login.js';
 import type { TlsPaths } from '../src/runtime/tls/tls-files.js';
 import type { Consistency } from '../src/session/consistency.js';
@@ -108,26 +107,6 @@ export interface LimitOptions {
   readonly packetBytes?: number | undefined;
   readonly loginTimeoutMs?: number | undefined;
   readonly idleTimeoutMs?: number | undefined;
-}
-
-/** How a dead primary is replaced; see `defaults.ts` for what counts when absent. */
-export interface FailoverOptions {
-  /** Who does it on the servers; the monitor's account when absent. */
-  readonly account?: MonitorAccount | undefined;
-  /** `lossless` when absent. */
-  readonly policy?: Policy | undefined;
-  readonly drainTimeoutMs?: number | undefined;
-  readonly pauseMs?: number | undefined;
-  /** As replicas log in to their source; what a replica knows of that when absent. */
-  readonly replication?: MonitorAccount | undefined;
-  /** A node with transactions that the primary lacks gets the primary's data by CLONE; not when absent. */
-  readonly rebuilds?: boolean | undefined;
-  /** Programs and addresses that are told of each change. */
-  readonly hooks?: readonly string[] | undefined;
-  /** A file to which each decision is added as a line of JSON; none when absent. */
-  readonly audit?: string | undefined;
-  /** Of nodes, by their names. */
-  readonly preferences?: ReadonlyMap<string, Preference> | undefined;
 }
 
 /** What waits while there is no primary. */

@@ -11,6 +11,7 @@ import { Monitor } from '../src/runtime/monitor.js';
 import { PrimaryReads } from '../src/runtime/primary-reads.js';
 import { mayChangeRoutines, StoredRoutines } from '../src/runtime/stored-routines.js';
 import { CACHING_SHA2 } from '../src/protocol/auth/caching-sha2.js';
+import { openSupervisor } from '../src/runtime/failover/open-supervisor.js';
 import { MonitorLogin } from '../src/runtime/monitor-login.js';
 import type { Route } from '../src/routing/route.js';
 import { Rules } from '../src/routing/rules.js';
@@ -31,7 +32,6 @@ import { isUnixSocket, Listeners, type ListenAddress } from './listen/listeners.
 import { Networks, plainAddress } from './listen/networks.js';
 import { packageVersion } from './package-version.js';
 import type { Supervisor } from '../src/runtime/failover/supervisor.js';
-import { openSupervisor } from './open-supervisor.js';
 import type { ServerTls } from '../src/runtime/tls/server-tls.js';
 import type { ProxyOptions } from './options.js';
 import type { ClientTls } from './tls/client-tls.js';
@@ -111,10 +111,11 @@ export class Proxy {
       },
       () => this.#monitor.snapshot,
     );
+    const { coordinator, failover = {}, nodes } = options;
+    const account = failover.account ?? options.monitor;
     this.#replay = replaySettings(options.replay);
     this.#supervisor = openSupervisor(
-      options,
-      this.#serverTls,
+      { coordinator, failover, account, login: new MonitorLogin(account, this.#serverTls), nodes },
       {
         snapshot: () => this.#monitor.snapshot,
         appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),

@@ -1,19 +1,22 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PoolOptions } from 'mysql2';
 import type { Classification } from '../../src/classify/classification.js';
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { DEFAULTS } from '../../src/defaults.js';
 import { chooseReplica, type ChosenReplica, type ReplicaChoices } from '../../src/routing/choose-replica.js';
 import type { Diversion } from '../../src/routing/route.js';
 import { Rules } from '../../src/routing/rules.js';
+import type { FailoverStatus, Supervisor } from '../../src/runtime/failover/supervisor.js';
 import { Monitor } from '../../src/runtime/monitor.js';
 import { PrimaryReads } from '../../src/runtime/primary-reads.js';
 import { mayChangeRoutines, StoredRoutines } from '../../src/runtime/stored-routines.js';
+import { WriteHold } from '../../src/runtime/write-hold.js';
 import { KnownPositions } from '../../src/session/known-positions.js';
 import { Session } from '../../src/session/session.js';
 import { ReadBalance } from '../../src/topology/read-balance.js';
 import type { Node, NodeAddress, Snapshot } from '../../src/topology/snapshot.js';
-import { noPrimary } from '../errors.js';
+import { connectionGivenUp, noPrimary } from '../errors.js';
 import { core, type CoreConnection, type PoolSettings, type QueryError } from '../mysql2/internals.js';
 import type { Comforts, Split, Wanted } from '../options.js';
 import { NodePool } from '../pool/node-pool.js';
@@ -23,9 +26,12 @@ import { RoutedConnection } from '../session/routed-connection.js';
 import { ServerSession, type SessionHost } from '../session/server-session.js';
 import { PoolLogin } from './pool-login.js';
 import { ProbeInterval } from './probe-interval.js';
+import { openPromoter } from './promoter.js';
 import { RouteCounts } from './route-counts.js';
 import { type Scope, Scopes } from './scopes.js';
 
+/** How often it is looked whether all has come to an end on the primary. */
+const HOLD_LOOK_MS = 2;
 /** A driver has no log. */
 const SILENT = { debug: (): void => {}, info: (): void => {} };
 
@@ -53,6 +59,8 @@ export class Cluster extends EventEmitter implements SessionHost {
   readonly positions = new KnownPositions();
   readonly balance: ReadBalance;
   readonly counts = new RouteCounts();
+  readonly writes: WriteHold;
+  readonly #driver: PoolOptions;
   readonly primaryReads: PrimaryReads;
   readonly #comforts: Comforts;
   readonly #monitor: Monitor;
@@ -69,10 +77,12 @@ export class Cluster extends EventEmitter implements SessionHost {
   #mayLookAtMs = 0;
   #lastPrimary: string | undefined;
   #waiting: (() => void)[] | undefined;
+  #promoter: Supervisor | undefined;
 
   constructor(wanted: Wanted, split: Split) {
     super();
     this.setMaxListeners(0);
+    this.#driver = wanted.driver;
     this.#comforts = wanted.comforts;
     this.split = split;
     this.settings = settingsOf({ ...wanted.driver });
@@ -115,6 +125,7 @@ export class Cluster extends EventEmitter implements SessionHost {
       (snapshot, before) => this.#changed(snapshot, before),
     );
     const snapshot = (): Snapshot => this.#monitor.snapshot;
+    this.writes = new WriteHold(split.hold, snapshot);
     this.#choices = {
       get snapshot(): Snapshot {
         return snapshot();
@@ -155,11 +166,28 @@ export class Cluster extends EventEmitter implements SessionHost {
     }
     const waiting = [then];
     this.#waiting = waiting;
-    void this.#monitor.start().then(() => {
+    void this.#start().then(() => {
       this.#isReady = true;
       this.#fresh = undefined;
       for (const go of waiting) go();
     });
+  }
+
+  /** No server has ever answered. */
+  get isUnseen(): boolean {
+    return this.snapshot.nodes.every(({ serverUuid }) => serverUuid === '');
+  }
+
+  /** Of who promotes in this process; undefined where nobody does. */
+  get failoverStatus(): FailoverStatus | undefined {
+    return this.#promoter?.status;
+  }
+
+  /** @throws where this process may not promote, or it came to nothing */
+  async switchOver(to: string): Promise<void> {
+    const end = await this.#promoter?.switchOver(to, false);
+    if (end === undefined) throw new Error("this process promotes nobody: its pool's coordinator is 'follow'");
+    if (end.kind === 'failed') throw new Error(end.why);
   }
 
   /** @returns `primary` where it is its turn, or why it is to answer */
@@ -207,6 +235,7 @@ export class Cluster extends EventEmitter implements SessionHost {
   /** A connection to the node failed, or could not be made. */
   failed(node: string, { message }: QueryError): void {
     this.#monitor.connectionFailed(node, message);
+    this.#promoter?.connectionFailed(node);
   }
 
   /** Looks at all nodes now, or as soon as that is not too soon after the last time, however many statements ask for it. */
@@ -235,7 +264,7 @@ export class Cluster extends EventEmitter implements SessionHost {
   whyNoPrimary(sql: string, tell: (error: QueryError) => void): void {
     const { nodes, problem } = this.snapshot;
     const [first] = nodes;
-    if (first === undefined || nodes.some(({ serverUuid }) => serverUuid !== '')) {
+    if (first === undefined || !this.isUnseen) {
       tell(noPrimary(problem, sql));
       return;
     }
@@ -252,6 +281,8 @@ export class Cluster extends EventEmitter implements SessionHost {
 
   end(done: (error?: QueryError | null) => void): void {
     this.#isEnded = true;
+    this.writes.stop();
+    void this.#promoter?.stop();
     this.#monitor.stop();
     this.#routines.stop();
     const pools = [...this.#pools.values()];
@@ -264,6 +295,50 @@ export class Cluster extends EventEmitter implements SessionHost {
     };
     if (left === 0) done();
     for (const pool of pools) pool.end(ended);
+  }
+
+  async #start(): Promise<void> {
+    await this.#monitor.start();
+    const promoter = await openPromoter(
+      this.#driver,
+      this.split,
+      {
+        snapshot: () => this.snapshot,
+        appoint: async (serverUuid, left) => this.#appoint(serverUuid, left),
+        opened: (serverUuid, gtids) => this.scopes.promoted(serverUuid, gtids),
+        leftAlone: () => new Set(),
+        hold: async (node, waitMs) => this.#holdWrites(node, waitMs),
+        release: () => this.writes.open(),
+      },
+      (entry) => this.emit('log', entry),
+    );
+    if (this.#isEnded) return;
+    this.#promoter = promoter;
+    promoter?.topologyChanged(this.snapshot);
+    await promoter?.start();
+  }
+
+  /** @param left the old primary: nobody waits any more for what it does not answer */
+  async #appoint(serverUuid: string, left: string | undefined): Promise<void> {
+    await this.#monitor.appoint(serverUuid);
+    this.writes.look();
+    if (left !== undefined && left !== this.snapshot.primary?.address.name) this.#giveUp(left, false);
+  }
+
+  /** Nothing new begins on the primary. @returns how many statements have not come to an end there in time */
+  async #holdWrites(node: string, waitMs: number): Promise<number> {
+    this.writes.close();
+    const untilMs = performance.now() + waitMs;
+    for (;;) {
+      const running = this.#runningAt(node);
+      if (running === 0 || performance.now() >= untilMs) return running;
+      await delay(HOLD_LOOK_MS);
+    }
+  }
+
+  #runningAt(node: string): number {
+    const connections = [...(this.#pools.get(node)?.connections() ?? [])];
+    return connections.filter((it) => it instanceof RoutedConnection && it.server.isAtWork).length;
   }
 
   /** Most applications call none: whoever does has them looked at from then on. */
@@ -293,17 +368,26 @@ export class Cluster extends EventEmitter implements SessionHost {
   #changed(snapshot: Snapshot, before: Snapshot): void {
     const to = snapshot.primary?.address.name;
     const from = before.primary?.address.name ?? this.#lastPrimary;
-    if (from !== undefined && to !== undefined && from !== to) {
-      this.#retire(from);
-      this.#lastPrimary = to;
-      this.emit('failover', { from, to } satisfies Failover);
-    }
-    this.#lastPrimary ??= to;
+    const hasMoved = from !== undefined && to !== undefined && from !== to;
+    if (hasMoved) this.#retire(from);
+    if (to !== undefined) this.#lastPrimary = to;
     for (const { address, health } of snapshot.nodes) {
-      const was = before.nodes.find((it) => it.address.name === address.name)?.health;
-      if (health === 'down' && was !== 'down') this.#retire(address.name);
+      const { name } = address;
+      const was = before.nodes.find((it) => it.address.name === name)?.health;
+      if (health !== 'down' || (was === 'down' && !(hasMoved && name === from))) continue;
+      this.#retire(name);
+      // What runs on a primary may have been executed: as long as there is no other one, it is waited for.
+      this.#giveUp(name, name === (to ?? this.#lastPrimary));
     }
+    this.writes.look();
+    this.#promoter?.topologyChanged(snapshot);
+    if (hasMoved) this.emit('failover', { from, to } satisfies Failover);
     this.emit('topology', snapshot);
+  }
+
+  #giveUp(node: string, onlyWaiting: boolean): void {
+    const why = onlyWaiting ? 'the server does not answer' : 'the server does not answer, and is not the primary';
+    this.#pools.get(node)?.giveUp(() => connectionGivenUp(node, why), onlyWaiting);
   }
 
   /** Nobody is to go on where the node is no more what it was: its pool is emptied. */

@@ -1,6 +1,12 @@
 import type { ConnectionOptions, PoolOptions } from 'mysql2';
 import mysql2 from 'mysql2';
-import { monitorConnection, type MonitorConnection, type NodeLogin } from '../../src/runtime/monitor-login.js';
+import {
+  monitorConnection,
+  type MonitorAccount,
+  type MonitorConnection,
+  type NodeLogin,
+  type PromoterLogin,
+} from '../../src/runtime/monitor-login.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
 import type { OkResult } from '../mysql2/internals.js';
 import { seenAs } from '../mysql2/seen-as.js';
@@ -30,27 +36,37 @@ const HOW_TO_CONNECT = [
 ] as const;
 
 /** Looks at servers as the pool's own connections would be made, as another user where one is given. */
-export class PoolLogin implements NodeLogin {
+export class PoolLogin implements NodeLogin, PromoterLogin {
   readonly user: string;
   readonly mayLackPrivileges = true;
   readonly #options: ConnectionOptions;
-  readonly #onBaseline: (variables: ReadonlyMap<string, string>) => void;
-  #knowsBaseline = false;
+  readonly #onBaseline: ((variables: ReadonlyMap<string, string>) => void) | undefined;
+  #knowsBaseline: boolean;
 
   /** @param onBaseline told once what a fresh session has */
   constructor(
     options: PoolOptions,
     account: { readonly user?: string; readonly password?: string },
-    onBaseline: (variables: ReadonlyMap<string, string>) => void,
+    onBaseline?: (variables: ReadonlyMap<string, string>) => void,
   ) {
     const chosen = Object.fromEntries(HOW_TO_CONNECT.flatMap((key) => (key in options ? [[key, options[key]]] : [])));
     this.#options = { ...chosen, ...account };
     this.user = this.#options.user ?? '';
     this.#onBaseline = onBaseline;
+    this.#knowsBaseline = onBaseline === undefined;
   }
 
-  async connect({ host, port }: NodeAddress, connectTimeout: number): Promise<MonitorConnection> {
-    const connectAttributes = { program_name: 'rwsplit-monitor' };
+  /** As whom it looks. */
+  get account(): MonitorAccount {
+    return { user: this.user, password: this.#options.password ?? '' };
+  }
+
+  async connect(
+    { host, port }: NodeAddress,
+    connectTimeout: number,
+    attributes: Readonly<Record<string, string>> = {},
+  ): Promise<MonitorConnection> {
+    const connectAttributes = { program_name: 'rwsplit-monitor', ...attributes };
     const options = { ...this.#options, host, port, connectTimeout, connectAttributes };
     const connection = await monitorConnection(mysql2.createConnection(options));
     if (!this.#knowsBaseline) {
@@ -61,7 +77,7 @@ export class PoolLogin implements NodeLogin {
       // Its types do not know what session trackers tell.
       const { stateChanges } = seenAs<OkResult>(answer);
       this.#knowsBaseline = true;
-      this.#onBaseline(new Map(Object.entries(stateChanges?.systemVariables ?? {})));
+      this.#onBaseline?.(new Map(Object.entries(stateChanges?.systemVariables ?? {})));
     }
     return connection;
   }

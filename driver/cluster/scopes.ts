@@ -46,6 +46,11 @@ export class Scopes {
     if (scope !== this.#ofPool) this.#ofPool.freshness.mustSee(set);
   }
 
+  /** A server became the primary with these: what the one before had acknowledged beyond them is nowhere, and nobody waits for it. */
+  promoted(serverUuid: string, gtids: GtidSet): void {
+    this.#committed.promoted(serverUuid, gtids);
+  }
+
   /** Runs `work` in a scope of its own. @param token of another scope, whose writes are to be seen here */
   run<T>(work: () => T, token?: string): T {
     const scope = new Scope(new Freshness(this.#level, this.#committed));

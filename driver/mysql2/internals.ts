@@ -79,6 +79,7 @@ export interface PoolSettings {
 export interface CoreConnection extends EventEmitter {
   readonly config: ConnectionSettings;
   readonly threadId: number | null;
+  readonly stream: { destroy(error?: Error): void };
   lastActiveTime: number;
   query(sql: Sql | CoreQuery, values?: unknown, callback?: unknown): CoreQuery;
   execute(sql: Sql, values?: unknown, callback?: unknown): CoreCommand;
@@ -108,7 +109,7 @@ interface ConnectionQueue {
 export interface CorePool extends EventEmitter {
   readonly _allConnections: ConnectionQueue;
   readonly _freeConnections: ConnectionQueue;
-  readonly _connectionQueue: { readonly length: number };
+  readonly _connectionQueue: { readonly length: number; shift(): ConnectionCallback | undefined };
   readonly config: PoolSettings;
   _closed: boolean;
   readonly _removeIdleTimeoutConnectionsTimer?: NodeJS.Timeout;

@@ -34,15 +34,15 @@ export interface TransactionHost {
  */
 export class LeaseTransaction {
   readonly #cluster: Cluster;
-  readonly #own: RoutedConnection;
+  readonly #home: () => RoutedConnection;
   readonly #host: TransactionHost;
   #opening: RoutedConnection | undefined;
   #current: ReadOnlyTransaction | undefined;
 
-  /** @param own the session's connection */
-  constructor(cluster: Cluster, own: RoutedConnection, host: TransactionHost) {
+  /** @param home the session's connection: another one, when the primary is another one */
+  constructor(cluster: Cluster, home: () => RoutedConnection, host: TransactionHost) {
     this.#cluster = cluster;
-    this.#own = own;
+    this.#home = home;
     this.#host = host;
   }
 
@@ -57,7 +57,7 @@ export class LeaseTransaction {
 
   open(known: KnownStatement, call: Call): void {
     this.#host.goesElsewhere();
-    const { session } = this.#own.server;
+    const { session } = this.#home().server;
     const before = session.nextTransaction.commands;
     const reader: Reader = {
       wanted: () => session,
@@ -119,7 +119,7 @@ export class LeaseTransaction {
   }
 
   #opened(connection: RoutedConnection, commands: readonly Buffer[]): void {
-    const { session } = this.#own.server;
+    const { session } = this.#home().server;
     const goesOn = (known: KnownStatement, call: Call): void => {
       if (this.#current === opened) this.#goOn(known, call);
       else this.#host.place(known, call);
@@ -137,7 +137,7 @@ export class LeaseTransaction {
     if (!session.pins.delete('next-transaction')) return;
     // What the next transaction is to be was told to the primary, which is to forget it.
     session.nextTransaction.clear();
-    this.#own.ask('COMMIT', () => {});
+    this.#home().ask('COMMIT', () => {});
   }
 
   #goOn(known: KnownStatement, call: Call): void {
@@ -159,7 +159,7 @@ export class LeaseTransaction {
   }
 
   #openAnew(commands: readonly string[], then?: (error: QueryError | undefined) => void): void {
-    const { session, node } = this.#own.server;
+    const { session, node } = this.#home().server;
     if (!this.#host.isOfPrimary()) {
       session.leftReplica(false);
       const what = `the connection is to ${node.name}, which takes no writes; begin the transaction anew`;
@@ -169,7 +169,7 @@ export class LeaseTransaction {
     let left = commands.length;
     let failure: QueryError | undefined;
     for (const sql of commands) {
-      this.#own.ask(sql, (error) => {
+      this.#home().ask(sql, (error) => {
         left--;
         failure ??= error ?? undefined;
         if (left > 0) return;
@@ -182,6 +182,6 @@ export class LeaseTransaction {
   #leave(): void {
     if (this.#current === undefined) return;
     this.#current = undefined;
-    this.#own.server.session.leftReplica(false);
+    this.#home().server.session.leftReplica(false);
   }
 }

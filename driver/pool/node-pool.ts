@@ -4,6 +4,7 @@ import {
   type CoreConnection,
   type CorePool,
   type PoolSettings,
+  type QueryError,
 } from '../mysql2/internals.js';
 import type { Comforts } from '../options.js';
 
@@ -16,12 +17,15 @@ export class NodePool extends core.Pool {
   readonly #comforts: Comforts;
   readonly #isPlain: boolean;
   readonly #lent = new Map<CoreConnection, () => void>();
+  /** Whose login is over. */
+  readonly #made = new WeakSet<CoreConnection>();
   /** When each was handed out first: it had just been made. */
   readonly #madeAtMs = new WeakMap<CoreConnection, number>();
 
   constructor(settings: PoolSettings, comforts: Comforts) {
     super({ config: settings });
     this.#comforts = comforts;
+    this.on('connection', (connection: CoreConnection) => this.#made.add(connection));
     this.#isPlain = Object.values(comforts).every((value) => value === undefined);
   }
 
@@ -40,6 +44,18 @@ export class NodePool extends core.Pool {
 
   isFree(connection: CoreConnection): boolean {
     return listOf(this._freeConnections).includes(connection);
+  }
+
+  /** Nobody waits any more for what the server does not answer, or only for a connection. */
+  giveUp(error: () => QueryError, onlyWaiting: boolean): void {
+    for (;;) {
+      const waiting = this._connectionQueue.shift();
+      if (waiting === undefined) break;
+      process.nextTick(() => waiting(error()));
+    }
+    for (const connection of this.connections()) {
+      if (!onlyWaiting || !this.#made.has(connection)) connection.stream.destroy(error());
+    }
   }
 
   /** The connection is kept for what may be asked of it next; whoever needs one has it. @param giveUp it is to be released */

@@ -1,7 +1,7 @@
 import { corePromise, type CorePool, type CorePromisePool } from '../mysql2/internals.js';
 import type { Explanation, PoolStatus } from './status.js';
 
-const OWN_EVENTS = ['failover', 'topology'] as const;
+const OWN_EVENTS = ['failover', 'topology', 'log'] as const;
 
 /** What the promise's pool needs of the other. */
 export interface SplitPoolCore extends CorePool {
@@ -11,6 +11,7 @@ export interface SplitPoolCore extends CorePool {
   withToken<T>(token: string | undefined, work: () => T): T;
   scope<T>(work: () => T): T;
   explain(sql: string, values?: unknown): Promise<Explanation>;
+  switchover(to: string): Promise<void>;
   status(): PoolStatus;
 }
 
@@ -52,6 +53,10 @@ export class PromiseSplitPool extends corePromise.PromisePool {
 
   async explain(sql: string, values?: unknown): Promise<Explanation> {
     return this.#core.explain(sql, values);
+  }
+
+  async switchover(to: string): Promise<void> {
+    return this.#core.switchover(to);
   }
 
   status(): PoolStatus {

@@ -1,9 +1,10 @@
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { isDiversion, routeStatement, type RouteReason } from '../../src/routing/route.js';
-import type { Snapshot } from '../../src/topology/snapshot.js';
+import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { Cluster, Failover } from '../cluster/cluster.js';
+import type { LogEntry } from '../cluster/promoter.js';
 import type { Scope } from '../cluster/scopes.js';
-import { withRoute } from '../errors.js';
+import { isAway, withRoute } from '../errors.js';
 import {
   core,
   type ConnectionCallback,
@@ -17,13 +18,14 @@ import { seenAs } from '../mysql2/seen-as.js';
 import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
+import { WayToPrimary } from '../route/way-to-primary.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import { Lease } from './lease.js';
 
 /** Which servers a pool's statements go to: as the core decides, or all to one side. */
 export type Side = 'both' | 'primary' | 'replica';
 
-const FORWARDED = ['connection', 'acquire', 'enqueue', 'release', 'failover', 'topology'] as const;
+const FORWARDED = ['connection', 'acquire', 'enqueue', 'release', 'failover', 'topology', 'log'] as const;
 
 /** A pool of mysql2, to whom it is handed; beneath, each statement goes where it belongs. */
 export class RoutedPool extends core.Pool {
@@ -38,7 +40,7 @@ export class RoutedPool extends core.Pool {
     this.cluster = cluster;
     this.#side = side;
     for (const event of FORWARDED) {
-      cluster.on(event, (...told: (CoreConnection | Failover | Snapshot)[]) => this.emit(event, ...told));
+      cluster.on(event, (...told: (CoreConnection | Failover | Snapshot | LogEntry)[]) => this.emit(event, ...told));
     }
     this.#reader = {
       wanted: ({ server }) => server.initial,
@@ -77,7 +79,7 @@ export class RoutedPool extends core.Pool {
   }
 
   override getConnection(callback: ConnectionCallback): void {
-    this.#whenOpen(() => this.#connect(callback, false), callback);
+    this.#whenOpen(() => this.#connect(callback), callback);
   }
 
   override releaseConnection(connection: CoreConnection): void {
@@ -162,42 +164,57 @@ export class RoutedPool extends core.Pool {
         return;
       }
       call.begin(RoutedConnection.of(connection), () => false).once('end', () => connection.release());
-    }, false);
+    });
   }
 
-  /** @param isAgain the nodes have just been looked at */
-  #connect(callback: ConnectionCallback, isAgain: boolean): void {
-    const { primary, replicas } = this.cluster.snapshot;
-    const replica = this.cluster.balance.next(this.cluster.snapshot, { except: new Set(), maxLagMs: undefined });
-    const node = this.#side === 'replica' ? (replica ?? primary) : (primary ?? (isAgain ? replicas[0] : undefined));
-    if (node === undefined && !isAgain) {
-      void this.cluster.hurry().then(() => this.#connect(callback, true));
-      return;
-    }
-    if (node === undefined) {
-      const route = { to: 'primary', reason: 'write', node: undefined } as const;
-      this.cluster.whyNoPrimary('', (error) => callback(withRoute(error, route, 'not-executed')));
-      return;
-    }
+  #connect(callback: ConnectionCallback): void {
+    const way = new WayToPrimary(this.cluster, '');
+    const { primary } = this.cluster.snapshot;
+    if (this.#side === 'primary') this.#connectToPrimary(way, callback);
+    else if (this.#side === 'replica' || primary === undefined) this.#connectToReplica(way, callback);
+    else this.#connectTo(primary, way, callback);
+  }
+
+  #connectTo(node: Node, way: WayToPrimary, callback: ConnectionCallback): void {
+    const { name } = node.address;
     this.cluster.poolOf(node).getConnection((error, connection) => {
-      if (connection === undefined) {
-        if (error !== null && !isAgain && error.fatal === true)
-          this.#connectElsewhere(node.address.name, error, callback);
-        else callback(error);
-        return;
+      if (connection !== undefined) this.#lease(RoutedConnection.of(connection), callback);
+      else if (error === null || !isAway(error) || this.cluster.isUnseen) callback(error);
+      else {
+        way.refused(name, error);
+        this.#connectToReplica(way, callback, name);
       }
-      const routed = RoutedConnection.of(connection);
-      if (this.#side === 'both') routed.lease = new Lease(this.cluster, routed);
-      callback(null, routed);
     });
   }
 
-  #connectElsewhere(node: string, error: QueryError, callback: ConnectionCallback): void {
-    this.cluster.failed(node, error);
-    void this.cluster.hurry().then(() => {
-      const { primary } = this.cluster.snapshot;
-      if (primary?.address.name === node) callback(error);
-      else this.#connect(callback, true);
+  /** Its reads go on, and what it writes waits. @param failed it could not be reached */
+  #connectToReplica(way: WayToPrimary, callback: ConnectionCallback, failed = ''): void {
+    const { cluster } = this;
+    const node = cluster.balance.next(cluster.snapshot, { except: new Set([failed]), maxLagMs: undefined });
+    const [first] = cluster.snapshot.replicas.filter(({ address }) => address.name !== failed);
+    const chosen = node ?? first;
+    if (chosen === undefined) {
+      this.#connectToPrimary(way, callback);
+      return;
+    }
+    cluster.poolOf(chosen).getConnection((error, connection) => {
+      if (connection !== undefined) this.#lease(RoutedConnection.of(connection), callback);
+      else if (error !== null && isAway(error)) {
+        cluster.failed(chosen.address.name, error);
+        this.#connectToPrimary(way, callback);
+      } else callback(error);
     });
+  }
+
+  #connectToPrimary(way: WayToPrimary, callback: ConnectionCallback): void {
+    way.connect(
+      (connection) => this.#lease(connection, callback),
+      (error, node) => callback(withRoute(error, { to: 'primary', reason: 'write', node }, 'not-executed')),
+    );
+  }
+
+  #lease(connection: RoutedConnection, callback: ConnectionCallback): void {
+    if (this.#side === 'both') connection.lease = new Lease(this.cluster, connection);
+    callback(null, connection);
   }
 }

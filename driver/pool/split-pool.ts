@@ -64,6 +64,12 @@ export class SplitPool extends RoutedPool {
     };
   }
 
+  /** Makes another node the primary, without an error for anybody; or leaves everything as it was. @throws where this process may not, or it came to nothing */
+  async switchover(to: string): Promise<void> {
+    await this.#known();
+    await this.cluster.switchOver(to);
+  }
+
   status(): PoolStatus {
     const { snapshot, counts } = this.cluster;
     const pools = new Map(this.cluster.pools());
@@ -78,6 +84,8 @@ export class SplitPool extends RoutedPool {
         lagMs,
         ...(pools.get(name)?.load ?? { connections: 0, free: 0, waiting: 0 }),
       })),
+      held: this.cluster.writes.waiting,
+      failover: this.cluster.failoverStatus,
       routes: counts.rows,
     };
   }

@@ -1,4 +1,5 @@
 import type { Consistency } from '../../src/session/consistency.js';
+import type { FailoverStatus } from '../../src/runtime/failover/supervisor.js';
 import type { Health } from '../../src/topology/health.js';
 import type { Role } from '../../src/topology/snapshot.js';
 import type { RouteCount } from '../cluster/route-counts.js';
@@ -34,6 +35,10 @@ export interface PoolStatus {
   /** Why there is no primary. */
   readonly problem: string | undefined;
   readonly nodes: readonly NodeStatus[];
+  /** Statements that wait for a primary. */
+  readonly held: number;
+  /** Of who promotes in this process; undefined where nobody does. */
+  readonly failover: FailoverStatus | undefined;
   /** Statements that ran, by node and reason, most first. */
   readonly routes: readonly RouteCount[];
 }

@@ -1,4 +1,5 @@
 import type { KnownStatement } from '../../src/classify/known-statement.js';
+import { DEFAULTS } from '../../src/defaults.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
 import {
@@ -6,18 +7,19 @@ import {
   isLoss,
   isReadOnlyServer,
   isRefusedWrite,
-  isServersTrouble,
+  mayBePartlyDone,
   withRoute,
   type RouteTaken,
 } from '../errors.js';
 import type { QueryError } from '../mysql2/internals.js';
-import { RoutedConnection } from '../session/routed-connection.js';
+import type { RoutedConnection } from '../session/routed-connection.js';
 import type { Call } from './call.js';
+import { WayToPrimary } from './way-to-primary.js';
 
 /** What a server that is read-only has certainly not done, not even in part. */
 const WHOLE: ReadonlySet<string> = new Set(['write', 'ddl', 'locking-read']);
 
-/** Runs one statement on the primary, in a session of its own; anew on another primary where the first one certainly has not run it. */
+/** Runs one statement on the primary, in a session of its own; it waits while there is no primary, and runs anew on another one where the first certainly has not run it. */
 export class PrimaryRun {
   readonly #cluster: Cluster;
   readonly #call: Call;
@@ -25,6 +27,7 @@ export class PrimaryRun {
   readonly #scope: Scope;
   readonly #reason: string;
   readonly #isRead: boolean;
+  readonly #way: WayToPrimary;
   #ended: (() => void) | undefined;
   #attempts = 0;
 
@@ -43,47 +46,15 @@ export class PrimaryRun {
     this.#reason = reason;
     this.#isRead = isRead;
     this.#ended = ended;
+    this.#way = new WayToPrimary(cluster, call.sql);
   }
 
   start(): void {
-    const { primary } = this.#cluster.snapshot;
     this.#attempts++;
-    if (primary === undefined) {
-      this.#withoutPrimary();
-      return;
-    }
-    this.#cluster.poolOf(primary).getConnection((error, connection) => {
-      if (connection === undefined) this.#notConnected(primary.address.name, error);
-      else this.#send(RoutedConnection.of(connection));
-    });
-  }
-
-  #withoutPrimary(): void {
-    if (this.#attempts > 1) {
-      this.#cluster.whyNoPrimary(this.#call.sql, (error) => this.#fail(error, undefined));
-      return;
-    }
-    void this.#cluster.hurry().then(() => this.start());
-  }
-
-  #notConnected(node: string, error: QueryError | null): void {
-    const failure = error ?? new Error('The pool gave no connection.');
-    if (!isServersTrouble(failure)) {
-      this.#fail(failure, node);
-      return;
-    }
-    this.#cluster.failed(node, failure);
-    this.#onNewPrimary(node, failure);
-  }
-
-  /** It was not executed: where another primary stands, it may run there. */
-  #onNewPrimary(node: string, error: QueryError): void {
-    void this.#cluster.hurry().then(() => {
-      const { primary } = this.#cluster.snapshot;
-      const hasChanged = primary !== undefined && primary.address.name !== node;
-      if (hasChanged && this.#attempts < 3) this.start();
-      else this.#fail(error, node);
-    });
+    this.#way.connect(
+      (connection) => this.#send(connection),
+      (error, node) => this.#fail(error, node),
+    );
   }
 
   #send(connection: RoutedConnection): void {
@@ -119,8 +90,8 @@ export class PrimaryRun {
   #intercept(node: string, error: QueryError, mayRepeat: boolean): boolean {
     if (isLoss(error)) {
       this.#cluster.failed(node, error);
-      if (this.#isRead && this.#attempts < 3) {
-        void this.#cluster.hurry().then(() => this.start());
+      if (this.#isRead && this.#attempts <= DEFAULTS.lossesPerRead) {
+        process.nextTick(() => this.start());
         return true;
       }
       withRoute(error, this.#route(node), 'unknown');
@@ -129,11 +100,12 @@ export class PrimaryRun {
     }
     if (isReadOnlyServer(error)) {
       if (mayRepeat) {
-        this.#onNewPrimary(node, error);
+        this.#way.refused(node, error);
+        process.nextTick(() => this.start());
         return true;
       }
       void this.#cluster.hurry();
-      withRoute(error, this.#route(node), 'not-executed');
+      withRoute(error, this.#route(node), mayBePartlyDone(this.#known) ? undefined : 'not-executed');
       return false;
     }
     withRoute(error, this.#route(node));

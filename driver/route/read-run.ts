@@ -3,11 +3,11 @@ import { flavourOf } from '../../src/flavour/flavour-of.js';
 import type { ChosenReplica } from '../../src/routing/choose-replica.js';
 import type { Waits } from '../../src/session/freshness.js';
 import type { RouteReason } from '../../src/routing/route.js';
-import { restoreState } from '../../src/session/session-state.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
 import { isLoss, isRefusedWrite, isServersTrouble, withRoute } from '../errors.js';
 import type { QueryError } from '../mysql2/internals.js';
+import { enterState } from '../session/enter-state.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import type { Wanted } from '../session/server-session.js';
 import type { Call } from './call.js';
@@ -93,32 +93,15 @@ export class ReadRun {
 
   /** Another session has left it in its own state. */
   #restore(connection: RoutedConnection, wanted: Wanted, chosen: ChosenReplica): void {
-    const { server } = connection;
-    const restore = restoreState(server.session.state, wanted.state, this.#cluster.baseline);
-    if (restore.kind === 'unfit') {
+    enterState(connection, wanted, this.#cluster.baseline, (failure) => {
+      if (failure === undefined) {
+        this.#awaitIfNeeded(connection, chosen);
+        return;
+      }
+      if (failure !== 'unfit' && isLoss(failure)) this.#cluster.failed(connection.server.node.name, failure);
       connection.destroy();
       this.#toPrimary(this.#known.classification.reason);
-      return;
-    }
-    const { schema } = restore;
-    const statements = [...(schema === undefined ? [] : [`USE ${connection.escapeId(schema)}`]), ...restore.statements];
-    let left = statements.length;
-    let failure: QueryError | undefined;
-    for (const sql of statements) {
-      connection.ask(sql, (error) => {
-        left--;
-        failure ??= error ?? undefined;
-        if (left > 0) return;
-        if (failure === undefined) {
-          server.isNow(wanted);
-          this.#awaitIfNeeded(connection, chosen);
-          return;
-        }
-        if (isLoss(failure)) this.#cluster.failed(server.node.name, failure);
-        connection.destroy();
-        this.#toPrimary(this.#known.classification.reason);
-      });
-    }
+    });
   }
 
   #awaitIfNeeded(connection: RoutedConnection, { position, waits }: ChosenReplica): void {

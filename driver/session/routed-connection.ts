@@ -21,7 +21,10 @@ export interface ConnectionLease {
   holdsBack(command: CoreCommand): boolean;
   /** Where statements run at the moment, if that is not on the connection itself. */
   readonly elsewhere: RoutedConnection | undefined;
-  ended(): void;
+  /** On which connection the session is now. */
+  readonly home: RoutedConnection;
+  /** @param isDestroyed nobody is to use its connection again */
+  ended(isDestroyed: boolean): void;
 }
 
 /**
@@ -97,7 +100,14 @@ export class RoutedConnection extends core.PoolConnection {
     super.addCommand(watched(this, command));
   }
 
+  override ping(callback?: (error: QueryError | null) => void): CoreCommand {
+    const home = homeOf(this);
+    return home === this ? super.ping(callback) : home.ping(callback);
+  }
+
   override reset(callback?: (error: QueryError | null) => void): CoreCommand {
+    const home = homeOf(this);
+    if (home !== this) return home.reset(callback);
     const command = super.reset((error) => {
       if (!error) this.server.reset();
       callback?.(error);
@@ -107,6 +117,8 @@ export class RoutedConnection extends core.PoolConnection {
   }
 
   override changeUser(options: unknown, callback?: (error: QueryError | null) => void): CoreCommand {
+    const home = homeOf(this);
+    if (home !== this) return home.changeUser(options, callback);
     const [wanted, given] = typeof options === 'function' ? [{}, options] : [options, callback];
     const command = super.changeUser(wanted, seenAs<((error: QueryError | null) => void) | undefined>(given));
     command.once('end', () => this.server.changed(this.config.database ?? ''));
@@ -126,28 +138,37 @@ export class RoutedConnection extends core.PoolConnection {
 
   override end(callback?: unknown): unknown {
     if (!this.isAlone) return super.end(callback);
-    endLease(this);
+    endLease(this, false);
     return this._realEnd(callback);
   }
 
   override release(): void {
-    endLease(this);
+    endLease(this, false);
     if (this.server.isRetired) super.destroy();
     else super.release();
   }
 
   override destroy(): void {
-    endLease(this);
+    endLease(this, true);
+    super.destroy();
+  }
+
+  /** The session goes on elsewhere, and the application has this object for it all the same. */
+  abandon(): void {
     super.destroy();
   }
 }
 
 // Private methods there are not on an object that the class has not made.
 
-function endLease(connection: RoutedConnection): void {
+function endLease(connection: RoutedConnection, isDestroyed: boolean): void {
   const { lease } = connection;
   connection.lease = undefined;
-  lease?.ended();
+  lease?.ended(isDestroyed);
+}
+
+function homeOf(connection: RoutedConnection): RoutedConnection {
+  return connection.lease?.home ?? connection;
 }
 
 function watched(connection: RoutedConnection, command: CoreCommand): CoreCommand {

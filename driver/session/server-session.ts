@@ -50,6 +50,8 @@ export class ServerSession {
   #initial: Wanted | undefined;
   /** To be ended instead of given back. */
   isRetired = false;
+  /** Its connection is gone. */
+  isGone = false;
   readonly #host: SessionHost;
   #pending = 0;
   #waiting: (() => void)[] = [];
@@ -70,6 +72,11 @@ export class ServerSession {
   /** Commands are under way: what the session is in is not known before they ended. */
   get isBusy(): boolean {
     return this.#pending > 0;
+  }
+
+  /** Something is under way that has to come to its end there. */
+  get isAtWork(): boolean {
+    return !this.isGone && (this.isBusy || this.session.mustGoOn);
   }
 
   /** Nothing of it would be missed elsewhere. */
@@ -138,6 +145,7 @@ export class ServerSession {
 
   /** No more answers come. */
   lost(): void {
+    this.isGone = true;
     this.#pending = 1;
     this.#ended();
   }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import type { FailoverOptions } from '../../src/runtime/failover/open-supervisor.js';
 import { RULE_TARGET, type Rule } from '../../src/routing/rules.js';
 import type { CoordinatorSettings } from '../../src/runtime/coordinator/coordinator-of.js';
 import type {
   BalanceOptions,
   ClientOptions,
-  FailoverOptions,
   HoldOptions,
   LimitOptions,
   PoolOptions,

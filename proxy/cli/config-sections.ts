@@ -4,11 +4,11 @@ import { NATIVE_PASSWORD } from '../../src/protocol/auth/native-password.js';
 import { TLS_MODES, TLS_VERSIONS } from '../../src/protocol/tls-mode.js';
 import { POLICIES } from '../../src/failover/durability.js';
 import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
+import type { FailoverOptions } from '../../src/runtime/failover/open-supervisor.js';
 import type { BinlogFrom } from '../binlog-source.js';
 import { notANetwork, parseNetwork } from '../listen/networks.js';
 import type {
   ClientOptions,
-  FailoverOptions,
   HoldOptions,
   LimitOptions,
   PoolOptions,

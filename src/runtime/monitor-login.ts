@@ -29,8 +29,19 @@ export interface NodeLogin {
   connect(node: NodeAddress, connectTimeout: number): Promise<MonitorConnection>;
 }
 
+/** How who may promote gets to nodes. */
+export interface PromoterLogin {
+  readonly user: string;
+  /** @param attributes that the server tells of the session */
+  connect(
+    node: NodeAddress,
+    connectTimeout: number,
+    attributes?: Readonly<Record<string, string>>,
+  ): Promise<MonitorConnection>;
+}
+
 /** As one user everywhere, over TLS as other connections to servers are. */
-export class MonitorLogin implements NodeLogin {
+export class MonitorLogin implements NodeLogin, PromoterLogin {
   readonly user: string;
   readonly mayLackPrivileges = false;
   readonly #account: MonitorAccount;

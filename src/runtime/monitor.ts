@@ -98,7 +98,7 @@ export class Monitor {
     const appointment = ++this.#appointments;
     // What it said before it was made the primary would speak against it.
     await this.#watches.find(({ report }) => report?.serverUuid === serverUuid)?.look(true);
-    // One that came later may have been looked at sooner.
+    // A server that does not answer may be looked at for so long that the next one has been appointed.
     if (this.#stopped || appointment !== this.#appointments) return;
     this.#appointed = { serverUuid, hasServed: false };
     this.#reassess();

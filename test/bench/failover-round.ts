@@ -95,7 +95,7 @@ async function untilAllWrite(ledger: Ledger, sinceMs: number): Promise<void> {
 
 /** Where it is not known what became of a statement that was under way, nobody could have said anything else. */
 function told({ error, sentMs }: Entry, goneAtMs: number | undefined): ToldError {
-  const isUnknown = error.includes('whether the statement was executed is not known');
+  const isUnknown = error.includes('whether the statement was executed is not known') || error.endsWith('(unknown)');
   return { text: error.replaceAll(/\d+/g, 'N'), isSpared: !isUnknown || sentMs > (goneAtMs ?? Infinity) };
 }
 

@@ -1,8 +1,8 @@
-import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { listens } from '../../docker/cluster/listens.js';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
-import { Ledger } from '../faults/ledger.js';
+import type { Ledger } from '../faults/ledger.js';
 import type { Relay } from '../open-relay.js';
 
 export const WRITERS = 16;
@@ -10,44 +10,52 @@ export const TIMEOUT_MS = 60_000;
 const SCHEMA = 'bench_failover';
 export const TABLE = `${SCHEMA}.ledger`;
 
-interface NodeRow extends RowDataPacket {
+export interface NodeSeen {
   readonly node: string;
   readonly role: string;
   readonly health: string;
 }
 
-/** A proxy before a cluster, where faults are done. */
+/** Who is to get clients over a fault. */
+export interface Subject {
+  nodes(): Promise<readonly NodeSeen[]>;
+  /** @returns why nobody would be promoted if the primary died now; undefined where somebody would */
+  objection(): Promise<string | undefined>;
+  switchOver(to: string): Promise<void>;
+  ledger(schema: string): Ledger;
+  close(): Promise<void>;
+}
+
+/** A cluster where faults are done, and what is between it and clients. */
 export class FailoverSite {
   readonly cluster: Cluster;
   /** How the proxy gets to each node, where it does not so directly. */
   readonly ways: readonly Relay[];
-  readonly #port: number;
-  readonly #admin: Connection;
+  readonly #subject: Subject;
 
-  private constructor(cluster: Cluster, ways: readonly Relay[], port: number, admin: Connection) {
+  private constructor(cluster: Cluster, ways: readonly Relay[], subject: Subject) {
     this.cluster = cluster;
     this.ways = ways;
-    this.#port = port;
-    this.#admin = admin;
+    this.#subject = subject;
   }
 
-  static async open(cluster: Cluster, ways: readonly Relay[], port: number): Promise<FailoverSite> {
-    const admin = await createConnection({ host: '127.0.0.1', port, ...cluster.accounts.monitor });
-    const client = await createConnection({ host: '127.0.0.1', port, ...cluster.accounts.app });
+  static async open(cluster: Cluster, ways: readonly Relay[], subject: Subject): Promise<FailoverSite> {
+    const site = new FailoverSite(cluster, ways, subject);
+    const { host, port } = await site.primary();
+    const client = await createConnection({ host, port, ...cluster.accounts.app });
     await client.query(`CREATE DATABASE IF NOT EXISTS ${SCHEMA}`);
     await client.query(`CREATE TABLE IF NOT EXISTS ${TABLE} (id VARCHAR(40) PRIMARY KEY)`);
     await client.end();
-    return new FailoverSite(cluster, ways, port, admin);
+    return site;
   }
 
   async close(): Promise<void> {
-    await this.#admin.end();
+    await this.#subject.close();
   }
 
   /** Writers that have begun. */
   async write(): Promise<Ledger> {
-    const { app } = this.cluster.accounts;
-    const ledger = new Ledger({ host: '127.0.0.1', port: this.#port, ...app, database: SCHEMA });
+    const ledger = this.#subject.ledger(SCHEMA);
     ledger.start(WRITERS);
     await waitUntil('writes', TIMEOUT_MS, async () => Promise.resolve(ledger.acknowledgedSince(0) > 200 || undefined));
     return ledger;
@@ -65,7 +73,7 @@ export class FailoverSite {
   }
 
   async #primaryNow(): Promise<ClusterNode | undefined> {
-    const name = (await this.#nodes()).find(({ role }) => role === 'primary')?.node;
+    const name = (await this.#subject.nodes()).find(({ role }) => role === 'primary')?.node;
     return this.cluster.nodes.find((node, index) => this.#nameOf(node, index) === name);
   }
 
@@ -73,17 +81,16 @@ export class FailoverSite {
   async untilWhole(): Promise<void> {
     await waitUntil('all nodes serving', 2 * TIMEOUT_MS, async () => {
       for (const node of this.cluster.nodes) if (!(await listens(node.port))) await node.restart();
-      const rows = await this.#nodes();
+      const rows = await this.#subject.nodes();
       if (!rows.every(({ role, health }) => role !== 'unknown' && health === 'up')) return undefined;
-      const [status] = await this.#admin.query<RowDataPacket[]>('SHOW RWSPLIT FAILOVER');
-      const dies = String(status.find(({ what }) => what === 'if_primary_dies')?.['value']);
-      if (dies !== 'a replica is promoted') throw new Error(dies);
+      const objection = await this.#subject.objection();
+      if (objection !== undefined) throw new Error(objection);
       return true;
     });
   }
 
   async switchOver(to: ClusterNode): Promise<void> {
-    await this.#admin.query(`RWSPLIT SWITCHOVER TO '${this.#nameOf(to, this.cluster.nodes.indexOf(to))}'`);
+    await this.#subject.switchOver(this.#nameOf(to, this.cluster.nodes.indexOf(to)));
   }
 
   /** What the present primary says of what clients were told, and of how often the primary has changed. */
@@ -95,11 +102,6 @@ export class FailoverSite {
     const [[journal]] = await server.query<RowDataPacket[]>('SELECT COUNT(*) AS changes FROM rwsplit.journal');
     await server.end();
     return { lost, wrong, changes: Number(journal?.['changes']) };
-  }
-
-  async #nodes(): Promise<NodeRow[]> {
-    const [rows] = await this.#admin.query<NodeRow[]>('SHOW RWSPLIT NODES');
-    return rows;
   }
 
   #nameOf(node: ClusterNode, index: number): string {

@@ -6,7 +6,9 @@ import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { FAULTS, type Fault } from '../faults/primary-faults.js';
 import { openRelay, type OpenRelay } from '../open-relay.js';
 import { faultRound, type Round } from './failover-round.js';
-import { FailoverSite, WRITERS } from './failover-site.js';
+import { DriverSubject } from './failover-driver.js';
+import { ProxySubject } from './failover-proxy.js';
+import { FailoverSite, WRITERS, type Subject } from './failover-site.js';
 import { planned } from './failover-switchovers.js';
 import { failoverTable, isKept } from './failover-table.js';
 import { startRwsplit } from './processes.js';
@@ -16,6 +18,8 @@ export interface FailoverBenchOptions {
   /** How often each fault is done. */
   readonly rounds: number;
   readonly switchovers: number;
+  /** What is between clients and servers. */
+  readonly through: 'proxy' | 'driver';
 }
 
 /** @throws Error where one is none */
@@ -31,7 +35,7 @@ export function faultsOf(text: string): Fault[] {
  * Faults of the primary under writers, with a ledger of what was acknowledged; then planned switchovers.
  * @returns whether nothing was lost, and nobody promoted who should not have been
  */
-export async function benchFailover({ kinds, rounds, switchovers }: FailoverBenchOptions): Promise<boolean> {
+export async function benchFailover({ kinds, rounds, switchovers, through }: FailoverBenchOptions): Promise<boolean> {
   const cluster = await startCluster({
     fast: true,
     semiSync: true,
@@ -43,7 +47,7 @@ export async function benchFailover({ kinds, rounds, switchovers }: FailoverBenc
     for (const fault of rounds > 0 ? kinds : []) {
       const ofFault: Round[] = [];
       results.set(fault, ofFault);
-      await withSite(cluster, fault === 'unreachable', async (site) => {
+      await withSite(through, cluster, fault === 'unreachable', async (site) => {
         for (let round = 0; round < rounds; round++) {
           const done = await faultRound(site, fault);
           ofFault.push(done);
@@ -55,7 +59,7 @@ export async function benchFailover({ kinds, rounds, switchovers }: FailoverBenc
       });
     }
     if (switchovers > 0) {
-      await withSite(cluster, false, async (site) => {
+      await withSite(through, cluster, false, async (site) => {
         wasPlain = await planned(site, switchovers);
       });
     }
@@ -67,16 +71,38 @@ export async function benchFailover({ kinds, rounds, switchovers }: FailoverBenc
   return wasPlain && [...results].every(([fault, ofFault]) => isKept(fault, ofFault));
 }
 
-/** A proxy of its own, for as long as `run` takes. @param isRelayed it gets to its nodes by ways that can be cut */
+/** A proxy or a driver of its own, for as long as `run` takes. @param isRelayed it gets to its nodes by ways that can be cut */
 async function withSite(
+  through: FailoverBenchOptions['through'],
   cluster: Cluster,
   isRelayed: boolean,
   run: (site: FailoverSite) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'rwsplit-bench-'));
   const ways: OpenRelay[] = [];
   try {
     if (isRelayed) for (const node of cluster.nodes) ways.push(await openRelay(node));
+    const on = async (subject: Subject): Promise<void> => {
+      const site = await FailoverSite.open(cluster, ways, subject);
+      try {
+        await run(site);
+      } finally {
+        await site.close();
+      }
+    };
+    if (through === 'driver') await on(new DriverSubject(cluster, isRelayed ? ways : cluster.nodes));
+    else await withProxy(cluster, isRelayed ? ways : cluster.nodes, on);
+  } finally {
+    for (const way of ways) way.close();
+  }
+}
+
+async function withProxy(
+  cluster: Cluster,
+  nodes: readonly { readonly host: string; readonly port: number }[],
+  run: (subject: Subject) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'rwsplit-bench-'));
+  try {
     const config = join(folder, 'rwsplit.yaml');
     const { user, password } = cluster.accounts.failover;
     await writeFile(
@@ -85,17 +111,13 @@ async function withSite(
     );
     process.env['RWSPLIT_BENCH_FAILOVER'] = password;
     const flags = ['--fixed-nodes', '--config', config, '--log-level', process.env['BENCH_LOG'] ?? 'fatal'];
-    const nodes = isRelayed ? ways : cluster.nodes;
     const proxy = await startRwsplit({ nodes, accounts: cluster.accounts }, flags);
     try {
-      const site = await FailoverSite.open(cluster, ways, proxy.port);
-      await run(site);
-      await site.close();
+      await run(await ProxySubject.connect(cluster, proxy.port));
     } finally {
       await proxy.stop();
     }
   } finally {
-    for (const way of ways) way.close();
     await rm(folder, { recursive: true });
   }
 }

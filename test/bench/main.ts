@@ -27,6 +27,7 @@ const HELP = `npm run bench -- [NAME …] [options]
              Ends with 1 where there is one
   failover   the primary killed, frozen, cut off, under writers; then planned switchovers: how long they wait, what is lost.
              Ends with 1 where anything is, or somebody was promoted who should not have been
+  driver-failover  the same with the driver alone, without a proxy
 
 All of them when none is named.
   --rounds N     (3)      how often each way is measured; medians are shown
@@ -54,6 +55,13 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  const failover = async (through: 'proxy' | 'driver'): Promise<boolean> =>
+    benchFailover({
+      kinds: faultsOf(values.kinds),
+      rounds: Number(values.rounds),
+      switchovers: Number(values.switchovers),
+      through,
+    });
   const benchmarks: Readonly<Record<string, () => Promise<boolean | void>>> = {
     oltp: async () =>
       benchOltp({
@@ -69,12 +77,8 @@ export async function main(args: readonly string[]): Promise<number> {
     driver: async () => benchDriver({ rounds: Number(values.rounds) * 20 }),
     levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
-    failover: async () =>
-      benchFailover({
-        kinds: faultsOf(values.kinds),
-        rounds: Number(values.rounds),
-        switchovers: Number(values.switchovers),
-      }),
+    failover: async () => failover('proxy'),
+    'driver-failover': async () => failover('driver'),
     staleness: async () => benchStaleness({ seconds: Number(values.seconds) }),
   };
   let wrong = false;

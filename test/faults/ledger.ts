@@ -14,27 +14,40 @@ export interface Entry {
   readonly error: string;
 }
 
+/** What an error may tell of itself. */
+interface Told {
+  readonly errno?: number;
+  readonly message?: string;
+  readonly outcome?: string;
+}
+
 /** Errors after which nothing was written, by what they say themselves. */
 function fateOf(error: unknown): Fate {
   if (typeof error !== 'object' || error === null) return 'unknown';
-  const { errno, message } = error as { readonly errno?: number; readonly message?: string };
-  if (errno === 1213) return 'not-executed';
+  const { errno, message, outcome } = error as Told;
+  if (errno === 1213 || outcome === 'not-executed') return 'not-executed';
   return message?.includes('was not executed') === true ? 'not-executed' : 'unknown';
+}
+
+/** What a writer writes over. */
+export interface LedgerClient {
+  query(sql: string, values: unknown[]): Promise<unknown>;
+  destroy(): void;
 }
 
 /** Clients that insert rows, one after another, and keep what became of each: the truth that a failover is held to. */
 export class Ledger {
   readonly entries: Entry[] = [];
-  readonly #options: ConnectionOptions;
+  readonly #connect: (writer: number) => Promise<LedgerClient>;
   readonly #writers: Promise<void>[] = [];
   readonly #beganAtMs = performance.now();
   /** No two ledgers write the same rows. */
   readonly #name = Math.random().toString(36).slice(2, 8);
   #stopped = false;
 
-  /** @param options a schema with the table `ledger (id VARCHAR(40) PRIMARY KEY)` is named in there */
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
+  /** @param to where writers connect to, or how they do: to a schema with the table `ledger (id VARCHAR(40) PRIMARY KEY)` */
+  constructor(to: ConnectionOptions | ((writer: number) => Promise<LedgerClient>)) {
+    this.#connect = typeof to === 'function' ? to : async () => connect(to);
   }
 
   get nowMs(): number {
@@ -70,17 +83,17 @@ export class Ledger {
   }
 
   async #write(writer: number): Promise<void> {
-    let client: Connection | undefined;
+    let client: LedgerClient | undefined;
     for (let i = 0; !this.#stopped; i++) {
       const id = `${this.#name}-${writer}-${i}`;
       const sentMs = this.nowMs;
       try {
-        client ??= await this.#connect();
+        client ??= await this.#connect(writer);
         await client.query('INSERT INTO ledger (id) VALUES (?)', [id]);
         this.entries.push({ id, writer, fate: 'acknowledged', sentMs, answeredMs: this.nowMs, error: '' });
       } catch (error) {
         const fate = client === undefined ? 'not-executed' : fateOf(error);
-        this.entries.push({ id, writer, fate, sentMs, answeredMs: this.nowMs, error: String(error) });
+        this.entries.push({ id, writer, fate, sentMs, answeredMs: this.nowMs, error: textOf(error) });
         client?.destroy();
         client = undefined;
         // As an application does that has to connect anew.
@@ -89,10 +102,14 @@ export class Ledger {
     }
     client?.destroy();
   }
+}
 
-  async #connect(): Promise<Connection> {
-    const client = await createConnection(this.#options);
-    client.on('error', () => {});
-    return client;
-  }
+async function connect(options: ConnectionOptions): Promise<Connection> {
+  const client = await createConnection(options);
+  client.on('error', () => {});
+  return client;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error && 'outcome' in error ? `${String(error)} (${String(error.outcome)})` : String(error);
 }

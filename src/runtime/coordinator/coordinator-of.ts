@@ -1,5 +1,5 @@
 import type { NodeAddress } from '../../topology/snapshot.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { PromoterLogin } from '../monitor-login.js';
 import { Alone } from './alone.js';
 import type { Coordinator, EtcdOptions, MysqlLocksOptions } from './coordinator.js';
 import { EtcdCoordinator } from './etcd.js';
@@ -20,7 +20,7 @@ export interface CoordinatorContext {
   readonly name: string;
   /** All servers that the configuration names. */
   readonly nodes: readonly NodeAddress[];
-  readonly login: MonitorLogin;
+  readonly login: PromoterLogin;
   /** The largest epoch that any server's journal has told of; 0 for none. */
   readonly lastEpoch: () => number;
   readonly clocks?: Clocks;

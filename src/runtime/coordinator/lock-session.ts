@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { DEFAULTS } from '../../defaults.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { PromoterLogin } from '../monitor-login.js';
 import { errnoOf, whyOf } from '../probe-failure.js';
 
 /** What a leader tells the others, by variables of the sessions that hold its locks. */
@@ -39,7 +39,7 @@ const NOT_TOLD: ReadonlySet<number> = new Set([1142, 1143, 1146]);
 /** The lock of one server, and the session that holds it or tries to. Nothing here rejects: what fails leaves the session ended. */
 export class LockSession {
   readonly #address: NodeAddress;
-  readonly #login: MonitorLogin;
+  readonly #login: PromoterLogin;
   readonly #lock: string;
   readonly #idleS: number;
   readonly #nowMs: () => number;
@@ -49,7 +49,7 @@ export class LockSession {
   state: LockState = { kind: 'silent', why: 'it was not asked yet' };
 
   /** @param idleMs a session that asks nothing for so long is ended by the server @param nowMs for what is waited for */
-  constructor(address: NodeAddress, login: MonitorLogin, cluster: string, idleMs: number, nowMs: () => number) {
+  constructor(address: NodeAddress, login: PromoterLogin, cluster: string, idleMs: number, nowMs: () => number) {
     this.#address = address;
     this.#login = login;
     this.#lock = lockName(cluster);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS } from '../../defaults.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { PromoterLogin } from '../monitor-login.js';
 import type { Coordinator, Leadership, MysqlLocksOptions, PrimaryRecord } from './coordinator.js';
 import { leaseTimes } from './lease-times.js';
 import { LockSession, type Told } from './lock-session.js';
@@ -55,7 +55,7 @@ export class MysqlLocksCoordinator implements Coordinator {
   #onChange: () => void = () => {};
 
   /** @param lastEpoch the largest that any server has told of */
-  constructor(options: MysqlLocksOptions, login: MonitorLogin, clocks: Clocks, lastEpoch: () => number) {
+  constructor(options: MysqlLocksOptions, login: PromoterLogin, clocks: Clocks, lastEpoch: () => number) {
     const { nodes, cluster, name, leaseMs } = options;
     const times = leaseTimes(leaseMs);
     this.#name = name;

@@ -18,7 +18,7 @@ import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
 import type { HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
-import type { Log } from '../log.js';
+import type { EventLog } from '../log.js';
 import { stepOf, type DecisionStep } from './decisions.js';
 import { drive } from './drive.js';
 import { executeTask } from './execute-task.js';
@@ -57,7 +57,7 @@ export class Conductor {
   readonly #coordinator: Coordinator;
   readonly #settings: FailoverSettings;
   readonly #stage: Stage;
-  readonly #log: Log;
+  readonly #log: EventLog;
   /** What is done on each node: one thing after another, or a start that belongs to one would follow a stop that belongs to the next. */
   readonly #last = new Map<string, Promise<unknown>>();
   readonly #doneAtMs = new Map<string, number>();
@@ -67,7 +67,7 @@ export class Conductor {
   #givenUp = 0;
   #stopped = false;
 
-  constructor(coordinator: Coordinator, settings: FailoverSettings, stage: Stage, log: Log, nowMs: () => number) {
+  constructor(coordinator: Coordinator, settings: FailoverSettings, stage: Stage, log: EventLog, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#coordinator = coordinator;
     this.#settings = settings;

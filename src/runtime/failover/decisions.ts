@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { TaskEnd } from '../../failover/task.js';
 import type { ClusterView } from '../../failover/view.js';
-import type { Log } from '../log.js';
+import type { EventLog } from '../log.js';
 import { loggable } from './loggable.js';
 
 /** One thing that was done for a decision. */
@@ -45,14 +45,14 @@ const KEPT = 10;
 /** Each decision, in order: the last ones for those who ask, all in a file where one is named. */
 export class Decisions {
   readonly #path: string | undefined;
-  readonly #log: Log;
+  readonly #log: EventLog;
   readonly #last: Decision[] = [];
   #file: FileHandle | undefined;
   #writing: Promise<void> = Promise.resolve();
   #current: { readonly basis: DecisionBasis; readonly at: string; readonly steps: DecisionStep[] } | undefined;
 
   /** @param path of a file to which a line of JSON is added for each, and is on the disk before the next one */
-  constructor(path: string | undefined, log: Log) {
+  constructor(path: string | undefined, log: EventLog) {
     this.#path = path;
     this.#log = log;
   }

@@ -1,6 +1,6 @@
 import type { NodeState, Preference, Reach } from '../../failover/view.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { PromoterLogin } from '../monitor-login.js';
 import { isAlive, isRefusal } from '../probe-failure.js';
 import { HaSession, type HaIdentity } from './ha-session.js';
 import { NodeLook, type JournalEntry, type Looked } from './node-look.js';
@@ -36,7 +36,7 @@ export class HaNode {
   constructor(
     address: NodeAddress,
     preference: Preference,
-    login: MonitorLogin,
+    login: PromoterLogin,
     nowMs: () => number,
     onLooked: (node: HaNode) => void,
     identity: () => HaIdentity,

@@ -2,7 +2,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { NodeAddress } from '../../topology/snapshot.js';
 import { failoverFlavourOf, type FailoverFlavour } from '../../flavour/failover-of.js';
 import { endOlderSessions, leaderAttributes, type LeaderIdentity } from '../coordinator/older-sessions.js';
-import type { MonitorLogin } from '../monitor-login.js';
+import type { PromoterLogin } from '../monitor-login.js';
 import { errnoOf } from '../probe-failure.js';
 import { endLeftSessions } from './left-sessions.js';
 
@@ -14,7 +14,7 @@ export type HaIdentity = LeaderIdentity | 'alone' | 'deposed';
 /** A session to one node for the sake of failovers: kept, so that nothing has to be dialled when every millisecond counts. */
 export class HaSession {
   readonly address: NodeAddress;
-  readonly #login: MonitorLogin;
+  readonly #login: PromoterLogin;
   readonly #onClosed: () => void;
   readonly #identity: (() => HaIdentity) | undefined;
   /** Of sessions that were given up, and may yet do what they were told. */
@@ -35,7 +35,7 @@ export class HaSession {
    * @param identity of the leader whose session it is: then those of earlier leaders are ended first, and it is none of a later one's; none is opened
    * for one that leads no more. Who is alone ends its own earlier ones
    */
-  constructor(address: NodeAddress, login: MonitorLogin, onClosed: () => void, identity?: () => HaIdentity) {
+  constructor(address: NodeAddress, login: PromoterLogin, onClosed: () => void, identity?: () => HaIdentity) {
     this.#identity = identity;
     this.address = address;
     this.#login = login;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Log } from '../log.js';
+import type { EventLog } from '../log.js';
 
 /** What others are told of a change of the primary, as JSON. */
 export interface HookEvent {
@@ -23,10 +23,10 @@ const HOOK_MS = 10_000;
  */
 export class Hooks {
   readonly #targets: readonly string[];
-  readonly #log: Log;
+  readonly #log: EventLog;
 
   /** @param targets programs, with their arguments, as a shell takes them; or addresses */
-  constructor(targets: readonly string[], log: Log) {
+  constructor(targets: readonly string[], log: EventLog) {
     this.#targets = targets;
     this.#log = log;
   }

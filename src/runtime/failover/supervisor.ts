@@ -7,8 +7,8 @@ import { follows, type ClusterView, type NodeState } from '../../failover/view.j
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
-import type { Log } from '../log.js';
-import type { MonitorAccount, MonitorLogin } from '../monitor-login.js';
+import type { EventLog } from '../log.js';
+import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
 import { Decisions, type Decision, type DecisionBasis, type DecisionStep } from './decisions.js';
 import { HaNode } from './ha-node.js';
@@ -75,11 +75,11 @@ export type PromotionEnd =
 /** Looks after the primary: promotes a replica when it is dead, and takes it back when it returns. */
 export class Supervisor {
   readonly #settings: FailoverSettings;
-  readonly #login: MonitorLogin;
+  readonly #login: PromoterLogin;
   readonly #coordinator: Coordinator;
   readonly #conductor: Conductor;
   readonly #cluster: SupervisedCluster;
-  readonly #log: Log;
+  readonly #log: EventLog;
   readonly #nowMs: () => number;
   /** This process, to servers. */
   readonly #id = randomUUID();
@@ -115,10 +115,10 @@ export class Supervisor {
   constructor(
     settings: FailoverSettings,
     account: MonitorAccount,
-    login: MonitorLogin,
+    login: PromoterLogin,
     coordinator: (lastEpoch: () => number) => Coordinator,
     cluster: SupervisedCluster,
-    log: Log,
+    log: EventLog,
     nowMs: () => number,
   ) {
     this.#settings = settings;

@@ -2,7 +2,7 @@ import { closeAgainTask, rebuildTask, upkeepOf, type Memory } from '../../failov
 import type { ClusterView } from '../../failover/view.js';
 import { failoverFlavourOf } from '../../flavour/failover-of.js';
 import type { Leadership } from '../coordinator/coordinator.js';
-import type { Log } from '../log.js';
+import type { EventLog } from '../log.js';
 import type { Conductor } from './conductor.js';
 import { stepOf, type Decisions } from './decisions.js';
 import type { HaNode } from './ha-node.js';
@@ -18,7 +18,7 @@ export class Upkeeper {
   readonly #node: (name: string) => HaNode | undefined;
   readonly #rebuilds: boolean;
   readonly #decisions: Decisions;
-  readonly #log: Log;
+  readonly #log: EventLog;
   /** What is being copied takes as long as it takes. */
   readonly #rebuilding = new Set<string>();
   /** Until when none is tried again, by the nodes' names. */
@@ -35,7 +35,7 @@ export class Upkeeper {
     node: (name: string) => HaNode | undefined,
     rebuilds: boolean,
     decisions: Decisions,
-    log: Log,
+    log: EventLog,
   ) {
     this.#conductor = conductor;
     this.#accounts = accounts;
