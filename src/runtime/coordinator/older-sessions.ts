@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { errnoOf } from '../probe-failure.js';
+import { killConnection } from '../kill-connection.js';
 
 /** As whom a leader changes servers. */
 export interface LeaderIdentity {
@@ -21,7 +21,6 @@ interface LeaderSession extends RowDataPacket {
 export class LaterLeader extends Error {}
 
 const POLL_MS = 5;
-const NO_SUCH_THREAD = 1094;
 
 const LEADER_SESSIONS =
   'SELECT * FROM (SELECT PROCESSLIST_ID AS session, PROCESSLIST_ID = CONNECTION_ID() AS own,' +
@@ -73,7 +72,7 @@ export async function endOlderSessions(
     if (older.length === 0) return ended.size;
     if (performance.now() > untilMs) throw new Error(`sessions of an earlier leader do not end: ${older.join(', ')}`);
     for (const id of older) {
-      if (!ended.has(id)) await kill(session, id, timeoutMs);
+      if (!ended.has(id)) await killConnection(session, id, timeoutMs);
       ended.add(id);
     }
     await sleep(POLL_MS);
@@ -98,12 +97,4 @@ async function olderSessions(
   if (later !== undefined) throw new LaterLeader(`epoch ${later.epoch ?? '?'} has begun, and this is ${epoch}`);
   const isOlder = (it: LeaderSession): boolean => Number(it.epoch) < epoch || (ownToo === 'ended' && it !== own);
   return all.filter((it) => isOlder(it)).map((it) => it.session);
-}
-
-async function kill(session: Connection, id: number, timeout: number): Promise<void> {
-  try {
-    await session.query({ sql: 'KILL CONNECTION ?', values: [id], timeout });
-  } catch (error) {
-    if (errnoOf(error) !== NO_SUCH_THREAD) throw error;
-  }
 }

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { errnoOf } from '../probe-failure.js';
+import { killConnection } from '../kill-connection.js';
 
 const POLL_MS = 5;
-const NO_SUCH_THREAD = 1094;
 
 /** Ids are given anew after a restart of the server: then they may be somebody else's. */
 const STILL_THERE =
@@ -23,16 +22,8 @@ export async function endLeftSessions(session: Connection, ids: ReadonlySet<numb
     const left = rows.map((it) => Number(it['id'] ?? it['ID']));
     if (left.length === 0) return;
     if (performance.now() > untilMs) throw new Error(`an earlier session of ours does not end: ${left.join(', ')}`);
-    for (const id of left) if (!ended.has(id)) await kill(session, id, timeoutMs);
+    for (const id of left) if (!ended.has(id)) await killConnection(session, id, timeoutMs);
     for (const id of left) ended.add(id);
     await sleep(POLL_MS);
-  }
-}
-
-async function kill(session: Connection, id: number, timeout: number): Promise<void> {
-  try {
-    await session.query({ sql: 'KILL CONNECTION ?', values: [id], timeout });
-  } catch (error) {
-    if (errnoOf(error) !== NO_SUCH_THREAD) throw error;
   }
 }

@@ -10,12 +10,11 @@ import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coor
 import type { EventLog } from '../log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
-import { Decisions, type Decision, type DecisionBasis, type DecisionStep } from './decisions.js';
+import { Decisions, type Decision, type DecisionStep } from './decisions.js';
 import { HaNode } from './ha-node.js';
 import type { HaIdentity } from './ha-session.js';
-import { Hooks } from './hooks.js';
-import { loggable } from './loggable.js';
 import { missingFor } from './missing.js';
+import { Promotions, RETRY_MS, type PromotionEnd } from './promotions.js';
 import { ReplicationAccounts } from './replication-account.js';
 import type { FailoverSettings } from './settings.js';
 import { Upkeeper } from './upkeeper.js';
@@ -26,7 +25,7 @@ const LOOKS = 10;
 const LOOK_MS = { primary: 250, replica: 500, urgent: 40 } as const;
 /** A diagnosis that lasts for less is not worth a line in the log. */
 const WORTH_TELLING_MS = 1_000;
-const RETRY_MS = 1_000;
+
 const BUSY = 'the cluster is being changed already; say it again in a moment';
 const SWITCHOVER = { maxLagTransactions: 10_000, catchUpTimeoutMs: 30_000, holdTimeoutMs: 3_000 } as const;
 const UPKEEP_MS = 1_000;
@@ -67,11 +66,6 @@ export interface FailoverStatus {
   readonly decisions: readonly Decision[];
 }
 
-/** How a change of the primary ended, for whoever asked for it. */
-export type PromotionEnd =
-  | { readonly kind: 'switched'; readonly node: string; readonly left: readonly string[] }
-  | { readonly kind: 'failed'; readonly why: string };
-
 /** Looks after the primary: promotes a replica when it is dead, and takes it back when it returns. */
 export class Supervisor {
   readonly #settings: FailoverSettings;
@@ -86,7 +80,7 @@ export class Supervisor {
   readonly #nodes = new Map<string, HaNode>();
   readonly #upkeeper: Upkeeper;
   readonly #accounts: ReplicationAccounts;
-  readonly #hooks: Hooks;
+  readonly #promotions: Promotions;
   readonly #decisions: Decisions;
   /** Who is the primary, by the last failover, the journal or what the servers say. */
   #primaryUuid: string | undefined;
@@ -105,10 +99,7 @@ export class Supervisor {
   #busy = false;
   /** What it is busy with waits for nobody, and a failover does not wait for it. */
   #givesWay = false;
-  #notBeforeMs = 0;
   #askedAnew = false;
-  #lastFailure = '';
-  #lastFailoverMs = -Infinity;
   #upkeepTimer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -127,7 +118,6 @@ export class Supervisor {
     this.#cluster = cluster;
     this.#log = log;
     this.#nowMs = nowMs;
-    this.#hooks = new Hooks(settings.hooks, log);
     this.#decisions = new Decisions(settings.audit, log);
     const accounts = new ReplicationAccounts(settings.replication);
     this.#accounts = accounts;
@@ -141,6 +131,9 @@ export class Supervisor {
       noted: (step: DecisionStep) => this.#decisions.noted(step),
     };
     this.#conductor = new Conductor(this.#coordinator, settings, stage, log, nowMs);
+    this.#promotions = new Promotions(settings, this.#conductor, this.#decisions, log, nowMs, async (node, why) =>
+      this.#stuck(node, why),
+    );
     this.#upkeeper = new Upkeeper(this.#conductor, accounts, stage.node, settings.rebuilds, this.#decisions, log);
   }
 
@@ -180,7 +173,7 @@ export class Supervisor {
       primary: primary?.name ?? '',
       diagnosis: diagnose(view).kind,
       objection: this.#whyNot(view, leadership),
-      lastFailure: this.#lastFailure,
+      lastFailure: this.#promotions.lastFailure,
       decisions: this.#decisions.last,
     };
   }
@@ -384,7 +377,7 @@ export class Supervisor {
     if (primary === undefined || primary.readOnly) return;
     this.#wroteAtMs = primary.seenAtMs;
     this.#askedAnew = false;
-    this.#lastFailure = '';
+    this.#promotions.primaryIsWell();
     this.#ackers = others.filter(
       (it) =>
         it.reach === 'answers' &&
@@ -422,7 +415,7 @@ export class Supervisor {
     }
     if (!this.#isJournaled) return `the journal of primaries on ${primary.name} does not name it yet`;
     if (this.#cluster.leftAlone().has(primary.name)) return `${primary.name} is in maintenance`;
-    const sinceMs = this.#nowMs() - this.#lastFailoverMs;
+    const sinceMs = this.#promotions.sinceFailoverMs;
     if (sinceMs < this.#settings.pauseMs) {
       const s = Math.ceil((this.#settings.pauseMs - sinceMs) / 1000);
       return `the last failover was ${Math.round(sinceMs / 1000)} s ago; there is no other one by itself for ${s} s`;
@@ -432,11 +425,11 @@ export class Supervisor {
 
   async #failOver(view: ClusterView, { why }: Diagnosis): Promise<void> {
     const { primary } = view;
-    if (primary === undefined || this.#busy || this.#nowMs() < this.#notBeforeMs) return;
+    if (primary === undefined || this.#busy || this.#promotions.rests) return;
     const { leadership } = this.#coordinator;
     const objection = this.#objection(leadership, primary);
     if (leadership === undefined || objection !== undefined) {
-      if (this.#failed(`no failover from ${primary.name} (${why}): ${objection}`)) {
+      if (this.#promotions.failed(`no failover from ${primary.name} (${why}): ${objection}`)) {
         const basis = { kind: 'refused', epoch: leadership?.epoch, why, diagnosis: 'dead', view } as const;
         this.#decisions.add(basis, [], objection ?? this.#whyNotLeading);
       }
@@ -466,66 +459,10 @@ export class Supervisor {
     leadership: Leadership,
   ): Promise<PromotionEnd> {
     this.#busy = true;
-    const { epoch } = leadership;
     try {
-      return await this.#decided({ kind: 'failover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
-        this.#tryFailover(view, primary, why, leadership),
-      );
+      return await this.#promotions.failOver(view, primary, why, this.#ackers, leadership);
     } finally {
       this.#rest();
-    }
-  }
-
-  /** What is done meanwhile is done for this, and its end is written down with it. */
-  async #decided(basis: DecisionBasis, act: () => Promise<PromotionEnd>): Promise<PromotionEnd> {
-    this.#decisions.begin(basis);
-    let outcome = 'broken off';
-    try {
-      const end = await act();
-      outcome = end.kind === 'switched' ? `${end.node} is the primary` : `failed: ${end.why}`;
-      return end;
-    } finally {
-      this.#decisions.end(outcome);
-    }
-  }
-
-  async #tryFailover(
-    view: ClusterView,
-    primary: NodeState,
-    why: string,
-    leadership: Leadership,
-  ): Promise<PromotionEnd> {
-    const beganAtMs = this.#nowMs();
-    this.#log.warn({ view: loggable(view) }, `failover: ${why}`);
-    const { epoch } = leadership;
-    const told = { cluster: this.#settings.cluster, epoch, from: primary.name } as const;
-    // It is tried again and again; those who are told want to know once.
-    if (this.#lastFailure === '') this.#hooks.tell({ event: 'failover-begins', why, ...told });
-    const { outcome } = await this.#conductor.failOver(view, this.#ackers, epoch, leadership);
-    const ms = Math.round(this.#nowMs() - beganAtMs);
-    switch (outcome?.kind) {
-      case 'promoted': {
-        this.#lastFailoverMs = this.#nowMs();
-        const what = `failover: ${outcome.node} is the primary of epoch ${epoch}`;
-        if (outcome.lost.isEmpty) this.#log.warn({ epoch, ms }, what);
-        else {
-          const lost = outcome.lost.toString();
-          this.#log.error({ epoch, ms, lost }, `${what}; transactions that only ${primary.name} had are lost: ${lost}`);
-        }
-        this.#hooks.tell({ event: 'failover', to: outcome.node, lost: outcome.lost.toString(), ...told });
-        return { kind: 'switched', node: outcome.node, left: [] };
-      }
-      case 'stuck':
-        await this.#stuck(outcome.node, outcome.why);
-        return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
-      case 'given-up':
-        if (this.#failed(`failover given up: ${outcome.why}`)) {
-          this.#hooks.tell({ event: 'failover-given-up', why: outcome.why, ...told });
-        }
-        return { kind: 'failed', why: outcome.why };
-      default:
-        this.#failed('failover ended: another proxy leads now');
-        return { kind: 'failed', why: 'another proxy leads now' };
     }
   }
 
@@ -573,42 +510,11 @@ export class Supervisor {
     try {
       const view = await this.#lookAtAll(to);
       await this.#accounts.ask(this.#nodes.values());
-      const { epoch } = leadership;
-      const why = `asked for by hand: to ${to}${force ? ', with force' : ''}`;
-      return await this.#decided({ kind: 'switchover', epoch, why, diagnosis: diagnose(view).kind, view }, async () =>
-        this.#trySwitchover(view, to, force, leadership),
-      );
+      const settings = this.#switchoverSettings(leadership.epoch, force);
+      return await this.#promotions.switchOver(view, to, settings, leadership);
     } finally {
       this.#rest();
       for (const node of this.#nodes.values()) node.hurry();
-    }
-  }
-
-  async #trySwitchover(view: ClusterView, to: string, force: boolean, leadership: Leadership): Promise<PromotionEnd> {
-    const settings = this.#switchoverSettings(leadership.epoch, force);
-    this.#log.info({ view: loggable(view) }, `switchover to ${to}`);
-    const state = await this.#conductor.switchOver(view, to, settings, leadership);
-    if ('refusals' in state) return { kind: 'failed', why: state.refusals.join('; ') };
-    const { outcome } = state;
-    switch (outcome?.kind) {
-      case 'switched':
-        this.#log.info({ epoch: settings.epoch, left: outcome.left }, `switchover: ${outcome.node} is the primary`);
-        this.#hooks.tell({
-          event: 'switchover',
-          cluster: this.#settings.cluster,
-          epoch: settings.epoch,
-          from: state.primary.name,
-          to: outcome.node,
-        });
-        return { kind: 'switched', node: outcome.node, left: outcome.left };
-      case 'stuck':
-        await this.#stuck(outcome.node, outcome.why);
-        return { kind: 'failed', why: `it is not known whether ${outcome.node} takes writes: ${outcome.why}` };
-      case 'given-up':
-        this.#log.warn(`switchover given up, everything is as it was: ${outcome.why}`);
-        return { kind: 'failed', why: `${outcome.why}; everything is as it was` };
-      default:
-        return { kind: 'failed', why: 'another proxy leads now' };
     }
   }
 
@@ -622,21 +528,12 @@ export class Supervisor {
     };
   }
 
-  /** @returns whether it is something new */
-  #failed(why: string): boolean {
-    this.#notBeforeMs = this.#nowMs() + RETRY_MS;
-    if (why === this.#lastFailure) return false;
-    this.#lastFailure = why;
-    this.#log.error(why);
-    return true;
-  }
-
   /** Replicas are asked for a better answer: to connect anew, once for each time that the primary goes down; or to start, where they stand still. */
   async #askAnew(view: ClusterView, diagnosis: DiagnosisKind): Promise<void> {
     const { leadership } = this.#coordinator;
     if (leadership === undefined || this.#busy || (diagnosis === 'refuses-here' && this.#askedAnew)) return;
     const tasks = askAnewOf(view, diagnosis);
-    if (tasks.length === 0 || this.#nowMs() < this.#notBeforeMs) return;
+    if (tasks.length === 0 || this.#promotions.rests) return;
     this.#askedAnew = true;
     this.#busy = true;
     this.#givesWay = true;
@@ -645,7 +542,7 @@ export class Supervisor {
     this.#decisions.end('');
     this.#givesWay = false;
     this.#rest();
-    this.#notBeforeMs = Math.max(this.#notBeforeMs, diagnosis === 'suspect' ? this.#nowMs() + RETRY_MS : 0);
+    if (diagnosis === 'suspect') this.#promotions.rest(RETRY_MS);
     for (const node of this.#nodes.values()) node.hurry();
   }
 
