@@ -61,8 +61,10 @@ export class Finishing {
     const { state, session, kept, client } = this.#context;
     const { run, role, stage } = state;
     const bound = connection === kept.primary && session.boundToPrimary;
-    // A schema or a role may not have come to this replica yet; and the session's command was not executed, or its answer dropped.
-    const mayGoOn = role === 'replica' && stage === 'running' && !kept.has(connection);
+    // A schema or a role may not have come to this replica yet; and the session's command was not executed, or its answer dropped. A binary
+    // log that is to come from this node would be asked for here again, and again.
+    const isRead = role === 'replica' && run?.source === undefined;
+    const mayGoOn = isRead && stage === 'running' && !kept.has(connection);
     state.connection = undefined;
     kept.discard(connection);
     if (run !== undefined && mayGoOn) {
