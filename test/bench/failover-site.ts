@@ -2,6 +2,8 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { listens } from '../../docker/cluster/listens.js';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
+import { hasItsOwn, makeAnew } from '../mariadb/make-anew.js';
+import type { LaunchedMariadb } from '../mariadb/launch-cluster.js';
 import type { Ledger } from '../faults/ledger.js';
 import type { Relay } from '../open-relay.js';
 
@@ -26,20 +28,23 @@ export interface Subject {
   close(): Promise<void>;
 }
 
+/** One of MySQL, whose servers get their data anew by CLONE, or of MariaDB, where that is done by hand. */
+export type BenchCluster = Cluster | LaunchedMariadb;
+
 /** A cluster where faults are done, and what is between it and clients. */
 export class FailoverSite {
-  readonly cluster: Cluster;
+  readonly cluster: BenchCluster;
   /** How the proxy gets to each node, where it does not so directly. */
   readonly ways: readonly Relay[];
   readonly #subject: Subject;
 
-  private constructor(cluster: Cluster, ways: readonly Relay[], subject: Subject) {
+  private constructor(cluster: BenchCluster, ways: readonly Relay[], subject: Subject) {
     this.cluster = cluster;
     this.ways = ways;
     this.#subject = subject;
   }
 
-  static async open(cluster: Cluster, ways: readonly Relay[], subject: Subject): Promise<FailoverSite> {
+  static async open(cluster: BenchCluster, ways: readonly Relay[], subject: Subject): Promise<FailoverSite> {
     const site = new FailoverSite(cluster, ways, subject);
     const { host, port } = await site.primary();
     const client = await createConnection({ host, port, ...cluster.accounts.app });
@@ -81,12 +86,21 @@ export class FailoverSite {
   async untilWhole(): Promise<void> {
     await waitUntil('all nodes serving', 2 * TIMEOUT_MS, async () => {
       for (const node of this.cluster.nodes) if (!(await listens(node.port))) await node.restart();
+      if ('serverOf' in this.cluster) await this.#makeAnew(this.cluster);
       const rows = await this.#subject.nodes();
       if (!rows.every(({ role, health }) => role !== 'unknown' && health === 'up')) return undefined;
       const objection = await this.#subject.objection();
       if (objection !== undefined) throw new Error(objection);
       return true;
     });
+  }
+
+  /** What an operator of MariaDB does with each server that has transactions of its own. */
+  async #makeAnew({ nodes, accounts, serverOf }: LaunchedMariadb): Promise<void> {
+    const primary = serverOf(await this.primary());
+    for (const node of nodes.map((it) => serverOf(it))) {
+      if (await hasItsOwn(node, primary, accounts.root)) await makeAnew(node, primary, accounts.root);
+    }
   }
 
   async switchOver(to: ClusterNode): Promise<void> {

@@ -1,14 +1,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Cluster } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
-import { FAULTS, type Fault } from '../faults/primary-faults.js';
+import { launchMariadbCluster } from '../mariadb/launch-cluster.js';
+import { FAULTS, needsWays, sharesWays, type Fault } from '../faults/primary-faults.js';
 import { openRelay, type OpenRelay } from '../open-relay.js';
 import { faultRound, type Round } from './failover-round.js';
 import { DriverSubject } from './failover-driver.js';
 import { ProxySubject } from './failover-proxy.js';
-import { FailoverSite, WRITERS, type Subject } from './failover-site.js';
+import { moveSources } from './failover-sources.js';
+import { FailoverSite, WRITERS, type BenchCluster, type Subject } from './failover-site.js';
 import { planned } from './failover-switchovers.js';
 import { failoverTable, isKept } from './failover-table.js';
 import { startRwsplit } from './processes.js';
@@ -18,6 +19,8 @@ export interface FailoverBenchOptions {
   /** How often each fault is done. */
   readonly rounds: number;
   readonly switchovers: number;
+  /** Of which make the servers are. */
+  readonly servers: 'mysql' | 'mariadb';
   /** What is between clients and servers. */
   readonly through: 'proxy' | 'driver';
 }
@@ -35,19 +38,22 @@ export function faultsOf(text: string): Fault[] {
  * Faults of the primary under writers, with a ledger of what was acknowledged; then planned switchovers.
  * @returns whether nothing was lost, and nobody promoted who should not have been
  */
-export async function benchFailover({ kinds, rounds, switchovers, through }: FailoverBenchOptions): Promise<boolean> {
-  const cluster = await startCluster({
-    fast: true,
-    semiSync: true,
-    onProgress: (it) => process.stderr.write(`· ${it}\n`),
-  });
+export async function benchFailover(options: FailoverBenchOptions): Promise<boolean> {
+  const { kinds, rounds, switchovers, through } = options;
+  const onProgress = (it: string): void => {
+    process.stderr.write(`· ${it}\n`);
+  };
+  const cluster =
+    options.servers === 'mariadb'
+      ? await launchMariadbCluster(onProgress)
+      : await startCluster({ fast: true, semiSync: true, onProgress });
   const results = new Map<Fault, Round[]>();
   let wasPlain = true;
   try {
     for (const fault of rounds > 0 ? kinds : []) {
       const ofFault: Round[] = [];
       results.set(fault, ofFault);
-      await withSite(through, cluster, fault === 'unreachable', async (site) => {
+      await withSite(through, cluster, needsWays(fault, cluster), async (site) => {
         for (let round = 0; round < rounds; round++) {
           const done = await faultRound(site, fault);
           ofFault.push(done);
@@ -74,20 +80,23 @@ export async function benchFailover({ kinds, rounds, switchovers, through }: Fai
 /** A proxy or a driver of its own, for as long as `run` takes. @param isRelayed it gets to its nodes by ways that can be cut */
 async function withSite(
   through: FailoverBenchOptions['through'],
-  cluster: Cluster,
+  cluster: BenchCluster,
   isRelayed: boolean,
   run: (site: FailoverSite) => Promise<void>,
 ): Promise<void> {
   const ways: OpenRelay[] = [];
   try {
     if (isRelayed) for (const node of cluster.nodes) ways.push(await openRelay(node));
+    if (isRelayed && sharesWays(cluster)) await moveSources(cluster, cluster.nodes, ways);
     const on = async (subject: Subject): Promise<void> => {
       const site = await FailoverSite.open(cluster, ways, subject);
       try {
         await run(site);
+        if (isRelayed && sharesWays(cluster)) await site.untilWhole();
       } finally {
         await site.close();
       }
+      if (isRelayed && sharesWays(cluster)) await moveSources(cluster, ways, cluster.nodes);
     };
     if (through === 'driver') await on(new DriverSubject(cluster, isRelayed ? ways : cluster.nodes));
     else await withProxy(cluster, isRelayed ? ways : cluster.nodes, on);
@@ -97,19 +106,22 @@ async function withSite(
 }
 
 async function withProxy(
-  cluster: Cluster,
+  cluster: BenchCluster,
   nodes: readonly { readonly host: string; readonly port: number }[],
   run: (subject: Subject) => Promise<void>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rwsplit-bench-'));
   try {
     const config = join(folder, 'rwsplit.yaml');
-    const { user, password } = cluster.accounts.failover;
-    await writeFile(
-      config,
-      `coordinator: alone\nfailover: { user: ${user}, password_env: RWSPLIT_BENCH_FAILOVER, pause_ms: 1, rebuild: clone }\n`,
-    );
-    process.env['RWSPLIT_BENCH_FAILOVER'] = password;
+    const { failover, root } = cluster.accounts;
+    const own = `user: ${failover.user}, password_env: RWSPLIT_BENCH_FAILOVER, pause_ms: 1`;
+    const rest =
+      'serverOf' in cluster
+        ? `replication_user: ${root.user}, replication_password_env: RWSPLIT_BENCH_REPLICATION`
+        : 'rebuild: clone';
+    await writeFile(config, `coordinator: alone\nfailover: { ${own}, ${rest} }\n`);
+    process.env['RWSPLIT_BENCH_FAILOVER'] = failover.password;
+    process.env['RWSPLIT_BENCH_REPLICATION'] = root.password;
     const flags = ['--fixed-nodes', '--config', config, '--log-level', process.env['BENCH_LOG'] ?? 'fatal'];
     const proxy = await startRwsplit({ nodes, accounts: cluster.accounts }, flags);
     try {

@@ -34,6 +34,7 @@ All of them when none is named.
   --seconds N    (10)     how long each measurement takes
   --switchovers N (100)   how many of them
   --kinds A,B    (killed,frozen,cut,unreachable,lagging)  which faults of a primary
+  --servers NAME (mysql)  or mariadb: what the primary is that this happens to
   --clients N,M  (16,64)  sysbench's threads
 `;
 
@@ -48,6 +49,7 @@ export async function main(args: readonly string[]): Promise<number> {
       clients: { type: 'string', default: '16,64' },
       switchovers: { type: 'string', default: '100' },
       kinds: { type: 'string', default: FAULTS.join(',') },
+      servers: { type: 'string', default: 'mysql' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -55,11 +57,17 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  const { servers } = values;
+  if (servers !== 'mysql' && servers !== 'mariadb') {
+    process.stderr.write(`rwsplit: --servers is mysql or mariadb, not '${servers}'\n`);
+    return 2;
+  }
   const failover = async (through: 'proxy' | 'driver'): Promise<boolean> =>
     benchFailover({
       kinds: faultsOf(values.kinds),
       rounds: Number(values.rounds),
       switchovers: Number(values.switchovers),
+      servers,
       through,
     });
   const benchmarks: Readonly<Record<string, () => Promise<boolean | void>>> = {

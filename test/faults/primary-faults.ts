@@ -2,7 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
+import { isMariadb } from '../../src/flavour/flavour-of.js';
 import { openRelay, type Relay } from '../open-relay.js';
+import { wordsOf } from './words.js';
 
 /** What becomes of a primary. */
 export const FAULTS = ['killed', 'frozen', 'cut', 'unreachable', 'lagging'] as const;
@@ -40,8 +42,18 @@ export interface FaultSite {
   readonly primary: ClusterNode;
   /** Where all clients write, as `schema.table`: replicas cannot apply what goes there while it is locked. */
   readonly table: string;
-  /** How whoever is tested gets to the primary; its replicas have another way. For `unreachable` only. */
+  /** How whoever is tested gets to the primary. Its replicas, which log in as `root` there, come by the same way where {@link sharesWays}. */
   readonly way?: Relay | undefined;
+}
+
+/** Whether a fault is done on the way to the primary; where not, servers are reached directly. */
+export function needsWays(fault: Fault, cluster: Pick<Cluster, 'version'>): boolean {
+  return fault === 'unreachable' || (fault === 'cut' && sharesWays(cluster));
+}
+
+/** MariaDB's replicas tell their source by nothing but its address: whoever promotes has to have the same one. */
+export function sharesWays({ version }: Pick<Cluster, 'version'>): boolean {
+  return isMariadb(version);
 }
 
 /** @param fault must not be done before clients write: some of them wait until they do */
@@ -69,14 +81,15 @@ interface Steps {
   undo(): Promise<void>;
 }
 
+const NO_WAY = 'nothing is between the primary and whoever is to lose it';
 const PREPARE: Readonly<Record<Fault, (site: FaultSite) => Promise<Steps>>> = {
   killed: async ({ primary }) => now({ doIt: async () => primary.kill() }),
   frozen: async ({ primary }) => now({ doIt: async () => primary.freeze(), undo: async () => primary.thaw() }),
   cut: prepareCut,
-  unreachable: async ({ way }) => {
-    if (way === undefined) throw new Error('nothing is between the primary and whoever is to lose it');
+  unreachable: async ({ way, cluster }) => {
+    if (way === undefined) throw new Error(NO_WAY);
     return now({
-      doIt: async () => Promise.resolve(way.cut()),
+      doIt: async () => Promise.resolve(way.cut(whoOf(cluster, (isReplica) => !isReplica))),
       undo: async () => Promise.resolve(way.mend()),
     });
   },
@@ -88,30 +101,22 @@ async function now(steps: Partial<Steps>): Promise<Steps> {
   return Promise.resolve({ ready: async () => Promise.resolve(0), doIt: nothing, undo: nothing, ...steps });
 }
 
-/** Replicas reach their source through a relay of which nobody else knows. */
-async function prepareCut({ cluster, primary }: FaultSite): Promise<Steps> {
-  const relay = await openRelay(primary);
+/** Replicas reach their source through a relay of which nobody else knows, or by the way that all take. */
+async function prepareCut({ cluster, primary, way }: FaultSite): Promise<Steps> {
+  const relay = sharesWays(cluster) ? undefined : await openRelay(primary);
   const source = await asRoot(cluster, primary);
-  for (const node of othersThan(primary, cluster)) {
-    const replica = await asRoot(cluster, node);
-    await replica.query('STOP REPLICA IO_THREAD');
-    // What is not named here would be as for a source that is a minute away.
-    await replica.query(
-      `CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = ${relay.port}, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2`,
-    );
-    await replica.query('START REPLICA IO_THREAD');
-    await waitUntil('its receiver', TIMEOUT_MS, async () => {
-      const [rows] = await replica.query<RowDataPacket[]>("SHOW REPLICA STATUS FOR CHANNEL ''");
-      return rows[0]?.['Replica_IO_Running'] === 'Yes' || undefined;
-    });
-    await replica.end();
+  const words = wordsOf(cluster);
+  for (const node of relay === undefined ? [] : othersThan(primary, cluster)) {
+    await follow(await asRoot(cluster, node), words.follow(relay?.port ?? 0));
   }
+  const between = relay ?? way;
+  if (between === undefined) throw new Error(NO_WAY);
   return {
     ready: async () => {
-      relay.cut();
+      between.cut(whoOf(cluster, (isReplica) => isReplica));
       await pause(CUT_MS);
       return waitUntil('writes that wait for acknowledgements', TIMEOUT_MS, async () => {
-        const [rows] = await source.query<RowDataPacket[]>("SHOW STATUS LIKE 'Rpl_semi_sync_source_wait_sessions'");
+        const [rows] = await source.query<RowDataPacket[]>(words.waitingForAcknowledgement);
         const count = Number(rows[0]?.['Value']);
         return count > 0 ? count : undefined;
       });
@@ -119,20 +124,37 @@ async function prepareCut({ cluster, primary }: FaultSite): Promise<Steps> {
     doIt: async () => primary.kill(),
     undo: async () => {
       source.destroy();
-      return Promise.resolve(relay.close());
+      relay?.close();
+      return Promise.resolve(way?.mend());
     },
   };
 }
 
+/** Of those that share a way; where none is shared, all. */
+function whoOf(cluster: Cluster, which: (isReplica: boolean) => boolean): ((user: string) => boolean) | undefined {
+  return sharesWays(cluster) ? (user) => which(user === cluster.accounts.root.user) : undefined;
+}
+
+/** Ends the connection when the replica receives. */
+async function follow(replica: Connection, statements: readonly string[]): Promise<void> {
+  for (const sql of statements) await replica.query(sql);
+  await waitUntil('its receiver', TIMEOUT_MS, async () => {
+    const [rows] = await replica.query<RowDataPacket[]>('SHOW REPLICA STATUS');
+    return rows[0]?.['Replica_IO_Running'] === 'Yes' || rows[0]?.['Slave_IO_Running'] === 'Yes' || undefined;
+  });
+  await replica.end();
+}
+
 /** What replicas receive waits behind a lock, until their source is gone. */
 async function prepareLag({ cluster, primary, table }: FaultSite): Promise<Steps> {
+  const words = wordsOf(cluster);
   const replicas = await Promise.all(othersThan(primary, cluster).map(async (node) => asRoot(cluster, node)));
   return {
     ready: async () => {
       for (const replica of replicas) await replica.query(`LOCK TABLES ${table} READ`);
       const backlogs = replicas.map(async (replica) =>
         waitUntil('a backlog', TIMEOUT_MS, async () => {
-          const count = await backlogOf(replica);
+          const count = await words.backlogOf(replica);
           return count >= BACKLOG ? count : undefined;
         }),
       );
@@ -147,16 +169,6 @@ async function prepareLag({ cluster, primary, table }: FaultSite): Promise<Steps
       return Promise.resolve();
     },
   };
-}
-
-/** Transactions of its source; each has its number in a set of GTIDs. */
-async function backlogOf(replica: Connection): Promise<number> {
-  const [[row]] = await replica.query<RowDataPacket[]>(
-    `SELECT GTID_SUBTRACT(GROUP_CONCAT(RECEIVED_TRANSACTION_SET), @@global.gtid_executed) AS gtids
-     FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''`,
-  );
-  const intervals = String(row?.['gtids'] ?? '').matchAll(/:(\d+)(?:-(\d+))?/g);
-  return [...intervals].reduce((sum, [, from, to]) => sum + Number(to ?? from) - Number(from) + 1, 0);
 }
 
 function othersThan(primary: ClusterNode, { nodes }: Cluster): ClusterNode[] {

@@ -1,0 +1,19 @@
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import type { Cluster } from '../../docker/cluster/cluster.js';
+import { wordsOf } from '../faults/words.js';
+
+interface Place {
+  readonly port: number;
+}
+
+/** Replicas that reach their source by one of some addresses are told to do so by another one. */
+export async function moveSources(cluster: Cluster, from: readonly Place[], to: readonly Place[]): Promise<void> {
+  for (const { host, port } of cluster.nodes) {
+    const replica = await createConnection({ host, port, ...cluster.accounts.root });
+    const [rows] = await replica.query<RowDataPacket[]>('SHOW SLAVE STATUS');
+    const source = from.findIndex((it) => it.port === Number(rows[0]?.['Master_Port']));
+    const { port: next } = to[source] ?? {};
+    for (const sql of next === undefined ? [] : wordsOf(cluster).follow(next)) await replica.query(sql);
+    await replica.end();
+  }
+}
