@@ -46,6 +46,7 @@ export interface Upkeep {
  * | has been the primary, and takes writes | is fenced |
  * | has been the primary, is closed, has nothing of its own | replicates from the primary |
  * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
+ * | has been the primary, is closed, knows of nothing that it made | is left alone: its data are being made anew |
  * | replicates from a former primary | is stopped; then it replicates from the primary, where it has nothing of its own |
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
@@ -135,7 +136,7 @@ function upkeepOfNode(
   if (replica === undefined) {
     if (!formerPrimaries.has(node.serverUuid)) return undefined;
     if (!node.readOnly) return fenceTask(node);
-    if (own === undefined) return undefined;
+    if (own === undefined || isBlank(node, primary)) return undefined;
     return own.isEmpty ? rejoinTask(node, primary) : 'errant';
   }
   if (follows(node, primary)) {
@@ -152,6 +153,14 @@ function upkeepOfNode(
   if (replica.receiver !== 'off') return freezeTask(node);
   if (own === undefined) return undefined;
   return own.isEmpty ? repointTask(node, primary) : 'errant';
+}
+
+/**
+ * It has been the primary, and knows of nothing that it made: its data are from elsewhere, and it has not been told yet from which place on it is to
+ * replicate. From any other place it would get what it has once more.
+ */
+function isBlank({ executed, serverUuid }: NodeState, primary: NodeState): boolean {
+  return executed.ofServer(serverUuid).isEmpty && !primary.executed.ofServer(serverUuid).isEmpty;
 }
 
 /** Each of its transactions waits for acknowledgements that nobody gives. */

@@ -35,8 +35,9 @@ export async function makeAnew(node: MariadbServer, primary: MariadbServer, root
     await node.start();
     for (const sql of [
       'RESET MASTER',
-      `SET GLOBAL gtid_binlog_state = '${state}'`,
       `SET GLOBAL gtid_slave_pos = '${position}'`,
+      // The last: who knows of its own transactions may be taken back.
+      `SET GLOBAL gtid_binlog_state = '${state}'`,
     ]) {
       await ask(node, root, sql);
     }
