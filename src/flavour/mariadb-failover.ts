@@ -69,11 +69,7 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
       // It has no SET PERSIST: its option file has to say read_only=1.
       return [];
     case 'offline':
-      // It has no offline_mode. New clients may come at once, so it is closed before anything lets go of what hangs: what these write until
-      // then hangs, too, and ends with them.
-      return command.on
-        ? [{ sql: CLIENTS, endsClients: true }, ...close(OFFLINE_WAIT_S), { sql: CLIENTS, endsClients: true }]
-        : [];
+      return command.on ? offline() : [];
     case 'clone':
       throw new Error(MARIADB_FAILOVER.lacksClone);
     case 'journal':
@@ -83,9 +79,24 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
 
 const OFFLINE_WAIT_S = 1;
 
-/** A semi-synchronous receiver says goodbye to its source, for so many seconds where that is frozen. */
+/**
+ * It has no offline_mode. New clients may come at once, so it is closed before anything lets go of what hangs: what these write until then hangs, too,
+ * and ends with them. Of transactions that are committed together one session waits for all acknowledgements: when it is ended the others are told
+ * that theirs are written, unless they were ended before.
+ */
+function offline(): HaStatement[] {
+  const others: HaStatement = { sql: `${CLIENTS} AND COALESCE(state, '') <> '${WAITS}'`, endsClients: true };
+  const all: HaStatement = { sql: `${CLIENTS} ORDER BY COALESCE(state, '') = '${WAITS}'`, endsClients: true };
+  return [others, others, all, ...close(OFFLINE_WAIT_S), all];
+}
+
+/**
+ * A semi-synchronous receiver that is told to stop says goodbye to its source first, and waits a second or more for one that is frozen. One whose
+ * thread is killed does not; the wait is for where that comes too late.
+ */
 const STOP_RECEIVING: readonly HaStatement[] = [
   { sql: 'SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1' },
+  { sql: "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'", endsClients: true },
   { sql: 'STOP SLAVE IO_THREAD' },
 ];
 
@@ -113,6 +124,7 @@ function close(waitS: number): HaStatement[] {
 const CLIENTS =
   'SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() ' +
   "AND user NOT IN ('system user', 'event_scheduler', SUBSTRING_INDEX(CURRENT_USER(), '@', 1)) AND command NOT LIKE 'Binlog Dump%'";
+const WAITS = 'Waiting for semi-sync ACK from slave';
 /** In a transaction, or at work on a statement. */
 const CLIENTS_AT_WORK = `${CLIENTS} AND (command <> 'Sleep' OR id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx))`;
 

@@ -40,6 +40,13 @@ describe('a leader whose primary is well', () => {
     expect(due(second('1-9'), [third('1-9', '1-10')])).toEqual(['errant db3']);
   });
 
+  it('takes a former primary back as a replica, but not while it knows of nothing that it made', () => {
+    const former = { ...primaryOf('1-9'), readOnly: true };
+    expect(due(second('1-9'), [former])).toEqual(['rejoin db1']);
+    expect(due(second('1-9'), [{ ...former, executed: gtids('') }])).toEqual([]);
+    expect(due(second('1-9'), [{ ...former, executed: gtids('1-4', SECOND_UUID) }])).toEqual([]);
+  });
+
   it('takes nothing for a replica’s own that the primary made and waits for', () => {
     const executed = gtids('1-9').union(gtids('1-3', SECOND_UUID));
     expect(due(second('1-9'), [{ ...third('1-9', '1-9'), executed }])).toEqual(['repoint db3']);

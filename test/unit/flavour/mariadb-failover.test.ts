@@ -47,9 +47,16 @@ describe('what a MariaDB server has', () => {
   });
 });
 
+/** Its receiver would wait for a frozen source. */
+const STOP_RECEIVING = [
+  'SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1',
+  "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'",
+  'STOP SLAVE IO_THREAD',
+];
+
 describe('what is said to MariaDB', () => {
   test.each<[Command, string[]]>([
-    [{ kind: 'stop-receiving' }, ['SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1', 'STOP SLAVE IO_THREAD']],
+    [{ kind: 'stop-receiving' }, STOP_RECEIVING],
     [{ kind: 'start-receiving' }, ['START SLAVE IO_THREAD']],
     [{ kind: 'stop-replica' }, ['STOP SLAVE']],
     [{ kind: 'forget-source' }, ['RESET SLAVE ALL']],
@@ -72,14 +79,14 @@ describe('what is said to MariaDB', () => {
 
   test('an old primary lets go of nothing that hangs while a client may hear of it', () => {
     const statements = MARIADB_FAILOVER.of({ kind: 'offline', on: true }, ACCOUNTS);
-    expect(statements.map(({ endsClients }) => endsClients ?? false)).toEqual([true, false, false, true]);
-    expect(statements[2]?.sql).toBe('SET GLOBAL read_only = ON');
+    expect(statements.map(({ endsClients }) => endsClients ?? false)).toEqual([true, true, true, false, false, true]);
+    expect(statements[4]?.sql).toBe('SET GLOBAL read_only = ON');
   });
 
   test('a replica that is to follow another one applies what it has received first', () => {
     const [, ...statements] = said({ kind: 'follow', host: 'db2', port: 3306, anew: false });
     expect(statements).toEqual([
-      'STOP SLAVE IO_THREAD',
+      ...STOP_RECEIVING.slice(1),
       'SHOW SLAVE STATUS',
       "SELECT MASTER_GTID_WAIT('0-1-7', 1)",
       'STOP SLAVE',
