@@ -1,60 +1,12 @@
 import { promotes } from './check-settings.js';
 import type { ClusterFacts, LoginFacts, NodeFacts } from './facts.js';
-import type { Concern, Finding, Severity } from './finding.js';
+import type { Concern, Finding } from './finding.js';
 import { Grants } from './grants.js';
+import { CHANGES, neededOf, type Needed } from './needed-privileges.js';
 
-interface Needed {
-  readonly privilege: string;
-  /** Everywhere when absent. */
-  readonly on?: string;
-  readonly severity: Severity;
-  readonly why: string;
-}
-
-const PERFORMANCE_SCHEMA = 'performance_schema.*';
-
-const OF_MONITOR: readonly Needed[] = [
-  { privilege: 'REPLICATION CLIENT', severity: 'error', why: 'without it nobody tells who replicates from whom' },
-  {
-    privilege: 'SELECT',
-    on: PERFORMANCE_SCHEMA,
-    severity: 'warning',
-    why: 'it has the lag within a transaction, and the members of a replication group',
-  },
-  { privilege: 'REPLICATION SLAVE', severity: 'hint', why: 'it lets servers be found that are not named' },
-  { privilege: 'SHOW_ROUTINE', severity: 'hint', why: 'else what calls a stored function always runs on the primary' },
-];
-
-const CHANGES = 'it is needed to promote, to fence and to take back a server';
-const TO_CHANGE = [
-  'REPLICATION CLIENT',
-  'REPLICATION SLAVE',
-  'PROCESS',
-  'RELOAD',
-  'REPLICATION_SLAVE_ADMIN',
-  'SYSTEM_VARIABLES_ADMIN',
-  'PERSIST_RO_VARIABLES_ADMIN',
-  'CONNECTION_ADMIN',
-];
-const ON_JOURNAL = ['SELECT', 'INSERT', 'CREATE'];
-const OF_FAILOVER: readonly Needed[] = [
-  ...TO_CHANGE.map((privilege): Needed => ({ privilege, severity: 'error', why: CHANGES })),
-  {
-    privilege: 'SELECT',
-    on: PERFORMANCE_SCHEMA,
-    severity: 'error',
-    why: 'it tells what a replica hears of the primary',
-  },
-  ...ON_JOURNAL.map((privilege): Needed => {
-    return { privilege, on: 'rwsplit.*', severity: 'error', why: 'the journal of primaries is kept there' };
-  }),
-];
 const OF_CLONES: readonly Needed[] = ['BACKUP_ADMIN', 'CLONE_ADMIN'].map((privilege) => {
   return { privilege, severity: 'error', why: 'failover.rebuild is clone' };
 });
-
-/** With these an account writes on a replica that is read-only. */
-const TOO_MUCH = ['SUPER', 'CONNECTION_ADMIN'];
 
 /** Who can log in, and may do what has to be done. */
 export function ofAccounts(facts: ClusterFacts): Finding[] {
@@ -68,20 +20,19 @@ export function ofAccounts(facts: ClusterFacts): Finding[] {
 function ofMonitor({ name, monitor, server }: NodeFacts): Finding[] {
   if (monitor.refusal !== undefined)
     return [refused(name, monitor, 'proxy', 'a server that is not looked at gets nothing')];
-  // MariaDB has other names for these; its monitor has been able to look.
-  return server?.make === 'mysql' ? lacking(name, monitor, 'proxy', OF_MONITOR) : [];
+  return server === undefined ? [] : lacking(name, monitor, 'proxy', neededOf(server).monitor);
 }
 
 function ofFailover(
   { name, monitor, failover = monitor, replication, server }: NodeFacts,
   facts: ClusterFacts,
 ): Finding[] {
-  if (server?.make === 'mariadb') return [];
   if (failover.refusal !== undefined) {
     return failover === monitor ? [] : [refused(name, failover, 'failover', CHANGES)];
   }
-  const { rebuilds } = facts.settings;
-  const findings = lacking(name, failover, 'failover', rebuilds ? [...OF_FAILOVER, ...OF_CLONES] : OF_FAILOVER);
+  const rebuilds = facts.settings.rebuilds && server?.make !== 'mariadb';
+  const needed = neededOf(server ?? { make: 'mysql' }).failover;
+  const findings = lacking(name, failover, 'failover', rebuilds ? [...needed, ...OF_CLONES] : needed);
   if (replication?.refusal !== undefined) {
     findings.push(
       refused(name, replication, 'failover', 'as this account the others replicate from it when it is the primary'),
@@ -105,9 +56,9 @@ function ofFailover(
 function ofApp({ name, server }: NodeFacts, login: LoginFacts): Finding[] {
   if (login.refusal !== undefined)
     return [refused(name, login, 'proxy', 'its statements have to be able to run there')];
-  if (server?.make !== 'mysql') return [];
+  if (server === undefined) return [];
   const grants = new Grants(login.grants);
-  const found = TOO_MUCH.filter((it) => grants.has(it));
+  const found = neededOf(server).tooMuch.filter((it) => grants.has(it));
   if (found.length === 0) return [];
   return [
     {

@@ -88,9 +88,9 @@ export function ofMariadb(node: string, server: ServerFacts, { settings }: Clust
     concern: 'failover',
     node,
     check: 'MariaDB',
-    is: 'not looked at: read_only in its option file, heartbeats, the privileges for failovers',
+    is: 'not looked at: read_only in its option file, heartbeats',
     should: 'as the README says of MariaDB',
-    why: 'it does not tell of the one, and calls the others something else than MySQL',
+    why: 'it does not tell of them',
     mend: '',
   });
   return findings;

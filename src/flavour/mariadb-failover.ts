@@ -80,15 +80,26 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
 const OFFLINE_WAIT_S = 1;
 
 /**
- * It has no offline_mode. New clients may come at once, so it is closed before anything lets go of what hangs: what these write until then hangs, too,
- * and ends with them. Of transactions that are committed together one session waits for all acknowledgements: when it is ended the others are told
- * that theirs are written, unless they were ended before.
+ * It has no offline_mode: what runs for each new client refuses it meanwhile. It is closed before anything lets go of what hangs. Of transactions
+ * that are committed together one session waits for all acknowledgements: when it is ended the others are told that theirs are written, unless they
+ * were ended before.
  */
 function offline(): HaStatement[] {
   const others: HaStatement = { sql: `${CLIENTS} AND COALESCE(state, '') <> '${WAITS}'`, endsClients: true };
   const all: HaStatement = { sql: `${CLIENTS} ORDER BY COALESCE(state, '') = '${WAITS}'`, endsClients: true };
-  return [others, others, all, ...close(OFFLINE_WAIT_S), all];
+  return [
+    { sql: 'SELECT @@global.init_connect AS greeting' },
+    { sql: `SET GLOBAL init_connect = ${quoted(REFUSAL)}` },
+    ...[others, others, all, ...close(OFFLINE_WAIT_S), all],
+    // Where it failed before this, it is done again, and an operator's own is not known any more.
+    {
+      sql: (told) =>
+        `SET GLOBAL init_connect = ${quoted(told['greeting'] === REFUSAL ? '' : textIn(told, 'greeting'))}`,
+    },
+  ];
 }
+
+const REFUSAL = "SIGNAL SQLSTATE 'HY000' SET MESSAGE_TEXT = 'this server is the primary no more'";
 
 /**
  * A semi-synchronous receiver that is told to stop says goodbye to its source first, and waits a second or more for one that is frozen. One whose

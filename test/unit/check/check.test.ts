@@ -191,6 +191,26 @@ describe('a cluster', () => {
       expect(wrong).toMatch(it);
   });
 
+  test('accounts on MariaDB need its own privileges, by the names that it has for them', () => {
+    const grants = ['GRANT BINLOG MONITOR, SLAVE MONITOR, READ_ONLY ADMIN, PROCESS ON *.* TO `m`@`%`'];
+    const of = (user: string): LoginFacts => ({ user, refusal: undefined, grants });
+    const facts = { ...node('db2', { make: 'mariadb' }), monitor: of('m'), failover: of('f'), apps: [of('a')] };
+    const told = found(facts).filter((it) => it.includes('db2 privileges'));
+    expect(told.filter((it) => it.includes("'m'"))).toEqual([
+      "hint db2 privileges of 'm': no REPLICATION SLAVE on *.*",
+    ]);
+    expect(told.filter((it) => it.includes("'f'")).map((it) => it.replace(/.*no /, ''))).toEqual([
+      ...[
+        'REPLICATION SLAVE ADMIN on *.*',
+        'REPLICATION MASTER ADMIN on *.*',
+        'CONNECTION ADMIN on *.*',
+        'RELOAD on *.*',
+      ],
+      ...['SELECT on rwsplit.*', 'INSERT on rwsplit.*', 'CREATE on rwsplit.*'],
+    ]);
+    expect(told.filter((it) => it.includes("'a'"))).toEqual(["warning db2 privileges of 'a': READ_ONLY ADMIN"]);
+  });
+
   test('whose accounts lack something is told what', () => {
     const refused = { user: 'm', refusal: 'access denied', grants: [] };
     expect(found({ ...node('db2'), monitor: refused, server: undefined })).toContain(
