@@ -90,7 +90,11 @@ function offline(): HaStatement[] {
   return [
     { sql: 'SELECT @@global.init_connect AS greeting' },
     { sql: `SET GLOBAL init_connect = ${quoted(REFUSAL)}` },
-    ...[others, others, all, ...close(OFFLINE_WAIT_S), all],
+    others,
+    others,
+    all,
+    ...close(OFFLINE_WAIT_S),
+    all,
     // Where it failed before this, it is done again, and an operator's own is not known any more.
     {
       sql: (told) =>
@@ -101,13 +105,20 @@ function offline(): HaStatement[] {
 
 const REFUSAL = "SIGNAL SQLSTATE 'HY000' SET MESSAGE_TEXT = 'this server is the primary no more'";
 
+const KILL_RECEIVER: HaStatement = {
+  sql: "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'",
+  endsClients: true,
+};
+
 /**
  * A semi-synchronous receiver that is told to stop says goodbye to its source first, and waits a second or more for one that is frozen. One whose
- * thread is killed does not; the wait is for where that comes too late.
+ * thread is killed does not, at the second time at the latest; the wait is for where that does not help either.
  */
 const STOP_RECEIVING: readonly HaStatement[] = [
   { sql: 'SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1' },
-  { sql: "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'", endsClients: true },
+  KILL_RECEIVER,
+  { sql: 'DO SLEEP(0.02)' },
+  KILL_RECEIVER,
   { sql: 'STOP SLAVE IO_THREAD' },
 ];
 

@@ -8,7 +8,7 @@ const HOST = '127.0.0.1';
 
 /** A cluster of MariaDB's servers that is one of MySQL's to whoever does faults on it. */
 export interface LaunchedMariadb extends Cluster {
-  serverOf(node: ClusterNode): MariadbServer;
+  readonly serverOf: (node: ClusterNode) => MariadbServer;
 }
 
 /** One primary and two replicas that acknowledge its transactions; not of a test file, as those of `cluster.ts` are. */

@@ -66,7 +66,8 @@ async function ask({ host, port }: MariadbServer, root: Account, sql: string, co
   try {
     const [rows] = await connection.query<RowDataPacket[]>(sql);
     const row: Readonly<Record<string, unknown>> = rows[0] ?? {};
-    return String((column === undefined ? Object.values(row)[0] : row[column]) ?? '');
+    const told = column === undefined ? Object.values(row)[0] : row[column];
+    return typeof told === 'string' || typeof told === 'number' ? String(told) : '';
   } finally {
     connection.destroy();
   }

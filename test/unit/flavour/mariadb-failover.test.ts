@@ -51,6 +51,8 @@ describe('what a MariaDB server has', () => {
 const STOP_RECEIVING = [
   'SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1',
   "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'",
+  'DO SLEEP(0.02)',
+  "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'",
   'STOP SLAVE IO_THREAD',
 ];
 
