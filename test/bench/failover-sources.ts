@@ -1,5 +1,6 @@
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import type { Cluster } from '../../docker/cluster/cluster.js';
+import { listens } from '../../docker/cluster/listens.js';
 import { wordsOf } from '../faults/words.js';
 
 interface Place {
@@ -8,7 +9,10 @@ interface Place {
 
 /** Replicas that reach their source by one of some addresses are told to do so by another one. */
 export async function moveSources(cluster: Cluster, from: readonly Place[], to: readonly Place[]): Promise<void> {
-  for (const { host, port } of cluster.nodes) {
+  for (const node of cluster.nodes) {
+    const { host, port } = node;
+    // The last fault may have ended it.
+    if (!(await listens(port))) await node.restart();
     const replica = await createConnection({ host, port, ...cluster.accounts.root });
     const [rows] = await replica.query<RowDataPacket[]>('SHOW SLAVE STATUS');
     const source = from.findIndex((it) => it.port === Number(rows[0]?.['Master_Port']));
