@@ -98,6 +98,20 @@ export function previousLost(sql: string): QueryError {
   return Object.assign(told, { code: 'RWSPLIT_PREVIOUS_LOST', sqlMessage: what, sql });
 }
 
+/** What had waited behind a statement whose connection was lost, and needs what became of that. */
+export function notSent(error: QueryError, sql: string): QueryError {
+  const { message, code = 'PROTOCOL_CONNECTION_LOST' } = error;
+  const told: SplitError = new Error(message);
+  return Object.assign(told, { code, fatal: true, sql, outcome: 'not-executed' as const });
+}
+
+/** A transaction that is lost has what this wants. */
+export function endsByRollback({ classification: { reason } }: KnownStatement, sql: string): boolean {
+  return reason === 'transaction-control' && ROLLBACK.test(sql);
+}
+
+const ROLLBACK = /^\s*rollback(?:\s+work)?\s*;?\s*$/i;
+
 /** Of a connection that was given up. */
 export function connectionGivenUp(node: string, why: string): QueryError {
   const error: QueryError = new Error(`the connection to ${node} was given up: ${why}`);

@@ -3,25 +3,35 @@ import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { routeStatement, type Route, type RouteReason } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
 import {
+  connectionGivenUp,
+  isAway,
   isLoss,
   isReadOnlyServer,
   mayBePartlyDone,
+  notSent,
   previousLost,
   transactionLost,
   withRoute,
   type RouteTaken,
 } from '../errors.js';
-import type { CoreCommand, CoreQuery, QueryError, ResultCallback, Sql } from '../mysql2/internals.js';
-import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
+import type {
+  CoreCommand,
+  CoreQuery,
+  QueryError,
+  ResultCallback,
+  Sql,
+  StatementCallback,
+} from '../mysql2/internals.js';
+import { ExecuteCall, isSent, QueryCall, type Call } from '../route/call.js';
+import { HandleCall, PrepareCall } from '../route/handle-call.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
-import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
+import type { ConnectionCommand, ConnectionLease, RoutedConnection, Told } from '../session/routed-connection.js';
+import type { PreparedHandle } from '../session/prepared-handle.js';
 import { checkValues } from './check-values.js';
 import { LeaseTransaction } from './lease-transaction.js';
+import { LostCommands, type Attempt } from './lost-commands.js';
 import { SessionHome } from './session-home.js';
-
-/** Statements that end no transaction, whatever they say. */
-const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);
 
 /** What concerns nothing but the connection, whatever server that is to. */
 const OF_CONNECTION: ReadonlySet<string> = new Set(['session-state', 'diagnostics', 'connection-id']);
@@ -42,6 +52,11 @@ export class Lease implements ConnectionLease {
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
   readonly #transaction: LeaseTransaction;
+  readonly #lost: LostCommands;
+  /** How many commands there were. */
+  #order = 0;
+  /** The last statement without a callback that had nothing before it. */
+  #silent: { readonly command: CoreCommand; readonly known: KnownStatement; readonly sql: string } | undefined;
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
@@ -57,6 +72,20 @@ export class Lease implements ConnectionLease {
       place: (known, call) => this.#place(known, call),
       keep: (replica) => this.#keep(replica),
     });
+    const home = (): RoutedConnection => this.home;
+    this.#lost = new LostCommands(cluster, {
+      get home(): RoutedConnection {
+        return home();
+      },
+      leave: () => this.#home.leave(),
+      silent: ({ _command }) => (this.#silent?.command === _command ? this.#silent : undefined),
+      refuse: (known, call, error) => this.#refuse(known, call, error),
+      enter: (known, call) => this.#enter(known, call),
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   get home(): RoutedConnection {
@@ -81,7 +110,8 @@ export class Lease implements ConnectionLease {
     const named = command.namedPlaceholders ?? config.namedPlaceholders;
     const known = this.#cluster.texts.find(sql, command.values, named, server.session);
     if (this.#staysHere(known)) {
-      if (command.onResult === undefined && this.#isAtOwn) {
+      if (command.onResult === undefined && this.#isAtOwn && !server.isBusy) {
+        this.#silent = { command, known, sql };
         this.#begins(known);
         this.#noteWhenEnded(known, command, this.#route(known).reason);
         this.home.server.expecting(known, () => this.home.runQuery(command));
@@ -103,6 +133,68 @@ export class Lease implements ConnectionLease {
     if (stays) return this.#here(known, new ExecuteCall(statement, values, callback));
     checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
     this.#place(known, new ExecuteCall(statement, values, callback));
+    return new EventEmitter();
+  }
+
+  prepare(options: Sql, callback: StatementCallback): CoreCommand {
+    return this.#atHome(new PrepareCall(this, options, callback));
+  }
+
+  executeHandle(handle: PreparedHandle, values: unknown, callback: ResultCallback | undefined): CoreCommand {
+    const call = new HandleCall(handle, values, callback);
+    this.#atHome(call);
+    return call.command;
+  }
+
+  command(given: ConnectionCommand, told: Told): CoreCommand {
+    const order = this.#order++;
+    const again = (): void => void this.command(given, told);
+    const { server } = this.home;
+    if (this.#queue !== undefined) this.#queue.push(again);
+    else if (!server.isGone) {
+      return given.begin(this.home, (error) => {
+        if (error === null || error === undefined || !isAway(error)) {
+          told(error);
+          return;
+        }
+        server.isGone = true;
+        this.#cluster.failed(server.node.name, error);
+        this.#lost.strand(order, again);
+      });
+    } else if (given.endsAll === true || this.#home.isIntact) {
+      const way = new WayToPrimary(this.#cluster, '');
+      this.#goTo(
+        (done) => this.#home.follow(way, done),
+        (failure) => {
+          if (failure === undefined) again();
+          else told(failure);
+        },
+      );
+    } else process.nextTick(() => told(connectionGivenUp(server.node.name, 'it was lost')));
+    return new EventEmitter();
+  }
+
+  /** Where the session goes on. */
+  #enter(known: KnownStatement, call: Call): void {
+    if (this.#queue !== undefined) this.#queue.push(() => this.#enter(known, call));
+    else if (call.isOfHome === true) this.#atHome(call);
+    else if (this.#staysHere(known)) this.#here(known, call);
+    else this.#place(known, call);
+  }
+
+  /** What runs where the session is, and nowhere else. */
+  #atHome(call: Call): CoreCommand {
+    const { server } = this.home;
+    if (this.#queue !== undefined) {
+      this.#queue.push(() => this.#atHome(call));
+      return new EventEmitter();
+    }
+    const known = this.#cluster.texts.findPrepared(call.sql, false, server.session);
+    const hasToWait = this.#isElsewhere || server.isBusy || this.#transaction.isOpen;
+    if (hasToWait && !server.isGone) return this.#here(known, call);
+    const owed = this.#home.owed(known, call.sql) ?? lostWithPrevious(this.home, known, call.sql);
+    if (owed === undefined) return this.#onPrimary(known, call, this.#route(known).reason) ?? new EventEmitter();
+    this.#refuse(known, call, owed);
     return new EventEmitter();
   }
 
@@ -218,28 +310,40 @@ export class Lease implements ConnectionLease {
   }
 
   /** Where the session is. If that is at no primary, it goes to the one there is, or will be. */
-  #onPrimary(known: KnownStatement, call: Call, why: RouteReason): void {
+  #onPrimary(known: KnownStatement, call: Call, why: RouteReason): CoreCommand | undefined {
     const { server } = this.home;
     const isOfConnection = OF_CONNECTION.has(known.classification.reason) && !server.isGone;
-    if ((this.#home.isOfPrimary && !this.#home.isHeld) || isOfConnection || this.home.isAlone)
-      this.#here(known, call, why);
-    else this.#settle(known, call, new WayToPrimary(this.#cluster, call.sql), why);
+    if ((this.#home.isOfPrimary && !this.#home.isHeld) || isOfConnection || this.home.isAlone) {
+      return this.#here(known, call, why);
+    }
+    this.#settle(known, call, new WayToPrimary(this.#cluster, call.sql), why);
+    return undefined;
   }
 
   #settle(known: KnownStatement, call: Call, way: WayToPrimary, why: RouteReason): void {
+    this.#goTo(
+      (done) => this.#home.settle(known, call.sql, way, done),
+      (failure) => {
+        if (failure === undefined) this.#here(known, call, why, way);
+        else this.#refuse(known, call, failure);
+      },
+    );
+  }
+
+  /** Other statements wait meanwhile. @param then told why the session could not go there */
+  #goTo(go: (done: (failure?: QueryError) => void) => void, then: (failure?: QueryError) => void): void {
     const queue: (() => void)[] = [];
     this.#queue = queue;
     this.#isElsewhere = true;
-    this.#home.settle(known, call.sql, way, (failure) => {
+    go((failure) => {
       this.#queue = undefined;
       this.#back(() => {
-        if (failure !== undefined) this.#refuse(known, call, failure);
-        else if (this.#isOver) {
+        if (failure === undefined && this.#isOver) {
           this.#home.ended(false);
-          this.#refuse(known, call, new Error('The connection was given back.'));
-        } else this.#here(known, call, why, way);
+          then(new Error('The connection was given back.'));
+        } else then(failure);
       });
-      for (const go of queue) go();
+      for (const next of queue) next();
     });
   }
 
@@ -256,47 +360,40 @@ export class Lease implements ConnectionLease {
     why = this.#route(known).reason,
     way = new WayToPrimary(this.#cluster, call.sql),
   ): CoreCommand {
-    this.#begins(known);
+    if (call.isHarmless !== true) this.#begins(known);
     const connection = this.home;
     const { server } = connection;
     const taken = { to: 'primary', reason: why, node: server.node.name } as const;
+    const attempt: Attempt = { known, call, connection, taken, order: this.#order++ };
     const intercept = (error: QueryError): boolean => {
-      if (isLoss(error)) return this.#lost(known, call, way, error, taken);
+      if (isLoss(error)) return this.#isLost(attempt, error);
       if (isReadOnlyServer(error)) return this.#refused(known, call, way, error, taken);
       withRoute(error, taken);
       return false;
     };
     const command = server.expecting(known, () => call.begin(connection, intercept));
-    this.#noteWhenEnded(known, command, why);
+    attempt.command = command;
+    if (call.isHarmless !== true) this.#noteWhenEnded(known, command, why);
     return command;
+  }
+
+  #isLost(attempt: Attempt, error: QueryError): boolean {
+    const { call, known, taken, command } = attempt;
+    const wasSent = command !== undefined && isSent(command) && call.isHarmless !== true;
+    if (!this.home.isAlone) return this.#lost.lost(attempt, error, wasSent);
+    this.home.server.isGone = true;
+    if (wasSent) {
+      withRoute(error, taken, 'unknown');
+      return false;
+    }
+    this.#refuse(known, call, notSent(error, call.sql));
+    return true;
   }
 
   #noteWhenEnded(known: KnownStatement, command: CoreCommand, reason: string): void {
     const scope = this.#cluster.scopes.current;
     const { node } = this.home.server;
     command.once('end', () => this.#cluster.ranOnPrimary(node, known, scope, reason));
-  }
-
-  /** @returns whether the application is told otherwise */
-  #lost(known: KnownStatement, call: Call, way: WayToPrimary, error: QueryError, taken: RouteTaken): boolean {
-    const { server } = this.home;
-    const { session, isOnly } = server;
-    const { name } = server.node;
-    const wasInTransaction = session.inTransaction || !session.autocommit;
-    this.#cluster.failed(name, error);
-    server.isGone = true;
-    const loss = this.home.isAlone ? 'state' : this.#home.leave();
-    const { classification } = known;
-    if (isOnly && loss === 'nothing' && !wasInTransaction && classification.target === 'replica') {
-      process.nextTick(() => this.#settle(known, call, way, this.#route(known).reason));
-      return true;
-    }
-    if (isOnly && loss !== 'state' && wasInTransaction && WITHIN_TRANSACTION.has(classification.reason)) {
-      this.#refuse(known, call, transactionLost(name, call.sql));
-      return true;
-    }
-    withRoute(error, taken, 'unknown');
-    return false;
   }
 
   /** The server takes no writes any more. A single statement did nothing, and waits for the next primary; a transaction cannot be committed there. */
