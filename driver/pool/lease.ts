@@ -159,9 +159,10 @@ export class Lease implements ConnectionLease {
         }
         server.isGone = true;
         this.#cluster.failed(server.node.name, error);
+        // Where the session does not go on, that is told then.
         this.#lost.strand(order, again);
       });
-    } else if (given.endsAll === true || this.#home.isIntact) {
+    } else if (!this.home.isAlone && (given.endsAll === true || this.#home.isIntact)) {
       const way = new WayToPrimary(this.#cluster, '');
       this.#goTo(
         (done) => this.#home.follow(way, done),
