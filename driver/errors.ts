@@ -98,11 +98,11 @@ export function previousLost(sql: string): QueryError {
   return Object.assign(told, { code: 'RWSPLIT_PREVIOUS_LOST', sqlMessage: what, sql });
 }
 
-/** What had waited behind a statement whose connection was lost, and needs what became of that. */
+/** Of what had waited behind a statement that failed so, and may build on it. */
 export function notSent(error: QueryError, sql: string): QueryError {
-  const { message, code = 'PROTOCOL_CONNECTION_LOST' } = error;
-  const told: SplitError = new Error(message);
-  return Object.assign(told, { code, fatal: true, sql, outcome: 'not-executed' as const });
+  const told: SplitError = Object.assign(new Error(error.message), error, { sql, outcome: 'not-executed' as const });
+  delete told.route;
+  return told;
 }
 
 /** A transaction that is lost has what this wants. */

@@ -9,7 +9,6 @@ import {
   isReadOnlyServer,
   mayBePartlyDone,
   notSent,
-  previousLost,
   transactionLost,
   withRoute,
   type RouteTaken,
@@ -31,7 +30,11 @@ import type { PreparedHandle } from '../session/prepared-handle.js';
 import { checkValues } from './check-values.js';
 import { LeaseTransaction } from './lease-transaction.js';
 import { LostCommands, type Attempt } from './lost-commands.js';
+import { asksReplica, lostWithPrevious, PreviousRead } from './previous-read.js';
 import { SessionHome } from './session-home.js';
+
+/** What comes while a statement waits for a primary is put behind it. @param failure that one was not executed: neither is what may build on it */
+type Waiting = (failure?: QueryError) => void;
 
 /** What concerns nothing but the connection, whatever server that is to. */
 const OF_CONNECTION: ReadonlySet<string> = new Set(['session-state', 'diagnostics', 'connection-id']);
@@ -44,10 +47,9 @@ export class Lease implements ConnectionLease {
   readonly #cluster: Cluster;
   readonly #home: SessionHome;
   #isOver = false;
-  /** The replica's connection of the read before: what that left is there. */
-  #previous: RoutedConnection | undefined;
+  readonly #previous: PreviousRead;
   /** Statements that came while one waits for a primary. */
-  #queue: (() => void)[] | undefined;
+  #queue: Waiting[] | undefined;
   #isElsewhere = false;
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
@@ -60,6 +62,7 @@ export class Lease implements ConnectionLease {
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
+    this.#previous = new PreviousRead(cluster);
     this.#home = new SessionHome(cluster, connection, this);
     this.#transaction = new LeaseTransaction(cluster, () => this.home, {
       isOfPrimary: () => this.#home.isOfPrimary,
@@ -70,7 +73,7 @@ export class Lease implements ConnectionLease {
       back: (first) => this.#back(first),
       onPrimary: (known, call, reason) => this.#onPrimary(known, call, reason ?? this.#route(known).reason),
       place: (known, call) => this.#place(known, call),
-      keep: (replica) => this.#keep(replica),
+      keep: (replica) => this.#previous.keep(replica),
     });
     const home = (): RoutedConnection => this.home;
     this.#lost = new LostCommands(cluster, {
@@ -98,7 +101,11 @@ export class Lease implements ConnectionLease {
 
   query(command: CoreQuery): void {
     if (this.#queue !== undefined) {
-      this.#queue.push(() => this.query(command));
+      const { config } = this.home;
+      this.#queue.push((failure) => {
+        if (failure === undefined) this.query(command);
+        else new QueryCall(command, config).fail(notSent(failure, command.sql));
+      });
       return;
     }
     const { config, server } = this.home;
@@ -121,7 +128,10 @@ export class Lease implements ConnectionLease {
 
   execute(statement: Sql, values: unknown, callback: ResultCallback): CoreCommand | undefined {
     if (this.#queue !== undefined) {
-      this.#queue.push(() => this.#executeLater(statement, values, callback));
+      this.#queue.push((failure) => {
+        if (failure === undefined) this.#executeLater(statement, values, callback);
+        else callback(notSent(failure, typeof statement === 'string' ? statement : statement.sql));
+      });
       return new EventEmitter();
     }
     const { config, server } = this.home;
@@ -150,7 +160,8 @@ export class Lease implements ConnectionLease {
     const order = this.#order++;
     const again = (): void => void this.command(given, told);
     const { server } = this.home;
-    if (this.#queue !== undefined) this.#queue.push(again);
+    if (this.#queue !== undefined)
+      this.#queue.push((failure) => (failure === undefined ? again() : told(notSent(failure, ''))));
     else if (!server.isGone) {
       return given.begin(this.home, (error) => {
         if (error === null || error === undefined || !isAway(error)) {
@@ -177,7 +188,7 @@ export class Lease implements ConnectionLease {
 
   /** Where the session goes on. */
   #enter(known: KnownStatement, call: Call): void {
-    if (this.#queue !== undefined) this.#queue.push(() => this.#enter(known, call));
+    if (this.#queue !== undefined) this.#waits(call, this.#queue, () => this.#enter(known, call));
     else if (call.isOfHome === true) this.#atHome(call);
     else if (this.#staysHere(known)) this.#here(known, call);
     else this.#place(known, call);
@@ -187,7 +198,7 @@ export class Lease implements ConnectionLease {
   #atHome(call: Call): CoreCommand {
     const { server } = this.home;
     if (this.#queue !== undefined) {
-      this.#queue.push(() => this.#atHome(call));
+      this.#waits(call, this.#queue, () => this.#atHome(call));
       return new EventEmitter();
     }
     const known = this.#cluster.texts.findPrepared(call.sql, false, server.session);
@@ -197,6 +208,10 @@ export class Lease implements ConnectionLease {
     if (owed === undefined) return this.#onPrimary(known, call, this.#route(known).reason) ?? new EventEmitter();
     this.#refuse(known, call, owed);
     return new EventEmitter();
+  }
+
+  #waits(call: Call, queue: Waiting[], go: () => void): void {
+    queue.push((failure) => (failure === undefined ? go() : call.fail(notSent(failure, call.sql))));
   }
 
   get #isAtOwn(): boolean {
@@ -212,7 +227,7 @@ export class Lease implements ConnectionLease {
 
   ended(isDestroyed: boolean): void {
     this.#isOver = true;
-    this.#dropPrevious();
+    this.#previous.drop();
     this.#transaction.abandon();
     this.#home.ended(isDestroyed);
   }
@@ -234,7 +249,7 @@ export class Lease implements ConnectionLease {
     if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
     if (!this.#home.isOfPrimary || this.#home.isHeld) return false;
     const { to } = this.#route(known);
-    return to === 'primary' || (to === 'previous' && this.#previous === undefined);
+    return to === 'primary' || (to === 'previous' && this.#previous.connection === undefined);
   }
 
   #route(known: KnownStatement): Route {
@@ -260,10 +275,10 @@ export class Lease implements ConnectionLease {
       return;
     }
     const route = this.#route(known);
-    const previous = this.#previous;
+    const { connection: previous } = this.#previous;
     if (this.#transaction.isOpen) this.#transaction.run(known, call, route.to === 'transaction');
     else if (route.to === 'replica') {
-      this.#dropPrevious();
+      this.#previous.drop();
       if (known.classification.transaction === undefined) this.#read(known, call);
       else this.#transaction.open(known, call);
     } else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
@@ -282,7 +297,7 @@ export class Lease implements ConnectionLease {
       ended: (connection) => {
         this.#runsOn = undefined;
         if (this.#isOver || connection.server.isRetired) connection.release();
-        else this.#keep(connection);
+        else this.#previous.keep(connection);
         this.#back();
       },
     };
@@ -333,7 +348,7 @@ export class Lease implements ConnectionLease {
 
   /** Other statements wait meanwhile. @param then told why the session could not go there */
   #goTo(go: (done: (failure?: QueryError) => void) => void, then: (failure?: QueryError) => void): void {
-    const queue: (() => void)[] = [];
+    const queue: Waiting[] = [];
     this.#queue = queue;
     this.#isElsewhere = true;
     go((failure) => {
@@ -344,7 +359,7 @@ export class Lease implements ConnectionLease {
           then(new Error('The connection was given back.'));
         } else then(failure);
       });
-      for (const next of queue) next();
+      for (const next of queue) next(failure);
     });
   }
 
@@ -416,41 +431,7 @@ export class Lease implements ConnectionLease {
   }
 
   #begins(known: KnownStatement): void {
-    this.#dropPrevious();
+    this.#previous.drop();
     this.#cluster.counts.ran(this.home.server.node.name, 'primary', this.#route(known).reason);
   }
-
-  #keep(connection: RoutedConnection): void {
-    this.#previous = connection;
-    this.#cluster.poolNamed(connection.server.node.name)?.lend(connection, () => this.#dropPrevious());
-  }
-
-  #dropPrevious(): void {
-    const previous = this.#previous;
-    if (previous === undefined) return;
-    this.#previous = undefined;
-    this.#cluster.poolNamed(previous.server.node.name)?.reclaim(previous);
-    previous.release();
-  }
-}
-
-/** Asks for what the read before has left, and is a read itself. */
-function asksReplica({ classification: { reason, target } }: KnownStatement, { sql }: Call): boolean {
-  if (target !== 'last') return false;
-  if (reason === 'diagnostics' || reason === 'found-rows') return true;
-  return reason === 'row-count' && /^\s*select\b/i.test(sql);
-}
-
-/** What the statement before left went with its connection: whoever asks for it is told. */
-function lostWithPrevious(
-  { server: { session } }: RoutedConnection,
-  { classification: { reason, target } }: KnownStatement,
-  sql: string,
-): QueryError | undefined {
-  const { rowCount, diagnostics } = session.previousLost;
-  const asksRows = target === 'last' && reason === 'row-count' && (rowCount || diagnostics);
-  const asksDiagnostics = target === 'last' && reason === 'diagnostics' && diagnostics;
-  const asksId = session.insertIdLost && /last_insert_id|@@[^,;]{0,20}identity/i.test(sql);
-  if (asksId) session.insertIdLost = false;
-  return asksRows || asksDiagnostics || asksId ? previousLost(sql) : undefined;
 }
