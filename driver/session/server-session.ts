@@ -52,6 +52,8 @@ export class ServerSession {
   isRetired = false;
   /** Its connection is gone. */
   isGone = false;
+  /** The application has made it another user's: no connection of the pools is that. */
+  isOfOtherUser = false;
   readonly #host: SessionHost;
   #pending = 0;
   #waiting: (() => void)[] = [];
@@ -109,6 +111,11 @@ export class ServerSession {
     } finally {
       this.#expected = undefined;
     }
+  }
+
+  /** The same, for who sees to it that nothing is expected where no command came of it. */
+  expects(known: KnownStatement | undefined): void {
+    this.#expected = known;
   }
 
   /** The next command is ours: the session is told of it otherwise. */

@@ -3,6 +3,7 @@ import type { DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
 import {
   BUDGETS,
+  disarmTask,
   fenceTask,
   forgetTask,
   freezeTask,
@@ -48,6 +49,7 @@ export interface Upkeep {
  * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
  * | has been the primary, is closed, knows of nothing that it made | is left alone: its data are being made anew |
  * | replicates from a former primary | is stopped; then it replicates from the primary, where it has nothing of its own |
+ * | has been the primary, replicates from the primary, and still waits for acknowledgements | waits for none |
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
  * | stands still while writes wait for its acknowledgement | receives again |
@@ -140,6 +142,7 @@ function upkeepOfNode(
     return own.isEmpty ? rejoinTask(node, primary) : 'errant';
   }
   if (follows(node, primary)) {
+    if (node.semiSync?.sourceEnabled === true && formerPrimaries.has(node.serverUuid)) return disarmTask(node);
     const isStopped = replica.receiver === 'off' || (!replica.applies && replica.applierError === '');
     return isStopped && (frozen.has(node.name) || isLocked(primary))
       ? startTask(node, acknowledgements > 0)
@@ -157,9 +160,10 @@ function upkeepOfNode(
 
 /**
  * It has been the primary, and knows of nothing that it made: its data are from elsewhere, and it has not been told yet from which place on it is to
- * replicate. From any other place it would get what it has once more.
+ * replicate. From any other place it would get what it has once more. MySQL's GTIDs come along with data.
  */
-function isBlank({ executed, serverUuid }: NodeState, primary: NodeState): boolean {
+function isBlank({ executed, serverUuid, version }: NodeState, primary: NodeState): boolean {
+  if (!version.includes('MariaDB')) return false;
   return executed.ofServer(serverUuid).isEmpty && !primary.executed.ofServer(serverUuid).isEmpty;
 }
 

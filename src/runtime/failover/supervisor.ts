@@ -7,7 +7,7 @@ import { follows, type ClusterView, type NodeState } from '../../failover/view.j
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { NodeAddress, Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator, Leadership, PrimaryRecord } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import { Conductor } from './conductor.js';
 import { Decisions, type Decision, type DecisionStep } from './decisions.js';

@@ -41,7 +41,7 @@ describe('a leader whose primary is well', () => {
   });
 
   it('takes a former primary back as a replica, but not while it knows of nothing that it made', () => {
-    const former = { ...primaryOf('1-9'), readOnly: true };
+    const former = { ...primaryOf('1-9'), readOnly: true, version: '10.11.19-MariaDB' };
     expect(due(second('1-9'), [former])).toEqual(['rejoin db1']);
     expect(due(second('1-9'), [{ ...former, executed: gtids('') }])).toEqual([]);
     expect(due(second('1-9'), [{ ...former, executed: gtids('1-4', SECOND_UUID) }])).toEqual([]);
@@ -50,6 +50,17 @@ describe('a leader whose primary is well', () => {
   it('takes nothing for a replica’s own that the primary made and waits for', () => {
     const executed = gtids('1-9').union(gtids('1-3', SECOND_UUID));
     expect(due(second('1-9'), [{ ...third('1-9', '1-9'), executed }])).toEqual(['repoint db3']);
+  });
+
+  it('has an old primary that replicates wait for no acknowledgements, and leaves other replicas that do', () => {
+    const waits = primaryOf('').semiSync;
+    const replica = replicaOf(1, '1-9', '', { semiSync: waits }, { sourceHost: 'db2', sourceUuid: SECOND_UUID });
+    const first = { ...replica, serverUuid: PRIMARY_UUID };
+    expect(due(second('1-9'), [first])).toEqual(['rejoin db1']);
+    expect(upkeepOf(viewOf(second('1-9'), first), MEMORY).tasks[0]?.commands).toMatchObject([
+      { kind: 'semi-sync-source', on: false },
+    ]);
+    expect(due(second('1-9'), [{ ...first, serverUuid: replicaOf(4, '', '').serverUuid }])).toEqual([]);
   });
 
   it('starts a replica that a failover, or a restart, has stopped, and any while all writes wait for it', () => {
