@@ -1,9 +1,8 @@
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { isDiversion, routeStatement, type RouteReason } from '../../src/routing/route.js';
-import type { Node, Snapshot } from '../../src/topology/snapshot.js';
-import type { Cluster, Failover } from '../cluster/cluster.js';
+import type { Node } from '../../src/topology/snapshot.js';
+import type { Cluster } from '../cluster/cluster.js';
 import { forwardEvents } from '../cluster/forward-events.js';
-import type { LogEntry } from '../cluster/promoter.js';
 import type { Scope } from '../cluster/scopes.js';
 import { isAway, withRoute } from '../errors.js';
 import {
@@ -46,7 +45,7 @@ export class RoutedPool extends core.Pool {
     clearTimeout(this._removeIdleTimeoutConnectionsTimer);
     this.cluster = cluster;
     this.#side = side;
-    forwardEvents<CoreConnection | Failover | Snapshot | LogEntry>(cluster, this, FORWARDED);
+    forwardEvents(cluster, this, FORWARDED);
     this.#reader = {
       wanted: ({ server }) => server.initial,
       runs: () => {},
