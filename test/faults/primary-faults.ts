@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
-import { openRelay, type Relay } from '../open-relay.js';
+import { openRelay, type OpenRelay, type Relay } from '../open-relay.js';
 
 /** What becomes of a primary. */
 export const FAULTS = ['killed', 'frozen', 'cut', 'unreachable', 'lagging'] as const;
@@ -88,10 +88,9 @@ async function now(steps: Partial<Steps>): Promise<Steps> {
   return Promise.resolve({ ready: async () => Promise.resolve(0), doIt: nothing, undo: nothing, ...steps });
 }
 
-/** Replicas reach their source through a relay of which nobody else knows. */
-async function prepareCut({ cluster, primary }: FaultSite): Promise<Steps> {
+/** Its replicas replicate through a relay from now on, of which nobody else knows. */
+export async function relayReplicas({ cluster, primary }: Pick<FaultSite, 'cluster' | 'primary'>): Promise<OpenRelay> {
   const relay = await openRelay(primary);
-  const source = await asRoot(cluster, primary);
   for (const node of othersThan(primary, cluster)) {
     const replica = await asRoot(cluster, node);
     await replica.query('STOP REPLICA IO_THREAD');
@@ -106,6 +105,20 @@ async function prepareCut({ cluster, primary }: FaultSite): Promise<Steps> {
     });
     await replica.end();
   }
+  // Those that they had before count as well, until it notices that they are gone.
+  const source = await asRoot(cluster, primary);
+  await waitUntil('as many connections as there are replicas', TIMEOUT_MS, async () => {
+    const [rows] = await source.query<RowDataPacket[]>("SHOW STATUS LIKE 'Rpl_semi_sync_source_clients'");
+    return Number(rows[0]?.['Value']) < cluster.nodes.length || undefined;
+  });
+  await source.end();
+  return relay;
+}
+
+async function prepareCut(site: FaultSite): Promise<Steps> {
+  const { cluster, primary } = site;
+  const relay = await relayReplicas(site);
+  const source = await asRoot(cluster, primary);
   return {
     ready: async () => {
       relay.cut();
