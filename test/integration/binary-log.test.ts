@@ -170,7 +170,7 @@ describe('a session that asks for a binary log', () => {
       client.send(Buffer.concat([Buffer.from([0x12, 4, 0, 0, 0, 0, 0, 77, 0, 0, 0]), Buffer.from(await logOf(1))]));
       const { payload } = await client.read();
       expect(payload[0]).toBe(0xff);
-      expect(payload.toString()).toMatch(/REPLICATION SLAVE/);
+      expect(payload.toString()).toMatch(/could not be set on .*Access denied/);
       client.destroy();
     } finally {
       await at(1).query(`GRANT REPLICATION SLAVE ON *.* TO ${READER.user}`);
