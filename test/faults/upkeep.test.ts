@@ -7,6 +7,7 @@ import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { AnswerRelay } from '../answer-relay.js';
 import { clusterInfo } from '../cluster.js';
 import { eventually, startProxy, temporaryDirectory, type TestProxy } from '../proxy.js';
+import type { Decided } from './promoting-cluster.js';
 
 let cluster: Cluster;
 let proxy: TestProxy;
@@ -29,12 +30,6 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => cluster.stop());
-
-interface Decided {
-  readonly kind: string;
-  readonly outcome: string;
-  readonly steps: readonly { readonly step: string; readonly node: string; readonly outcome: string }[];
-}
 
 function decisions(): Decided[] {
   const lines = readFileSync(audit, 'utf8').split('\n');
@@ -74,9 +69,12 @@ test('a failover waits for nothing that was being done for the cluster: that is 
   const decided = decisions().length;
   await at(now).server.kill();
   await eventually(() => expect(primaryIndex()).toBe(former));
-  const [upkeep, failover] = decisions()
-    .slice(decided)
-    .filter(({ kind }) => kind !== 'ask-anew');
+  const since = (): Decided[] =>
+    decisions()
+      .slice(decided)
+      .filter(({ kind }) => kind !== 'ask-anew');
+  await eventually(() => expect(since()).toHaveLength(2));
+  const [upkeep, failover] = since();
   expect(upkeep?.kind).toBe('upkeep');
   expect(upkeep?.steps).toEqual([
     expect.objectContaining({ step: 'freeze', node: at(stray).name, outcome: expect.stringMatching(/more urgent/) }),
