@@ -124,9 +124,8 @@ export class Supervisor {
     await this.#keepUp();
     await this.#nodes.lookNow();
     const { leads, objection } = this.status;
-    if (leads && objection !== undefined)
-      this.#log.warn(`if the primary died now, nobody would be promoted: ${objection}`);
-    for (const it of leads ? missingFor([...this.#nodes]) : []) this.#log.warn(it);
+    const doubts = objection === undefined ? [] : [`if the primary died now, nobody would be promoted: ${objection}`];
+    for (const it of leads ? [...doubts, ...missingFor([...this.#nodes])] : []) this.#log.warn(it);
     this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS);
     for (const node of this.#nodes) node.schedule(0);
   }
