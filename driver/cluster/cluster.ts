@@ -25,6 +25,7 @@ import { settingsAt, settingsOf } from '../pool/pool-settings.js';
 import { StatementTexts } from '../route/statement-texts.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import { ServerSession, type SessionHost } from '../session/server-session.js';
+import { forwardEvents } from './forward-events.js';
 import { PoolLogin } from './pool-login.js';
 import { ProbeInterval } from './probe-interval.js';
 import { openPromoter } from './promoter.js';
@@ -154,6 +155,12 @@ export class Cluster extends EventEmitter implements SessionHost {
     return this.#fresh;
   }
 
+  /** A statement comes. @returns whether it has nothing to wait for */
+  comes(): boolean {
+    this.#interval.isUsed = true;
+    return this.#isReady && !this.#isEnded;
+  }
+
   /** @param then called at once when the servers are known, else after the first look at them */
   whenKnown(then: () => void): void {
     this.#interval.isUsed = true;
@@ -224,7 +231,7 @@ export class Cluster extends EventEmitter implements SessionHost {
       const schema = connection.config.database ?? '';
       RoutedConnection.adopt(connection, new ServerSession(address, schema, this));
     });
-    for (const event of POOL_EVENTS) pool.on(event, (...told: unknown[]) => this.emit(event, ...told));
+    forwardEvents(pool, this, POOL_EVENTS);
     this.#pools.set(address.name, pool);
     return pool;
   }

@@ -2,6 +2,7 @@ import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { isDiversion, routeStatement, type RouteReason } from '../../src/routing/route.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { Cluster, Failover } from '../cluster/cluster.js';
+import { forwardEvents } from '../cluster/forward-events.js';
 import type { LogEntry } from '../cluster/promoter.js';
 import type { Scope } from '../cluster/scopes.js';
 import { isAway, withRoute } from '../errors.js';
@@ -17,7 +18,7 @@ import {
 import { seenAs } from '../mysql2/seen-as.js';
 import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
-import { ReadRun, type Reader } from '../route/read-run.js';
+import { ReadRun, type Reader, type ToPrimary } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import { Lease } from './lease.js';
@@ -32,6 +33,12 @@ export class RoutedPool extends core.Pool {
   readonly cluster: Cluster;
   readonly #side: Side;
   readonly #reader: Reader;
+  readonly #toPrimary: ToPrimary = (reason, { call, known, scope }) => {
+    const start = (ended?: () => void): void =>
+      new PrimaryRun(this.cluster, call, known, scope, { reason, isRead: true, ...(ended && { ended }) }).start();
+    if (isDiversion(reason)) this.#readOnPrimary(call, reason, start);
+    else start();
+  };
 
   constructor(cluster: Cluster, side: Side = 'both') {
     super({ config: cluster.settings });
@@ -39,9 +46,7 @@ export class RoutedPool extends core.Pool {
     clearTimeout(this._removeIdleTimeoutConnectionsTimer);
     this.cluster = cluster;
     this.#side = side;
-    for (const event of FORWARDED) {
-      cluster.on(event, (...told: (CoreConnection | Failover | Snapshot | LogEntry)[]) => this.emit(event, ...told));
-    }
+    forwardEvents<CoreConnection | Failover | Snapshot | LogEntry>(cluster, this, FORWARDED);
     this.#reader = {
       wanted: ({ server }) => server.initial,
       runs: () => {},
@@ -54,14 +59,13 @@ export class RoutedPool extends core.Pool {
     const command = core.Connection.createQuery(sql, values, callback, connectionConfig);
     command.namedPlaceholders ??= connectionConfig.namedPlaceholders;
     const scope = this.cluster.scopes.current;
-    this.#whenOpen(
-      () => {
-        const call = new QueryCall(command, connectionConfig);
-        const known = this.#read(command, call);
-        if (known !== undefined) this.#run(call, known, scope);
-      },
-      (error) => new QueryCall(command, connectionConfig).fail(error),
-    );
+    if (!this._closed && this.cluster.comes()) this.#query(command, scope);
+    else {
+      this.#whenOpen(
+        () => this.#query(command, scope),
+        (error) => new QueryCall(command, connectionConfig).fail(error),
+      );
+    }
     return command;
   }
 
@@ -72,10 +76,10 @@ export class RoutedPool extends core.Pool {
     const { namedPlaceholders } = this.config.connectionConfig;
     const named = (typeof sql === 'string' ? undefined : sql.namedPlaceholders) ?? namedPlaceholders;
     const scope = this.cluster.scopes.current;
-    this.#whenOpen(
-      () => this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.freshSession), scope),
-      (error) => call.fail(error),
-    );
+    const run = (): void =>
+      this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.freshSession), scope);
+    if (!this._closed && this.cluster.comes()) run();
+    else this.#whenOpen(run, (error) => call.fail(error));
   }
 
   override getConnection(callback: ConnectionCallback): void {
@@ -116,6 +120,12 @@ export class RoutedPool extends core.Pool {
     }
   }
 
+  #query(command: CoreQuery, scope: Scope): void {
+    const call = new QueryCall(command, this.config.connectionConfig);
+    const known = this.#read(command, call);
+    if (known !== undefined) this.#run(call, known, scope);
+  }
+
   #whenOpen(go: () => void, refuse: (error: QueryError) => void): void {
     if (this._closed || this.cluster.isEnded) {
       process.nextTick(() => refuse(new Error('Pool is closed.')));
@@ -129,17 +139,13 @@ export class RoutedPool extends core.Pool {
 
   #run(call: Call, known: KnownStatement, scope: Scope): void {
     const { to, reason } = this.route(known, scope);
-    const toPrimary = (why: RouteReason, isRead: boolean, ended?: () => void): void => {
-      const how = ended === undefined ? { reason: why, isRead } : { reason: why, isRead, ended };
-      new PrimaryRun(this.cluster, call, known, scope, how).start();
-    };
-    if (to === 'primary') toPrimary(reason, false);
+    if (to === 'primary') this.#onPrimary(call, known, scope, reason);
     else if (known.classification.target !== 'replica') this.#onReplica(call);
-    else
-      new ReadRun(this.cluster, call, known, scope, this.#reader, (why) => {
-        if (isDiversion(why)) this.#readOnPrimary(call, why, (ended) => toPrimary(why, true, ended));
-        else toPrimary(why, true);
-      }).start();
+    else new ReadRun(this.cluster, call, known, scope, this.#reader, this.#toPrimary).start();
+  }
+
+  #onPrimary(call: Call, known: KnownStatement, scope: Scope, reason: RouteReason): void {
+    new PrimaryRun(this.cluster, call, known, scope, { reason, isRead: false }).start();
   }
 
   /** The primary answers what no replica can, as far as there is room for that. */

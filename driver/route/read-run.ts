@@ -24,40 +24,38 @@ export interface Reader {
   ended(connection: RoutedConnection): void;
 }
 
+/** Has the primary answer a read. */
+export type ToPrimary = (reason: RouteReason, run: ReadRun) => void;
+
 /** Nearly no read fails anywhere. */
 const NONE: ReadonlySet<string> = new Set();
 
+const NOTHING: readonly string[] = [];
+
 /** Runs one certain read on a replica that has what it has to see: on another where that fails before it has answered, at last on the primary. */
 export class ReadRun {
+  readonly call: Call;
+  readonly known: KnownStatement;
+  readonly scope: Scope;
   readonly #cluster: Cluster;
-  readonly #call: Call;
-  readonly #known: KnownStatement;
-  readonly #scope: Scope;
   readonly #reader: Reader;
-  readonly #toPrimary: (reason: RouteReason) => void;
+  readonly #toPrimary: ToPrimary;
   #failed = NONE;
 
   /** @param toPrimary called where the primary is to answer it */
-  constructor(
-    cluster: Cluster,
-    call: Call,
-    known: KnownStatement,
-    scope: Scope,
-    reader: Reader,
-    toPrimary: (reason: RouteReason) => void,
-  ) {
+  constructor(cluster: Cluster, call: Call, known: KnownStatement, scope: Scope, reader: Reader, toPrimary: ToPrimary) {
     this.#cluster = cluster;
-    this.#call = call;
-    this.#known = known;
-    this.#scope = scope;
+    this.call = call;
+    this.known = known;
+    this.scope = scope;
     this.#reader = reader;
     this.#toPrimary = toPrimary;
   }
 
   start(): void {
-    const chosen = this.#cluster.choose(this.#known, this.#scope, this.#failed);
+    const chosen = this.#cluster.choose(this.known, this.scope, this.#failed);
     if (typeof chosen === 'string') {
-      this.#toPrimary(chosen === 'primary' ? this.#known.classification.reason : chosen);
+      this.#toPrimary(chosen === 'primary' ? this.known.classification.reason : chosen, this);
       return;
     }
     const { node } = chosen;
@@ -84,7 +82,7 @@ export class ReadRun {
     if (server.session.inTransaction || !server.session.autocommit) {
       // What it reads is of the time when its transaction began.
       connection.release();
-      this.#toPrimary(this.#known.classification.reason);
+      this.#toPrimary(this.known.classification.reason, this);
       return;
     }
     if (server.session.state.key === wanted.state.key) this.#awaitIfNeeded(connection, chosen);
@@ -100,7 +98,7 @@ export class ReadRun {
       }
       if (failure !== 'unfit' && isLoss(failure)) this.#cluster.failed(connection.server.node.name, failure);
       connection.destroy();
-      this.#toPrimary(this.#known.classification.reason);
+      this.#toPrimary(this.known.classification.reason, this);
     });
   }
 
@@ -116,49 +114,52 @@ export class ReadRun {
     connection.ask(sql, (error) => {
       if (!error) {
         position.proved(waits.for, Date.now());
-        this.#scope.freshness.seen(position, waits.own, waits.all);
+        this.scope.freshness.seen(position, waits.own, waits.all);
         this.#send(connection, position);
         return;
       }
       if (isLoss(error)) this.#cluster.failed(connection.server.node.name, error);
       position.isLate = true;
       connection.release();
-      this.#toPrimary('consistency');
+      this.#toPrimary('consistency', this);
     });
   }
 
   #send(connection: RoutedConnection, position: ChosenReplica['position']): void {
     const { name } = connection.server.node;
     const { loads } = this.#cluster.balance;
-    const { classification } = this.#known;
+    const { classification } = this.known;
     const beganAtMs = loads?.began(name);
-    for (const sql of this.#reader.before ?? []) {
+    for (const sql of this.#reader.before ?? NOTHING) {
       connection.ask(sql, (error) => {
         if (error) connection.destroy();
       });
     }
+    let isRunning = true;
     const ended = (): void => {
-      if (beganAtMs !== undefined) loads?.ended(name, beganAtMs);
+      if (isRunning && beganAtMs !== undefined) loads?.ended(name, beganAtMs);
+      isRunning = false;
     };
     let command;
     try {
-      const intercept = (error: QueryError): boolean => {
+      connection.server.expects(this.known);
+      command = this.call.begin(connection, (error) => {
         if (isLoss(error)) ended();
         return this.#intercept(connection, error);
-      };
-      command = connection.server.expecting(this.#known, () => this.#call.begin(connection, intercept));
+      });
     } catch (error) {
+      connection.server.expects(undefined);
       ended();
       this.#reader.ended(connection);
-      this.#call.fail(error instanceof Error ? error : new Error(String(error)));
+      this.call.fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }
     this.#cluster.counts.ran(name, 'replica', classification.reason);
     this.#reader.runs(connection);
     command.once('end', () => {
       ended();
-      const level = classification.consistency ?? this.#scope.freshness.level;
-      this.#scope.freshness.readEnded(position, level, false, Date.now());
+      const level = classification.consistency ?? this.scope.freshness.level;
+      this.scope.freshness.readEnded(position, level, false, Date.now());
       this.#reader.ended(connection);
     });
   }
@@ -173,12 +174,12 @@ export class ReadRun {
       return true;
     }
     if (isRefusedWrite(error)) {
-      const { digest } = this.#known;
+      const { digest } = this.known;
       if (digest !== undefined && this.#cluster.texts.digests.isSingle(digest)) digest.refusedByReplica = true;
-      process.nextTick(() => this.#toPrimary('replica-refused'));
+      process.nextTick(() => this.#toPrimary('replica-refused', this));
       return true;
     }
-    withRoute(error, { to: 'replica', reason: this.#known.classification.reason, node: name });
+    withRoute(error, { to: 'replica', reason: this.known.classification.reason, node: name });
     return false;
   }
 }

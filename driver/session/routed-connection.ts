@@ -38,11 +38,9 @@ export class RoutedConnection extends core.PoolConnection {
   declare isAlone: boolean;
 
   static adopt(connection: CoreConnection, server: ServerSession): RoutedConnection {
-    Object.setPrototypeOf(connection, RoutedConnection.prototype);
-    const routed = RoutedConnection.of(connection);
-    routed.server = server;
-    routed.lease = undefined;
-    routed.isAlone = false;
+    // Before the prototype: properties that are new to an object whose prototype was changed give V8 of Node 20 a shape of its own for each.
+    const routed = Object.assign(RoutedConnection.of(connection), { server, lease: undefined, isAlone: false });
+    Object.setPrototypeOf(routed, RoutedConnection.prototype);
     track(routed);
     for (const event of ['error', 'end']) {
       routed.once(event, () => server.lost());

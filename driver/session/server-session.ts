@@ -111,6 +111,11 @@ export class ServerSession {
     }
   }
 
+  /** The same, for who sees to it that nothing is expected where no command came of it. */
+  expects(known: KnownStatement | undefined): void {
+    this.#expected = known;
+  }
+
   /** The next command is ours: the session is told of it otherwise. */
   expectOwn(command: CoreCommand): void {
     this.#own = command;

@@ -6,10 +6,10 @@ import {
   catchUpTask,
   closeTask,
   drainTask,
+  followTask,
   forgetTask,
   openFirstTask,
   recordTask,
-  rejoinTask,
   reopenTask,
   repointTask,
   restoreTask,
@@ -93,8 +93,12 @@ export interface SwitchoverState {
   readonly stragglers: SwitchoverSettings['stragglers'];
   /** All that the old primary has, once it is closed. */
   readonly position: GtidSet | undefined;
-  /** What has not ended yet, as in `rejoin db1`. */
+  /** What the phase waits for, as in `rejoin db1`. */
   readonly pending: ReadonlySet<string>;
+  /** Siblings that have been told to follow the candidate. */
+  readonly moved: readonly NodeState[];
+  /** Those of them that do not do so yet, as in `repoint db3`. */
+  readonly moving: ReadonlySet<string>;
   /** What failed behind the point of no return. */
   readonly left: readonly string[];
   /** Why it is given up, while that is being done. */
@@ -128,6 +132,8 @@ export function beginSwitchover(
     stragglers: 'abort',
     position: undefined,
     pending: new Set([keyOf(task)]),
+    moved: [],
+    moving: new Set(),
     left: [],
     failure: '',
     outcome: undefined,
@@ -139,10 +145,20 @@ export function beginSwitchover(
 export function stepSwitchover(state: SwitchoverState, event: SwitchoverEvent): SwitchoverStep {
   if (state.phase === 'ended') return stay(state);
   if (event.kind === 'deposed') return end(state, { kind: 'deposed' });
-  // What an earlier phase asked for may end late.
-  const isTask = event.kind === 'done' || event.kind === 'failed';
-  if (isTask && !state.pending.has(`${event.task} ${event.node}`)) return stay(state);
+  if (event.kind === 'done' || event.kind === 'failed') {
+    const key = `${event.task} ${event.node}`;
+    if (state.moving.has(key)) return arrived(state, key, event.kind === 'failed');
+    // What an earlier phase asked for may end late.
+    if (!state.pending.has(key)) return stay(state);
+  }
   return HANDLERS[state.phase](state, event);
+}
+
+/** A sibling follows the candidate, or does not: a switchover ends with that, and goes on without it. */
+function arrived(state: SwitchoverState, key: string, isFailed: boolean): SwitchoverStep {
+  const moving = without(state.moving, key);
+  const left = isFailed ? [...state.left, key] : state.left;
+  return settledIf({ ...state, moving, left });
 }
 
 type Handled = Exclude<SwitchoverEvent, { readonly kind: 'deposed' }>;
@@ -232,41 +248,57 @@ function whileClaiming(state: SwitchoverState, event: Handled): SwitchoverStep {
   if (!event.ok) return end(state, { kind: 'deposed' });
   const acknowledgements = acknowledgementsFor(primary, [...siblings, primary]);
   const opening = { gtids: position, acknowledgements, epoch: settings.epoch };
-  return asking({ ...state, phase: 'opening' }, openFirstTask(candidate, opening));
+  const { state: asked, actions } = asking({ ...state, phase: 'opening' }, openFirstTask(candidate, opening));
+  // The first write on the candidate waits until one of them acknowledges it: they are there when it is open.
+  const moves = siblings.map((it) => repointTask(it, candidate, position));
+  return {
+    state: { ...asked, moved: siblings, moving: new Set(moves.map(keyOf)) },
+    actions: [...actions, ...moves.map((task) => ({ kind: 'task', task }) as const)],
+  };
 }
 
 function whileOpening(state: SwitchoverState, event: Handled): SwitchoverStep {
-  const { primary, candidate, siblings, settings, position } = state;
+  const { primary, candidate, settings, position } = state;
   if (event.kind === 'held' || event.kind === 'claimed' || position === undefined) return stay(state);
   if (event.kind === 'failed' && !event.unknown) {
     return reclaim(state, `${candidate.name} cannot be opened: ${event.why}`);
   }
   if (event.kind !== 'done') return end(state, { kind: 'stuck', node: candidate.name, why: reasonOf(event) });
-  const tasks = [
-    recordTask(candidate, settings.epoch),
-    ...siblings.map((it) => repointTask(it, candidate, position)),
-    rejoinTask(primary, candidate),
-    forgetTask(candidate.name),
-  ];
+  const record = recordTask(candidate, settings.epoch);
+  const others = [followTask(primary, candidate), forgetTask(candidate.name)];
+  const now = waitsForOld(state) ? [record, ...others] : [record];
   return {
-    state: { ...state, phase: 'settling', pending: new Set(tasks.map(keyOf)) },
+    state: { ...state, phase: 'settling', pending: new Set([record, ...others].map(keyOf)) },
     actions: [
       { kind: 'announce', node: candidate },
       { kind: 'release', node: candidate },
       { kind: 'claim', node: candidate, phase: 'primary', gtids: position },
-      ...tasks.map((task) => ({ kind: 'task', task }) as const),
+      ...now.map((task) => ({ kind: 'task', task }) as const),
     ],
   };
+}
+
+/** Whether the candidate's first writes need the old primary to acknowledge them. Where they do not, that leaves it to them. */
+function waitsForOld({ primary, siblings }: SwitchoverState): boolean {
+  return acknowledgementsFor(primary, [...siblings, primary]) > acknowledgementsFor(primary, siblings);
 }
 
 /** It is the primary whatever comes: what fails here is done again when the nodes are looked at. */
 function whileSettling(state: SwitchoverState, event: Handled): SwitchoverStep {
   if (event.kind === 'held' || event.kind === 'claimed') return stay(state);
-  if (event.kind === 'late') return switched(state, [...state.left, ...state.pending]);
+  if (event.kind === 'late') return switched({ ...state, left: [...state.left, ...state.pending, ...state.moving] });
   const key = `${event.task} ${event.node}`;
-  const pending = new Set([...state.pending].filter((it) => it !== key));
   const left = event.kind === 'failed' ? [...state.left, key] : state.left;
-  return pending.size > 0 ? stay({ ...state, pending, left }) : switched(state, left);
+  const { state: next, actions } = settledIf({ ...state, pending: without(state.pending, key), left });
+  if (event.task !== 'record' || waitsForOld(state)) return { state: next, actions };
+  const { primary, candidate } = state;
+  const tasks = [followTask(primary, candidate), forgetTask(candidate.name)];
+  return { state: next, actions: [...actions, ...tasks.map((task) => ({ kind: 'task', task }) as const)] };
+}
+
+function settledIf(state: SwitchoverState): SwitchoverStep {
+  const isSettled = state.phase === 'settling' && state.pending.size === 0 && state.moving.size === 0;
+  return isSettled ? switched(state) : stay(state);
 }
 
 /** Nobody may go on with a claim that is given up: first that is written down, then the old primary takes writes. */
@@ -279,14 +311,15 @@ function reclaim(state: SwitchoverState, failure: string): SwitchoverStep {
 }
 
 function whileReclaiming(state: SwitchoverState, event: Handled): SwitchoverStep {
-  const { candidate, failure } = state;
+  const { primary, candidate, moved, failure } = state;
   if (event.kind === 'late') {
     return end(state, { kind: 'stuck', node: candidate.name, why: `${failure}; nor can that be written down` });
   }
   if (event.kind !== 'claimed') return stay(state);
   if (!event.ok) return end(state, { kind: 'deposed' });
   const step = reopen(state, failure);
-  return { state: step.state, actions: [...step.actions, { kind: 'task', task: restoreTask(candidate) }] };
+  const tasks = [restoreTask(candidate), ...moved.map((it) => repointTask(it, primary))];
+  return { state: step.state, actions: [...step.actions, ...tasks.map((task) => ({ kind: 'task', task }) as const)] };
 }
 
 function reopen(state: SwitchoverState, failure: string): SwitchoverStep {
@@ -301,8 +334,8 @@ function whileReopening(state: SwitchoverState, event: Handled): SwitchoverStep 
   return end(state, { kind: 'stuck', node: primary.name, why });
 }
 
-function switched(state: SwitchoverState, left: readonly string[]): SwitchoverStep {
-  return end({ ...state, left }, { kind: 'switched', node: state.candidate.name, left });
+function switched(state: SwitchoverState): SwitchoverStep {
+  return end(state, { kind: 'switched', node: state.candidate.name, left: state.left });
 }
 
 const HOLDS: ReadonlySet<SwitchoverPhase> = new Set([
@@ -326,6 +359,10 @@ function asking(state: SwitchoverState, task: Task): SwitchoverStep {
 
 function stay(state: SwitchoverState): SwitchoverStep {
   return { state, actions: [] };
+}
+
+function without(keys: ReadonlySet<string>, key: string): ReadonlySet<string> {
+  return new Set([...keys].filter((it) => it !== key));
 }
 
 function keyOf({ name, node }: Task): string {

@@ -176,6 +176,23 @@ export function rejoinTask(node: NodeState, source: NodeState, known?: GtidSet):
   ]);
 }
 
+/**
+ * The old primary of a switchover, which is closed, replicates. Where there is nobody else, the first write on the new one waits for its
+ * acknowledgement: so it stops waiting for those of others only then, which takes a second.
+ */
+export function followTask({ name, semiSync }: NodeState, source: NodeState): Task {
+  const anew: Command = { kind: 'follow', host: source.host, port: source.port, anew: true };
+  const commands: Command[] = semiSync === undefined ? [anew] : [{ kind: 'semi-sync-replica', on: true }, anew, DISARM];
+  return task('rejoin', name, BUDGETS.statementMs, `it is to replicate from ${source.name}`, commands);
+}
+
+/** A replica that waits for acknowledgements as its primary does would never apply anything. */
+export function disarmTask({ name }: NodeState): Task {
+  return task('rejoin', name, BUDGETS.statementMs, 'it is no primary, and waits for no acknowledgements', [DISARM]);
+}
+
+const DISARM: Command = { kind: 'semi-sync-source', on: false, acknowledgements: 0 };
+
 function task(name: Task['name'], node: string, budgetMs: number, why: string, commands: readonly Command[]): Task {
   return { name, node, budgetMs, why, commands };
 }

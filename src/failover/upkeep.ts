@@ -3,6 +3,7 @@ import { QUIET_MS, quietLimitMs, type DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
 import {
   BUDGETS,
+  disarmTask,
   fenceTask,
   forgetTask,
   freezeTask,
@@ -47,6 +48,7 @@ export interface Upkeep {
  * | has been the primary, is closed, has nothing of its own | replicates from the primary |
  * | has been the primary, is closed, has transactions of its own | is left alone, and told of |
  * | replicates from a former primary | is stopped; then it replicates from the primary, where it has nothing of its own |
+ * | has been the primary, replicates from the primary, and still waits for acknowledgements | waits for none |
  * | was stopped by a failover that came to nothing | receives again |
  * | is the primary, and waits for fewer acknowledgements than there were | waits for as many again |
  * | stands still while writes wait for its acknowledgement | receives again |
@@ -141,6 +143,7 @@ function upkeepOfNode(
     return rejoinTask(node, primary, primary.executed.union(positionOf(node)));
   }
   if (follows(node, primary)) {
+    if (node.semiSync?.sourceEnabled === true && formerPrimaries.has(node.serverUuid)) return disarmTask(node);
     const isStopped = replica.receiver === 'off' || (!replica.applies && replica.applierError === '');
     return isStopped && (frozen.has(node.name) || isLocked(primary))
       ? startTask(node, acknowledgements > 0)

@@ -20,7 +20,7 @@ const SLICE = 500;
 /** For the compiler. */
 const WARM_UP = 5_000;
 
-/** Prints what a statement costs the application's process: with the driver, and beside that with a pool of mysql2. */
+/** Prints what a statement costs the application's process: with the driver, and beside that with what mysql2 has for the same servers. */
 export async function benchDriver({ rounds }: { rounds: number }): Promise<void> {
   const cluster = await startCluster({ fast: true });
   try {
@@ -32,33 +32,61 @@ export async function benchDriver({ rounds }: { rounds: number }): Promise<void>
       Array.from({ length: ROWS }, (_, id) => [id, `name ${id}`]),
     ]);
     await root.end();
-    const [, replica = nodes[0], other = nodes[0]] = nodes;
-    const bare = mysql2.createPool({ ...address(replica), ...accounts.app });
-    const poolCluster = mysql2.createPoolCluster();
-    for (const node of [replica, other]) poolCluster.add(`${node.port}`, { ...address(node), ...accounts.app });
+    const [primary, replica = primary, other = primary] = nodes;
+    const bare = (of: ClusterNode): Pool => mysql2.createPool({ ...address(of), ...accounts.app });
     const split = (...of: ClusterNode[]): Pool => createPool({ nodes: of.map(address), ...accounts.app });
-    const first = clientOf('a pool of mysql2', bare);
-    const others: Client[] = [
-      clientOf('another pool of mysql2', mysql2.createPool({ ...address(replica), ...accounts.app })),
-      clientOf('the driver, with one server', createPool({ ...address(replica), ...accounts.app })),
-      clientOf('the driver, with a primary alone', split(nodes[0])),
-      clientOf('the driver, with one replica', split(nodes[0], replica)),
-      clientOf('the driver, with two replicas', split(...nodes)),
-      { ...clientOf('PoolCluster, of two servers', poolCluster.of('*')), end: async () => poolCluster.end() },
+    const pairs: Pair[] = [
+      [clientOf('a pool of mysql2', bare(replica)), clientOf('another one', bare(replica))],
+      [
+        clientOf('a pool of mysql2', bare(replica)),
+        clientOf('the driver, one server', createPool({ ...address(replica), ...accounts.app })),
+      ],
+      [clientOf('a pool of mysql2', bare(primary)), clientOf('the driver, a primary alone', split(primary))],
+      [clientOf('a pool of mysql2', bare(replica)), clientOf('the driver, one replica', split(primary, replica))],
+      [inTurn([bare(replica), bare(other)]), clientOf('the driver, two replicas', split(...nodes))],
+      [clusterOf([replica, other], accounts.app), clientOf('the driver, two replicas', split(...nodes))],
     ];
     for (const kind of ['query', 'execute'] as const) {
       const rows = [];
-      for (const { name, costUs, ratios } of await measured(first, others, kind, rounds)) {
+      for (const { names, costUs, ratios } of await measured(pairs, kind, rounds)) {
         const { median, low, high } = middle(ratios);
-        rows.push([name, costUs.toFixed(2), percent(median), `${percent(low)} to ${percent(high)}`]);
+        rows.push([
+          ...names,
+          ...costUs.map((it) => it.toFixed(2)),
+          percent(median),
+          `${percent(low)} to ${percent(high)}`,
+        ]);
       }
-      const header = [kind, 'CPU µs each', `beside ${first.name}`, '19 times of 20'];
+      const header = ['', `${kind} with`, 'CPU µs', 'CPU µs', 'more', '19 times of 20'];
       process.stdout.write(`${formatTable(header, rows)}\n`);
     }
-    for (const { end } of [first, ...others]) await end();
+    for (const { end } of pairs.flat()) await end();
   } finally {
     await cluster.stop();
   }
+}
+
+/** Two that ask the same servers. */
+type Pair = readonly [bare: Client, driver: Client];
+
+/** As who has two replicas and mysql2 spreads reads by hand. */
+function inTurn(pools: readonly [Pool, Pool]): Client {
+  let turn = 0;
+  const next = (): Pool => pools[turn++ % 2 === 0 ? 0 : 1];
+  return {
+    name: 'two pools of mysql2, in turn',
+    query: async (id) => next().query(SQL, [id]),
+    execute: async (id) => next().execute(SQL, [id]),
+    end: async () => {
+      for (const pool of pools) await pool.end();
+    },
+  };
+}
+
+function clusterOf(nodes: readonly ClusterNode[], login: { readonly user: string; readonly password: string }): Client {
+  const cluster = mysql2.createPoolCluster();
+  for (const { host, port } of nodes) cluster.add(`${port}`, { host, port, ...login });
+  return { ...clientOf('PoolCluster of mysql2', cluster.of('*')), end: async () => cluster.end() };
 }
 
 function clientOf(name: string, pool: Pick<Pool, 'query' | 'execute'> & { end?: () => Promise<void> }): Client {
@@ -71,34 +99,34 @@ function clientOf(name: string, pool: Pick<Pool, 'query' | 'execute'> & { end?: 
 }
 
 interface Measured {
-  readonly name: string;
-  readonly costUs: number;
-  /** Of what it costs to what the first costs at the same time. */
+  readonly names: readonly string[];
+  readonly costUs: readonly number[];
+  /** Of what the driver's costs to what the bare one's cost at the same time. */
   readonly ratios: readonly number[];
 }
 
+/** In which order the bare one and the driver are measured: each comes as often first, last, and after itself. */
+const TURNS = [0, 1, 1, 0, 1, 0, 0, 1] as const;
+
 /**
- * Measures each beside the first, in short slices: first, it, it, first. What else the machine does then slows both down, and what
- * changes from slice to slice is in both; the ratio stays.
+ * Measures pairs in short slices, by turns. Both ask the same servers, as often, and what else the machine does slows down both: what changes
+ * from slice to slice is in both, and the ratio stays.
  */
-async function measured(
-  first: Client,
-  others: readonly Client[],
-  kind: 'query' | 'execute',
-  rounds: number,
-): Promise<Measured[]> {
-  const found = others.map(({ name }) => ({ name, costs: new Array<number>(), ratios: new Array<number>() }));
-  for (const client of [first, ...others]) await run(client[kind], WARM_UP);
+async function measured(pairs: readonly Pair[], kind: 'query' | 'execute', rounds: number): Promise<Measured[]> {
+  const found = pairs.map((pair) => ({ pair, costs: [new Array<number>(), new Array<number>()] as const }));
+  for (const client of pairs.flat()) await run(client[kind], WARM_UP);
   for (let round = 0; round < rounds; round++) {
-    for (const [at, other] of others.entries()) {
-      const costs = [];
-      for (const client of [first, other, other, first]) costs.push(await costOf(client, kind));
-      const [a = 0, b = 0, c = 0, d = 0] = costs;
-      found[at]?.costs.push((b + c) / 2);
-      found[at]?.ratios.push((b + c) / (a + d));
+    for (const { pair, costs } of found) {
+      const sums: [number, number] = [0, 0];
+      for (const turn of TURNS) sums[turn] += await costOf(pair[turn], kind);
+      for (const turn of [0, 1] as const) costs[turn].push((sums[turn] * 2) / TURNS.length);
     }
   }
-  return found.map(({ name, costs, ratios }) => ({ name, costUs: middle(costs).median, ratios }));
+  return found.map(({ pair, costs: [bare, driver] }) => ({
+    names: pair.map(({ name }) => name),
+    costUs: [middle(bare).median, middle(driver).median],
+    ratios: driver.map((cost, at) => cost / (bare[at] ?? cost)),
+  }));
 }
 
 /** @returns µs of CPU time for each statement */

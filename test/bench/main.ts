@@ -74,7 +74,7 @@ export async function main(args: readonly string[]): Promise<number> {
     large: benchLargeResult,
     probes: async () => benchProbes({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     classify: benchClassify,
-    driver: async () => benchDriver({ rounds: Number(values.rounds) * 20 }),
+    driver: async () => benchDriver({ rounds: Number(values.rounds) * 10 }),
     levels: async () => benchLevels({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     balance: async () => benchBalance({ rounds: Number(values.rounds), seconds: Number(values.seconds) }),
     failover: async () => failover('proxy'),

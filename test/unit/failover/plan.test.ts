@@ -29,11 +29,11 @@ describe('a dry run', () => {
       'drain db3',
       'claim db3',
       'open db3',
+      'repoint db2',
       'announce db3',
       'release db3',
       'claim db3',
       'record db3',
-      'repoint db2',
       'rejoin db1',
       'forget db3',
     ]);

@@ -45,6 +45,17 @@ describe('a leader whose primary is well', () => {
     expect(due(second('1-9'), [{ ...third('1-9', '1-9'), executed }])).toEqual(['repoint db3']);
   });
 
+  it('has an old primary that replicates wait for no acknowledgements, and leaves other replicas that do', () => {
+    const waits = primaryOf('').semiSync;
+    const replica = replicaOf(1, '1-9', '', { semiSync: waits }, { sourceHost: 'db2', sourceUuid: SECOND_UUID });
+    const first = { ...replica, serverUuid: PRIMARY_UUID };
+    expect(due(second('1-9'), [first])).toEqual(['rejoin db1']);
+    expect(upkeepOf(viewOf(second('1-9'), first), MEMORY).tasks[0]?.commands).toMatchObject([
+      { kind: 'semi-sync-source', on: false },
+    ]);
+    expect(due(second('1-9'), [{ ...first, serverUuid: replicaOf(4, '', '').serverUuid }])).toEqual([]);
+  });
+
   it('starts a replica that a failover, or a restart, has stopped, and any while all writes wait for it', () => {
     const stopped = replicaOf(3, '1-5', '1-5', {}, { receiver: 'off' });
     expect(due(primaryOf('1-5'), [stopped])).toEqual([]);
