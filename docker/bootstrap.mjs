@@ -3,7 +3,7 @@
  * What `npm start`, `npm test` and the others run: brings a fresh checkout to the point where the verb can work (dependencies, dist/), then
  * runs it. Node's own modules only, since nothing is installed yet. stdout belongs to the verb.
  *
- *   node docker/bootstrap.mjs demo|rwsplit|test|bench|corpus|fuzz|simulate [ARGUMENT…]
+ *   node docker/bootstrap.mjs demo|rwsplit|test|bench|corpus|fuzz|simulate|package [ARGUMENT…]
  */
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -50,6 +50,7 @@ const VERBS = {
   corpus: (args) => runMain('bench', 'dist/bench/test/corpus/main.js', args),
   fuzz: (args) => runMain('bench', 'dist/bench/test/fuzz/main.js', args),
   simulate: (args) => runMain('bench', 'dist/bench/test/simulator/main.js', args),
+  package: (args) => runMain('package', 'dist/docker/package.js', args),
   test: runTests,
 };
 

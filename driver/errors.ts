@@ -98,6 +98,20 @@ export function previousLost(sql: string): QueryError {
   return Object.assign(told, { code: 'RWSPLIT_PREVIOUS_LOST', sqlMessage: what, sql });
 }
 
+/** Of what had waited behind a statement that failed so, and may build on it. */
+export function notSent(error: QueryError, sql: string): QueryError {
+  const told: SplitError = Object.assign(new Error(error.message), error, { sql, outcome: 'not-executed' as const });
+  delete told.route;
+  return told;
+}
+
+/** A transaction that is lost has what this wants. */
+export function endsByRollback({ classification: { reason } }: KnownStatement, sql: string): boolean {
+  return reason === 'transaction-control' && ROLLBACK.test(sql);
+}
+
+const ROLLBACK = /^\s*rollback(?:\s+work)?\s*;?\s*$/i;
+
 /** Of a connection that was given up. */
 export function connectionGivenUp(node: string, why: string): QueryError {
   const error: QueryError = new Error(`the connection to ${node} was given up: ${why}`);

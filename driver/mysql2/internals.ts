@@ -36,8 +36,24 @@ export interface CoreCommand extends EventEmitter {
   namedPlaceholders?: boolean | undefined;
   onResult?: ResultCallback | undefined;
   /** Of a statement that was prepared for good. */
-  readonly statement?: { readonly query: string };
+  statement?: { readonly query: string };
+  /** What it does with the next packet: undefined or null before it is sent. */
+  readonly next?: unknown;
+  start?: () => null;
 }
+
+/** mysql2's PreparedStatementInfo: a statement as it is prepared on one connection. */
+export interface CoreStatement {
+  readonly query: string;
+  readonly id: number;
+  readonly columns: unknown;
+  readonly parameters: unknown;
+  readonly _connection: CoreConnection;
+  execute(values: unknown, callback?: ResultCallback): CoreCommand;
+  close(): unknown;
+}
+
+export type StatementCallback = (error: QueryError | null, statement?: CoreStatement) => void;
 
 export interface CoreQuery extends CoreCommand {
   sql: string;
@@ -81,6 +97,10 @@ export interface CoreConnection extends EventEmitter {
   readonly threadId: number | null;
   readonly stream: { destroy(error?: Error): void };
   lastActiveTime: number;
+  /** What is under way. */
+  readonly _command?: CoreCommand | null;
+  prepare(options: Sql, callback?: StatementCallback): CoreCommand;
+  unprepare(sql: Sql): unknown;
   query(sql: Sql | CoreQuery, values?: unknown, callback?: unknown): CoreQuery;
   execute(sql: Sql, values?: unknown, callback?: unknown): CoreCommand;
   addCommand(command: CoreCommand): CoreCommand;

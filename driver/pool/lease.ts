@@ -3,25 +3,38 @@ import type { KnownStatement } from '../../src/classify/known-statement.js';
 import { routeStatement, type Route, type RouteReason } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
 import {
+  connectionGivenUp,
+  isAway,
   isLoss,
   isReadOnlyServer,
   mayBePartlyDone,
-  previousLost,
+  notSent,
   transactionLost,
   withRoute,
   type RouteTaken,
 } from '../errors.js';
-import type { CoreCommand, CoreQuery, QueryError, ResultCallback, Sql } from '../mysql2/internals.js';
-import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
+import type {
+  CoreCommand,
+  CoreQuery,
+  QueryError,
+  ResultCallback,
+  Sql,
+  StatementCallback,
+} from '../mysql2/internals.js';
+import { ExecuteCall, isSent, QueryCall, type Call } from '../route/call.js';
+import { HandleCall, PrepareCall } from '../route/handle-call.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
-import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
+import type { ConnectionCommand, ConnectionLease, RoutedConnection, Told } from '../session/routed-connection.js';
+import type { PreparedHandle } from '../session/prepared-handle.js';
 import { checkValues } from './check-values.js';
 import { LeaseTransaction } from './lease-transaction.js';
+import { LostCommands, type Attempt } from './lost-commands.js';
+import { asksReplica, lostWithPrevious, PreviousRead } from './previous-read.js';
 import { SessionHome } from './session-home.js';
 
-/** Statements that end no transaction, whatever they say. */
-const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);
+/** What comes while a statement waits for a primary is put behind it. @param failure that one was not executed: neither is what may build on it */
+type Waiting = (failure?: QueryError) => void;
 
 /** What concerns nothing but the connection, whatever server that is to. */
 const OF_CONNECTION: ReadonlySet<string> = new Set(['session-state', 'diagnostics', 'connection-id']);
@@ -34,17 +47,22 @@ export class Lease implements ConnectionLease {
   readonly #cluster: Cluster;
   readonly #home: SessionHome;
   #isOver = false;
-  /** The replica's connection of the read before: what that left is there. */
-  #previous: RoutedConnection | undefined;
+  readonly #previous: PreviousRead;
   /** Statements that came while one waits for a primary. */
-  #queue: (() => void)[] | undefined;
+  #queue: Waiting[] | undefined;
   #isElsewhere = false;
   #runsOn: RoutedConnection | undefined;
   #heldBack: CoreCommand[] = [];
   readonly #transaction: LeaseTransaction;
+  readonly #lost: LostCommands;
+  /** How many commands there were. */
+  #order = 0;
+  /** The last statement without a callback that had nothing before it. */
+  #silent: { readonly command: CoreCommand; readonly known: KnownStatement; readonly sql: string } | undefined;
 
   constructor(cluster: Cluster, connection: RoutedConnection) {
     this.#cluster = cluster;
+    this.#previous = new PreviousRead(cluster);
     this.#home = new SessionHome(cluster, connection, this);
     this.#transaction = new LeaseTransaction(cluster, () => this.home, {
       isOfPrimary: () => this.#home.isOfPrimary,
@@ -55,8 +73,22 @@ export class Lease implements ConnectionLease {
       back: (first) => this.#back(first),
       onPrimary: (known, call, reason) => this.#onPrimary(known, call, reason ?? this.#route(known).reason),
       place: (known, call) => this.#place(known, call),
-      keep: (replica) => this.#keep(replica),
+      keep: (replica) => this.#previous.keep(replica),
     });
+    const home = (): RoutedConnection => this.home;
+    this.#lost = new LostCommands(cluster, {
+      get home(): RoutedConnection {
+        return home();
+      },
+      leave: () => this.#home.leave(),
+      silent: ({ _command }) => (this.#silent?.command === _command ? this.#silent : undefined),
+      refuse: (known, call, error) => this.#refuse(known, call, error),
+      enter: (known, call) => this.#enter(known, call),
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   get home(): RoutedConnection {
@@ -69,7 +101,11 @@ export class Lease implements ConnectionLease {
 
   query(command: CoreQuery): void {
     if (this.#queue !== undefined) {
-      this.#queue.push(() => this.query(command));
+      const { config } = this.home;
+      this.#queue.push((failure) => {
+        if (failure === undefined) this.query(command);
+        else new QueryCall(command, config).fail(notSent(failure, command.sql));
+      });
       return;
     }
     const { config, server } = this.home;
@@ -81,7 +117,8 @@ export class Lease implements ConnectionLease {
     const named = command.namedPlaceholders ?? config.namedPlaceholders;
     const known = this.#cluster.texts.find(sql, command.values, named, server.session);
     if (this.#staysHere(known)) {
-      if (command.onResult === undefined && this.#isAtOwn) {
+      if (command.onResult === undefined && this.#isAtOwn && !server.isBusy) {
+        this.#silent = { command, known, sql };
         this.#begins(known);
         this.#noteWhenEnded(known, command, this.#route(known).reason);
         this.home.server.expecting(known, () => this.home.runQuery(command));
@@ -91,7 +128,10 @@ export class Lease implements ConnectionLease {
 
   execute(statement: Sql, values: unknown, callback: ResultCallback): CoreCommand | undefined {
     if (this.#queue !== undefined) {
-      this.#queue.push(() => this.#executeLater(statement, values, callback));
+      this.#queue.push((failure) => {
+        if (failure === undefined) this.#executeLater(statement, values, callback);
+        else callback(notSent(failure, typeof statement === 'string' ? statement : statement.sql));
+      });
       return new EventEmitter();
     }
     const { config, server } = this.home;
@@ -104,6 +144,74 @@ export class Lease implements ConnectionLease {
     checkValues(typeof statement === 'string' ? values : (statement.values ?? values), named);
     this.#place(known, new ExecuteCall(statement, values, callback));
     return new EventEmitter();
+  }
+
+  prepare(options: Sql, callback: StatementCallback): CoreCommand {
+    return this.#atHome(new PrepareCall(this, options, callback));
+  }
+
+  executeHandle(handle: PreparedHandle, values: unknown, callback: ResultCallback | undefined): CoreCommand {
+    const call = new HandleCall(handle, values, callback);
+    this.#atHome(call);
+    return call.command;
+  }
+
+  command(given: ConnectionCommand, told: Told): CoreCommand {
+    const order = this.#order++;
+    const again = (): void => void this.command(given, told);
+    const { server } = this.home;
+    if (this.#queue !== undefined)
+      this.#queue.push((failure) => (failure === undefined ? again() : told(notSent(failure, ''))));
+    else if (!server.isGone) {
+      return given.begin(this.home, (error) => {
+        if (error === null || error === undefined || !isAway(error)) {
+          told(error);
+          return;
+        }
+        server.isGone = true;
+        this.#cluster.failed(server.node.name, error);
+        // Where the session does not go on, that is told then.
+        this.#lost.strand(order, again);
+      });
+    } else if (!this.home.isAlone && (given.endsAll === true || this.#home.isIntact)) {
+      const way = new WayToPrimary(this.#cluster, '');
+      this.#goTo(
+        (done) => this.#home.follow(way, done),
+        (failure) => {
+          if (failure === undefined) again();
+          else told(failure);
+        },
+      );
+    } else process.nextTick(() => told(connectionGivenUp(server.node.name, 'it was lost')));
+    return new EventEmitter();
+  }
+
+  /** Where the session goes on. */
+  #enter(known: KnownStatement, call: Call): void {
+    if (this.#queue !== undefined) this.#waits(call, this.#queue, () => this.#enter(known, call));
+    else if (call.isOfHome === true) this.#atHome(call);
+    else if (this.#staysHere(known)) this.#here(known, call);
+    else this.#place(known, call);
+  }
+
+  /** What runs where the session is, and nowhere else. */
+  #atHome(call: Call): CoreCommand {
+    const { server } = this.home;
+    if (this.#queue !== undefined) {
+      this.#waits(call, this.#queue, () => this.#atHome(call));
+      return new EventEmitter();
+    }
+    const known = this.#cluster.texts.findPrepared(call.sql, false, server.session);
+    const hasToWait = this.#isElsewhere || server.isBusy || this.#transaction.isOpen;
+    if (hasToWait && !server.isGone) return this.#here(known, call);
+    const owed = this.#home.owed(known, call.sql) ?? lostWithPrevious(this.home, known, call.sql);
+    if (owed === undefined) return this.#onPrimary(known, call, this.#route(known).reason) ?? new EventEmitter();
+    this.#refuse(known, call, owed);
+    return new EventEmitter();
+  }
+
+  #waits(call: Call, queue: Waiting[], go: () => void): void {
+    queue.push((failure) => (failure === undefined ? go() : call.fail(notSent(failure, call.sql))));
   }
 
   get #isAtOwn(): boolean {
@@ -119,7 +227,7 @@ export class Lease implements ConnectionLease {
 
   ended(isDestroyed: boolean): void {
     this.#isOver = true;
-    this.#dropPrevious();
+    this.#previous.drop();
     this.#transaction.abandon();
     this.#home.ended(isDestroyed);
   }
@@ -141,7 +249,7 @@ export class Lease implements ConnectionLease {
     if (this.#isElsewhere || server.isBusy || !server.session.temporaryTables.isEmpty) return true;
     if (!this.#home.isOfPrimary || this.#home.isHeld) return false;
     const { to } = this.#route(known);
-    return to === 'primary' || (to === 'previous' && this.#previous === undefined);
+    return to === 'primary' || (to === 'previous' && this.#previous.connection === undefined);
   }
 
   #route(known: KnownStatement): Route {
@@ -167,10 +275,10 @@ export class Lease implements ConnectionLease {
       return;
     }
     const route = this.#route(known);
-    const previous = this.#previous;
+    const { connection: previous } = this.#previous;
     if (this.#transaction.isOpen) this.#transaction.run(known, call, route.to === 'transaction');
     else if (route.to === 'replica') {
-      this.#dropPrevious();
+      this.#previous.drop();
       if (known.classification.transaction === undefined) this.#read(known, call);
       else this.#transaction.open(known, call);
     } else if (previous !== undefined && asksReplica(known, call)) this.#askPrevious(previous, known, call);
@@ -189,7 +297,7 @@ export class Lease implements ConnectionLease {
       ended: (connection) => {
         this.#runsOn = undefined;
         if (this.#isOver || connection.server.isRetired) connection.release();
-        else this.#keep(connection);
+        else this.#previous.keep(connection);
         this.#back();
       },
     };
@@ -218,28 +326,40 @@ export class Lease implements ConnectionLease {
   }
 
   /** Where the session is. If that is at no primary, it goes to the one there is, or will be. */
-  #onPrimary(known: KnownStatement, call: Call, why: RouteReason): void {
+  #onPrimary(known: KnownStatement, call: Call, why: RouteReason): CoreCommand | undefined {
     const { server } = this.home;
     const isOfConnection = OF_CONNECTION.has(known.classification.reason) && !server.isGone;
-    if ((this.#home.isOfPrimary && !this.#home.isHeld) || isOfConnection || this.home.isAlone)
-      this.#here(known, call, why);
-    else this.#settle(known, call, new WayToPrimary(this.#cluster, call.sql), why);
+    if ((this.#home.isOfPrimary && !this.#home.isHeld) || isOfConnection || this.home.isAlone) {
+      return this.#here(known, call, why);
+    }
+    this.#settle(known, call, new WayToPrimary(this.#cluster, call.sql), why);
+    return undefined;
   }
 
   #settle(known: KnownStatement, call: Call, way: WayToPrimary, why: RouteReason): void {
-    const queue: (() => void)[] = [];
+    this.#goTo(
+      (done) => this.#home.settle(known, call.sql, way, done),
+      (failure) => {
+        if (failure === undefined) this.#here(known, call, why, way);
+        else this.#refuse(known, call, failure);
+      },
+    );
+  }
+
+  /** Other statements wait meanwhile. @param then told why the session could not go there */
+  #goTo(go: (done: (failure?: QueryError) => void) => void, then: (failure?: QueryError) => void): void {
+    const queue: Waiting[] = [];
     this.#queue = queue;
     this.#isElsewhere = true;
-    this.#home.settle(known, call.sql, way, (failure) => {
+    go((failure) => {
       this.#queue = undefined;
       this.#back(() => {
-        if (failure !== undefined) this.#refuse(known, call, failure);
-        else if (this.#isOver) {
+        if (failure === undefined && this.#isOver) {
           this.#home.ended(false);
-          this.#refuse(known, call, new Error('The connection was given back.'));
-        } else this.#here(known, call, why, way);
+          then(new Error('The connection was given back.'));
+        } else then(failure);
       });
-      for (const go of queue) go();
+      for (const next of queue) next(failure);
     });
   }
 
@@ -256,47 +376,40 @@ export class Lease implements ConnectionLease {
     why = this.#route(known).reason,
     way = new WayToPrimary(this.#cluster, call.sql),
   ): CoreCommand {
-    this.#begins(known);
+    if (call.isHarmless !== true) this.#begins(known);
     const connection = this.home;
     const { server } = connection;
     const taken = { to: 'primary', reason: why, node: server.node.name } as const;
+    const attempt: Attempt = { known, call, connection, taken, order: this.#order++ };
     const intercept = (error: QueryError): boolean => {
-      if (isLoss(error)) return this.#lost(known, call, way, error, taken);
+      if (isLoss(error)) return this.#isLost(attempt, error);
       if (isReadOnlyServer(error)) return this.#refused(known, call, way, error, taken);
       withRoute(error, taken);
       return false;
     };
     const command = server.expecting(known, () => call.begin(connection, intercept));
-    this.#noteWhenEnded(known, command, why);
+    attempt.command = command;
+    if (call.isHarmless !== true) this.#noteWhenEnded(known, command, why);
     return command;
+  }
+
+  #isLost(attempt: Attempt, error: QueryError): boolean {
+    const { call, known, taken, command } = attempt;
+    const wasSent = command !== undefined && isSent(command) && call.isHarmless !== true;
+    if (!this.home.isAlone) return this.#lost.lost(attempt, error, wasSent);
+    this.home.server.isGone = true;
+    if (wasSent) {
+      withRoute(error, taken, 'unknown');
+      return false;
+    }
+    this.#refuse(known, call, notSent(error, call.sql));
+    return true;
   }
 
   #noteWhenEnded(known: KnownStatement, command: CoreCommand, reason: string): void {
     const scope = this.#cluster.scopes.current;
     const { node } = this.home.server;
     command.once('end', () => this.#cluster.ranOnPrimary(node, known, scope, reason));
-  }
-
-  /** @returns whether the application is told otherwise */
-  #lost(known: KnownStatement, call: Call, way: WayToPrimary, error: QueryError, taken: RouteTaken): boolean {
-    const { server } = this.home;
-    const { session, isOnly } = server;
-    const { name } = server.node;
-    const wasInTransaction = session.inTransaction || !session.autocommit;
-    this.#cluster.failed(name, error);
-    server.isGone = true;
-    const loss = this.home.isAlone ? 'state' : this.#home.leave();
-    const { classification } = known;
-    if (isOnly && loss === 'nothing' && !wasInTransaction && classification.target === 'replica') {
-      process.nextTick(() => this.#settle(known, call, way, this.#route(known).reason));
-      return true;
-    }
-    if (isOnly && loss !== 'state' && wasInTransaction && WITHIN_TRANSACTION.has(classification.reason)) {
-      this.#refuse(known, call, transactionLost(name, call.sql));
-      return true;
-    }
-    withRoute(error, taken, 'unknown');
-    return false;
   }
 
   /** The server takes no writes any more. A single statement did nothing, and waits for the next primary; a transaction cannot be committed there. */
@@ -318,41 +431,7 @@ export class Lease implements ConnectionLease {
   }
 
   #begins(known: KnownStatement): void {
-    this.#dropPrevious();
+    this.#previous.drop();
     this.#cluster.counts.ran(this.home.server.node.name, 'primary', this.#route(known).reason);
   }
-
-  #keep(connection: RoutedConnection): void {
-    this.#previous = connection;
-    this.#cluster.poolNamed(connection.server.node.name)?.lend(connection, () => this.#dropPrevious());
-  }
-
-  #dropPrevious(): void {
-    const previous = this.#previous;
-    if (previous === undefined) return;
-    this.#previous = undefined;
-    this.#cluster.poolNamed(previous.server.node.name)?.reclaim(previous);
-    previous.release();
-  }
-}
-
-/** Asks for what the read before has left, and is a read itself. */
-function asksReplica({ classification: { reason, target } }: KnownStatement, { sql }: Call): boolean {
-  if (target !== 'last') return false;
-  if (reason === 'diagnostics' || reason === 'found-rows') return true;
-  return reason === 'row-count' && /^\s*select\b/i.test(sql);
-}
-
-/** What the statement before left went with its connection: whoever asks for it is told. */
-function lostWithPrevious(
-  { server: { session } }: RoutedConnection,
-  { classification: { reason, target } }: KnownStatement,
-  sql: string,
-): QueryError | undefined {
-  const { rowCount, diagnostics } = session.previousLost;
-  const asksRows = target === 'last' && reason === 'row-count' && (rowCount || diagnostics);
-  const asksDiagnostics = target === 'last' && reason === 'diagnostics' && diagnostics;
-  const asksId = session.insertIdLost && /last_insert_id|@@[^,;]{0,20}identity/i.test(sql);
-  if (asksId) session.insertIdLost = false;
-  return asksRows || asksDiagnostics || asksId ? previousLost(sql) : undefined;
 }

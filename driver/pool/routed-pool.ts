@@ -204,8 +204,11 @@ export class RoutedPool extends core.Pool {
       return;
     }
     cluster.poolOf(chosen).getConnection((error, connection) => {
-      if (connection !== undefined) this.#lease(RoutedConnection.of(connection), callback);
-      else if (error !== null && isAway(error)) {
+      if (connection !== undefined) {
+        const routed = RoutedConnection.of(connection);
+        // What is put behind a command of ours there would run there, whatever it is.
+        routed.server.whenIdle(() => this.#lease(routed, callback));
+      } else if (error !== null && isAway(error)) {
         cluster.failed(chosen.address.name, error);
         this.#connectToPrimary(way, callback);
       } else callback(error);

@@ -1,7 +1,7 @@
 import type { KnownStatement } from '../../src/classify/known-statement.js';
 import type { PrimaryLoss } from '../../src/session/session.js';
 import type { Cluster } from '../cluster/cluster.js';
-import { isAway, isLoss, sessionLost, transactionLost } from '../errors.js';
+import { endsByRollback, isAway, isLoss, sessionLost, transactionLost } from '../errors.js';
 import type { QueryError } from '../mysql2/internals.js';
 import type { WayToPrimary } from '../route/way-to-primary.js';
 import { enterState } from '../session/enter-state.js';
@@ -52,7 +52,15 @@ export class SessionHome {
   leave(): PrimaryLoss {
     if (this.#isLeft) return 'nothing';
     this.#isLeft = true;
-    return this.#connection.server.session.primaryLost();
+    const { session, isOfOtherUser } = this.#connection.server;
+    const loss = session.primaryLost();
+    return isOfOtherUser ? 'state' : loss;
+  }
+
+  /** Nothing went with its connection that is yet to be told. */
+  get isIntact(): boolean {
+    const { session, isOfOtherUser } = this.#connection.server;
+    return this.#isLeft || (session.primaryLoss === 'nothing' && !isOfOtherUser);
   }
 
   /** The connection is gone. @returns what an application is to be told of that, once */
@@ -79,6 +87,21 @@ export class SessionHome {
     );
   }
 
+  /** The same where nobody is to be told of anything. */
+  follow(way: WayToPrimary, done: Done): void {
+    way.whenThere(
+      () => {
+        if (this.isOfPrimary) {
+          done();
+          return;
+        }
+        this.leave();
+        this.#move('', way, done);
+      },
+      (error) => done(error),
+    );
+  }
+
   /** @param isDestroyed nobody is to use the connection again */
   ended(isDestroyed: boolean): void {
     const connection = this.#connection;
@@ -88,14 +111,14 @@ export class SessionHome {
     else connection.release();
   }
 
-  #toldOf(loss: PrimaryLoss, { classification: { reason } }: KnownStatement, sql: string): QueryError | undefined {
+  #toldOf(loss: PrimaryLoss, known: KnownStatement, sql: string): QueryError | undefined {
     const { name } = this.#connection.server.node;
     switch (loss) {
       case 'nothing':
         return undefined;
       case 'transaction':
         // What ends it, and keeps nothing of it, has what it wants.
-        return reason === 'transaction-control' && ROLLBACK.test(sql) ? undefined : transactionLost(name, sql);
+        return endsByRollback(known, sql) ? undefined : transactionLost(name, sql);
       case 'state':
         return sessionLost(name, sql);
     }
@@ -144,5 +167,3 @@ export class SessionHome {
     if (old !== this.#own) old.lease = undefined;
   }
 }
-
-const ROLLBACK = /^\s*rollback(?:\s+work)?\s*;?\s*$/i;

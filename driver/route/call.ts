@@ -12,9 +12,18 @@ import type { RoutedConnection } from '../session/routed-connection.js';
 /** Takes an error away from who called. @returns whether it did, and will see to the rest */
 export type Intercept = (error: QueryError) => boolean;
 
+/** Whether the server may have got it, as the command's connection is lost. */
+export function isSent({ next }: CoreCommand): boolean {
+  return next !== undefined && next !== null;
+}
+
 /** One statement, which can be begun anew elsewhere as long as nothing of an answer has been seen. */
 export interface Call {
   readonly sql: string;
+  /** It runs where its session is, and on no replica. */
+  readonly isOfHome?: true;
+  /** It changes nothing, whatever becomes of it. */
+  readonly isHarmless?: true;
   /** @throws TypeError for values that cannot be sent */
   begin(connection: RoutedConnection, intercept: Intercept): CoreCommand;
   /** It ends without having been answered. */
@@ -27,6 +36,17 @@ function passingOn(callback: ResultCallback, intercept: Intercept): ResultCallba
     // mysql2 leaves the third one out where there are no fields.
     if (fields === undefined) callback(error, rows);
     else callback(error, rows, fields);
+  };
+}
+
+/** The same for what mysql2 sends as two commands: when their connection is lost, each of them tells. */
+export function passingOnOnce(callback: ResultCallback, intercept: Intercept): ResultCallback {
+  const pass = passingOn(callback, intercept);
+  let hasFailed = false;
+  return (error, rows, fields) => {
+    if (hasFailed) return;
+    hasFailed = Boolean(error);
+    pass(error, rows, fields);
   };
 }
 
@@ -44,7 +64,7 @@ export class ExecuteCall implements Call {
   }
 
   begin(connection: RoutedConnection, intercept: Intercept): CoreCommand {
-    return connection.runExecute(this.#statement, this.#values, passingOn(this.#callback, intercept));
+    return connection.runExecute(this.#statement, this.#values, passingOnOnce(this.#callback, intercept));
   }
 
   fail(error: QueryError): void {
@@ -121,6 +141,8 @@ export class QueryCall implements Call {
     inner.once('error', failed);
     // To a query without a callback mysql2 does not tell that its connection is gone.
     const lost = (error: QueryError): void => {
+      // Nobody may want to know: then the connection's own event is all there is, as with mysql2.
+      if (outer.listenerCount('error') === 0) outer.once('error', () => {});
       failed(error);
       if (!taken) inner.emit('end');
     };

@@ -7,16 +7,35 @@ import {
   type QueryError,
   type ResultCallback,
   type Sql,
+  type StatementCallback,
 } from '../mysql2/internals.js';
+import { connectionGivenUp } from '../errors.js';
+import type { PreparedHandle } from './prepared-handle.js';
 import { seenAs } from '../mysql2/seen-as.js';
 import { isOkResult } from './ok-result.js';
 import type { ServerSession } from './server-session.js';
+
+export type Told = (error: QueryError | null) => void;
+
+/** A command that is no statement: `ping()` and its like. It can be run again where its connection was lost. */
+export interface ConnectionCommand {
+  /** Puts it into the queue of the connection that the session is on. */
+  begin(home: RoutedConnection, told: Told): CoreCommand;
+  /** Whatever the session had is over with it. */
+  readonly endsAll?: boolean;
+}
 
 /** What an application has from `getConnection()`: it says where each statement runs. */
 export interface ConnectionLease {
   query(command: CoreQuery): void;
   /** @returns undefined where it is to run on the connection itself */
   execute(sql: Sql, values: unknown, callback: ResultCallback): CoreCommand | undefined;
+  prepare(options: Sql, callback: StatementCallback): CoreCommand;
+  executeHandle(handle: PreparedHandle, values: unknown, callback: ResultCallback | undefined): CoreCommand;
+  /** The application has given the connection back. */
+  readonly isOver: boolean;
+  /** Runs what is no statement. */
+  command(command: ConnectionCommand, told: Told): CoreCommand;
   /** @returns whether the command is kept until what runs elsewhere has ended */
   holdsBack(command: CoreCommand): boolean;
   /** Where statements run at the moment, if that is not on the connection itself. */
@@ -95,31 +114,72 @@ export class RoutedConnection extends core.PoolConnection {
 
   /** What was held back. */
   addNow(command: CoreCommand): void {
-    super.addCommand(watched(this, command));
+    if (!this.server.isGone) super.addCommand(watched(this, command));
+    else {
+      const error = connectionGivenUp(this.server.node.name, 'it was lost');
+      if (command.onResult !== undefined) command.onResult(error);
+      else if (command.listenerCount('error') > 0) command.emit('error', error);
+    }
   }
 
-  override ping(callback?: (error: QueryError | null) => void): CoreCommand {
-    const home = homeOf(this);
-    return home === this ? super.ping(callback) : home.ping(callback);
+  override prepare(options: Sql, callback?: StatementCallback): CoreCommand {
+    const { lease } = this;
+    return lease === undefined || callback === undefined
+      ? super.prepare(options, callback)
+      : lease.prepare(options, callback);
   }
 
-  override reset(callback?: (error: QueryError | null) => void): CoreCommand {
+  /** Past the lease. */
+  runPrepare(options: Sql, callback: StatementCallback): CoreCommand {
+    return super.prepare(options, callback);
+  }
+
+  override unprepare(sql: Sql): unknown {
     const home = homeOf(this);
-    if (home !== this) return home.reset(callback);
+    if (home.server.isGone) return undefined;
+    return home === this ? super.unprepare(sql) : home.unprepare(sql);
+  }
+
+  override ping(callback?: Told): CoreCommand {
+    const { lease } = this;
+    if (lease === undefined) return super.ping(callback);
+    return lease.command({ begin: (home, told) => home.runPing(told) }, (error) => callback?.(error));
+  }
+
+  override reset(callback?: Told): CoreCommand {
+    const { lease } = this;
+    if (lease === undefined) return this.runReset((error) => callback?.(error));
+    return lease.command({ begin: (home, told) => home.runReset(told), endsAll: true }, (error) => callback?.(error));
+  }
+
+  override changeUser(options: unknown, callback?: Told): CoreCommand {
+    const [wanted, given] = typeof options === 'function' ? [{}, seenAs<Told>(options)] : [options, callback];
+    const { lease } = this;
+    if (lease === undefined) return this.runChangeUser(wanted, (error) => given?.(error));
+    const begin: ConnectionCommand['begin'] = (home, told) => home.runChangeUser(wanted, told);
+    return lease.command({ begin, endsAll: true }, (error) => given?.(error));
+  }
+
+  runPing(told: Told): CoreCommand {
+    return super.ping(told);
+  }
+
+  runReset(told: Told): CoreCommand {
     const command = super.reset((error) => {
       if (!error) this.server.reset();
-      callback?.(error);
+      told(error);
     });
     track(this);
     return command;
   }
 
-  override changeUser(options: unknown, callback?: (error: QueryError | null) => void): CoreCommand {
-    const home = homeOf(this);
-    if (home !== this) return home.changeUser(options, callback);
-    const [wanted, given] = typeof options === 'function' ? [{}, options] : [options, callback];
-    const command = super.changeUser(wanted, seenAs<((error: QueryError | null) => void) | undefined>(given));
-    command.once('end', () => this.server.changed(this.config.database ?? ''));
+  runChangeUser(options: unknown, told: Told): CoreCommand {
+    const { user } = this.config;
+    const command = super.changeUser(options, told);
+    command.once('end', () => {
+      this.server.changed(this.config.database ?? '');
+      this.server.isOfOtherUser ||= this.config.user !== user;
+    });
     track(this);
     return command;
   }

@@ -52,6 +52,8 @@ export class ServerSession {
   isRetired = false;
   /** Its connection is gone. */
   isGone = false;
+  /** The application has made it another user's: no connection of the pools is that. */
+  isOfOtherUser = false;
   readonly #host: SessionHost;
   #pending = 0;
   #waiting: (() => void)[] = [];

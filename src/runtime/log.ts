@@ -3,19 +3,6 @@ import { PinoPretty as pretty } from 'pino-pretty';
 
 export type Log = Logger;
 
-interface Say {
-  (what: string): void;
-  (fields: object, what: string): void;
-}
-
-/** What whoever promotes has to tell. */
-export interface EventLog {
-  readonly debug: Say;
-  readonly info: Say;
-  readonly warn: Say;
-  readonly error: Say;
-}
-
 /** JSON lines to stderr; readable ones where stderr is a terminal. stdout is left to what a command has to say. */
 export function createLog(level: string): Log {
   const stderr = 2;

@@ -6,7 +6,7 @@ import { DEFAULTS } from '../defaults.js';
 import { lexModeOf } from '../session/lex-mode.js';
 import { freshState } from '../session/session-state.js';
 import type { Node } from '../topology/snapshot.js';
-import type { Log } from './log.js';
+import type { EventLog } from './event-log.js';
 import type { NodeLogin } from './monitor-login.js';
 
 const SUMMARY = `SELECT COUNT(*) AS n, COALESCE(MAX(LAST_ALTERED), '') AS altered,
@@ -34,7 +34,7 @@ export class StoredRoutines {
   readonly #login: NodeLogin;
   readonly #primary: () => Node | undefined;
   readonly #onChange: () => void;
-  readonly #log: Pick<Log, 'debug' | 'info'>;
+  readonly #log: Pick<EventLog, 'debug' | 'info'>;
   #connection: { readonly to: string; readonly session: Connection } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -49,7 +49,7 @@ export class StoredRoutines {
     login: NodeLogin,
     primary: () => Node | undefined,
     onChange: () => void,
-    log: Pick<Log, 'debug' | 'info'>,
+    log: Pick<EventLog, 'debug' | 'info'>,
   ) {
     this.#login = login;
     this.#primary = primary;

@@ -153,6 +153,7 @@ test('while there is no primary, reads go on and writes wait: they run on the ne
   const idle = await pool.getConnection();
   await idle.query('CREATE DATABASE IF NOT EXISTS elsewhere');
   await idle.query('USE elsewhere');
+  const prepared = await idle.prepare('INSERT INTO moves.t VALUES (?)');
   // Who has read there what was written has replicas that have it.
   await eventually(async () => expect([1, 3]).toContain(await ranOn(pool)));
   await cluster.nodes[1]?.kill();
@@ -170,6 +171,18 @@ test('while there is no primary, reads go on and writes wait: they run on the ne
     outcome: 'not-executed',
     route: { to: 'primary', reason: 'write' },
   });
+  // None of them may run without the one before it.
+  const together = await hasty.getConnection();
+  const refused = await Promise.allSettled([
+    together.beginTransaction(),
+    together.query('INSERT INTO t VALUES (4)'),
+    together.execute('INSERT INTO t VALUES (?)', [5]),
+    together.commit(),
+  ]);
+  for (const it of refused) {
+    expect(it).toMatchObject({ reason: { code: 'RWSPLIT_NO_PRIMARY', outcome: 'not-executed' } });
+  }
+  together.release();
   const reader = await pool.getConnection();
   await reader.query("SET time_zone = '+02:00'");
   expect(await value(reader, 'SELECT @@time_zone')).toBe('+02:00');
@@ -182,6 +195,7 @@ test('while there is no primary, reads go on and writes wait: they run on the ne
     pool.execute('INSERT INTO t VALUES (?)', [11]),
     transaction.query('INSERT INTO t VALUES (12)'),
     idle.query('INSERT INTO moves.t VALUES (13)'),
+    prepared.execute([18]),
     reader.query('INSERT INTO t VALUES (14)'),
     reader.query('INSERT INTO t VALUES (15)'),
     locker.query('INSERT INTO t VALUES (16)'),
@@ -196,13 +210,14 @@ test('while there is no primary, reads go on and writes wait: they run on the ne
   expect(await value(reader, 'SELECT @@time_zone FOR UPDATE')).toBe('+02:00');
   expect(await value(idle, 'SELECT DATABASE() FOR UPDATE')).toBe('elsewhere');
   await transaction.ping();
+  await prepared.close();
   await transaction.rollback();
   for (const session of [transaction, locker, idle, reader, late]) session.release();
   const present = await presentIds();
   expect(writer.errors).toEqual([]);
   expect(writer.acknowledged.filter((id) => !present.has(id))).toEqual([]);
-  expect([1, 2, 3].filter((id) => present.has(id))).toEqual([]);
-  expect([10, 11, 12, 13, 14, 15, 16, 17].filter((id) => !present.has(id))).toEqual([]);
+  expect([1, 2, 3, 4, 5].filter((id) => present.has(id))).toEqual([]);
+  expect([10, 11, 12, 13, 14, 15, 16, 17, 18].filter((id) => !present.has(id))).toEqual([]);
 });
 
 test('a replica that goes away takes no read with it', async () => {

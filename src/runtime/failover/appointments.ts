@@ -1,6 +1,6 @@
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { PrimaryRecord } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { KnownPrimary } from './known-primary.js';
 import type { SupervisedCluster } from './supervised-cluster.js';
 import type { WatchedNodes } from './watched-nodes.js';

@@ -18,7 +18,7 @@ import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
 import type { HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import { stepOf, type DecisionStep } from './decisions.js';
 import { drive } from './drive.js';
 import { executeTask } from './execute-task.js';

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { TaskEnd } from '../../failover/task.js';
 import type { ClusterView } from '../../failover/view.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import { loggable } from './loggable.js';
 
 /** One thing that was done for a decision. */

@@ -1,5 +1,5 @@
 import type { Diagnosis, DiagnosisKind } from '../../failover/diagnosis.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 
 /** A diagnosis that lasts for less is not worth a line in the log. */
 const WORTH_TELLING_MS = 1_000;

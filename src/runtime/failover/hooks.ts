@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 
 /** What others are told of a change of the primary, as JSON. */
 export interface HookEvent {

@@ -3,7 +3,7 @@ import { askAnewOf, journalTask } from '../../failover/upkeep.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
 import { GtidSet } from '../../topology/gtid-set.js';
 import type { Coordinator } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { Conductor } from './conductor.js';
 import type { Decisions } from './decisions.js';
 import type { HaNode } from './ha-node.js';

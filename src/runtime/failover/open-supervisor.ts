@@ -4,7 +4,7 @@ import type { Policy } from '../../failover/durability.js';
 import type { Preference } from '../../failover/view.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
 import { coordinatorOf, type CoordinatorSettings } from '../coordinator/coordinator-of.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import type { SupervisedCluster } from './supervised-cluster.js';
 import { Supervisor } from './supervisor.js';

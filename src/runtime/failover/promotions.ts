@@ -2,7 +2,7 @@ import { diagnose } from '../../failover/diagnosis.js';
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
 import type { Leadership } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { Conductor } from './conductor.js';
 import type { DecisionBasis, Decisions } from './decisions.js';
 import { Hooks } from './hooks.js';

@@ -4,7 +4,7 @@ import type { Plan } from '../../failover/plan.js';
 import type { ClusterView } from '../../failover/view.js';
 import type { Snapshot } from '../../topology/snapshot.js';
 import type { Coordinator } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
 import { Appointments } from './appointments.js';
 import { ChangesByHand } from './changes-by-hand.js';

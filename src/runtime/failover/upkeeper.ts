@@ -2,7 +2,7 @@ import { closeAgainTask, rebuildTask, upkeepOf, type Memory } from '../../failov
 import type { ClusterView } from '../../failover/view.js';
 import { failoverFlavourOf } from '../../flavour/failover-of.js';
 import type { Leadership } from '../coordinator/coordinator.js';
-import type { EventLog } from '../log.js';
+import type { EventLog } from '../event-log.js';
 import type { Conductor } from './conductor.js';
 import { stepOf, type Decisions } from './decisions.js';
 import type { HaNode } from './ha-node.js';

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { DEFAULTS } from '../../defaults.js';
-import type { Log } from '../log.js';
+import type { EventLog } from '../event-log.js';
 
 /** Where certificates and keys lie, in PEM. */
 export interface TlsPaths {
@@ -26,7 +26,7 @@ export interface TlsMaterial {
 export class TlsFiles {
   readonly #paths: TlsPaths;
   readonly #options: SecureContextOptions;
-  readonly #log: Log;
+  readonly #log: EventLog;
   #material: TlsMaterial;
   #stamp: string;
   #timer: NodeJS.Timeout | undefined;
@@ -34,7 +34,7 @@ export class TlsFiles {
   onReload: ((material: TlsMaterial) => void) | undefined;
 
   /** @throws Error with one clear sentence when a file cannot be used */
-  constructor(paths: TlsPaths, options: SecureContextOptions, log: Log) {
+  constructor(paths: TlsPaths, options: SecureContextOptions, log: EventLog) {
     this.#paths = paths;
     this.#options = options;
     this.#log = log;
