@@ -203,7 +203,13 @@ export class SimCoordinator {
       const now =
         seen.reach === 'answers'
           ? state
-          : { ...state, reach: seen.reach, why: seen.reach, failingSinceMs: seen.failingSinceMs };
+          : {
+              ...state,
+              reach: seen.reach,
+              why: seen.reach,
+              failingSinceMs: seen.failingSinceMs,
+              isOutdated: state.seenAtMs < seen.touchedAtMs,
+            };
       if (id === this.primary) primary = now;
       else others.push(now);
     }

@@ -66,6 +66,16 @@ export const RARE_MUTATIONS: Readonly<Record<string, { readonly code: UnderTest;
     },
     seed: 475_511,
   },
+  'a node that was told whom to follow, and was not seen since, is not counted': {
+    code: {
+      ...REAL,
+      beginFailover: (view, ackers, settings) => {
+        const others = view.others.map((it) => ({ ...it, isOutdated: false }));
+        return REAL.beginFailover({ ...view, others }, ackers, settings);
+      },
+    },
+    seed: 475_511,
+  },
   'a leader forgets what it wrote down before its lease ran short': {
     code: { ...REAL, notesWhatItMissed: false },
     seed: 421_836,
