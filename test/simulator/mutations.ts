@@ -57,15 +57,6 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
 
 /** What takes hundreds of thousands of histories to be found, with one in which it shows. */
 export const RARE_MUTATIONS: Readonly<Record<string, { readonly code: UnderTest; readonly seed: number }>> = {
-  'upkeep goes by what a node said before something was done there': {
-    code: {
-      ...REAL,
-      looksBeforeUpkeep: false,
-      // That would keep it from most of it.
-      taskOf: (task) => (task.name === 'rejoin' ? without(task, 'assert-nothing-else') : task),
-    },
-    seed: 475_511,
-  },
   'a node that was told whom to follow, and was not seen since, is not counted': {
     code: {
       ...REAL,
