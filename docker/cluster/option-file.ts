@@ -6,6 +6,17 @@ export interface ServerOptions {
   readonly semiSync: boolean;
 }
 
+/**
+ * What `rwsplit check` asks for where replicas are promoted. Each is ready for either part; the primary is told when its replicas are there. `loose`: the
+ * plugins are not loaded while data are made.
+ */
+const FOR_FAILOVERS = [
+  'loose-rpl-semi-sync-replica-enabled=ON',
+  'loose-rpl-semi-sync-source-timeout=4294967295',
+  'relay-log-recovery=OFF',
+  'skip-replica-start=ON',
+];
+
 /** The part of my.cnf that does not depend on where the server runs. */
 export function serverOptions({ serverId, port, readOnly, fast, semiSync }: ServerOptions): string[] {
   return [
@@ -18,7 +29,6 @@ export function serverOptions({ serverId, port, readOnly, fast, semiSync }: Serv
     'gtid-mode=ON',
     'enforce-gtid-consistency=ON',
     'relay-log=relay',
-    'relay-log-recovery=ON',
     // What `SHOW REPLICAS` tells on the primary: without it a replica's address is not known from there.
     'report-host=127.0.0.1',
     `report-port=${port}`,
@@ -38,8 +48,7 @@ export function serverOptions({ serverId, port, readOnly, fast, semiSync }: Serv
     'plugin-load-add=semisync_replica.so',
     'plugin-load-add=mysql_clone.so',
     ...(readOnly ? ['super-read-only=ON'] : []),
-    // Each is ready for either part; the primary is told when its replicas are there. `loose`: the plugins are not loaded while data are made.
-    ...(semiSync ? ['loose-rpl-semi-sync-replica-enabled=ON', 'loose-rpl-semi-sync-source-timeout=4294967295'] : []),
+    ...(semiSync ? FOR_FAILOVERS : ['relay-log-recovery=ON']),
     ...(fast ? ['sync-binlog=0', 'innodb-flush-log-at-trx-commit=2'] : []),
   ];
 }

@@ -143,7 +143,11 @@ async function bringUp(
     for (const [index, replica] of replicas.entries()) {
       await untilCaughtUp(replicaNodes[index]?.name ?? '', replica, primary, signal);
     }
-    if (semiSync) await primary.query('SET GLOBAL rpl_semi_sync_source_enabled = ON');
+    if (semiSync) {
+      await primary.query('SET GLOBAL rpl_semi_sync_source_enabled = ON');
+      // When it comes back, another one may be the primary.
+      await primary.query('SET PERSIST_ONLY super_read_only = ON');
+    }
     const [rows] = await primary.query<RowDataPacket[]>('SELECT VERSION() AS version');
     return String(rows[0]?.['version']);
   } finally {

@@ -1,5 +1,6 @@
 import type { PoolOptions } from 'mysql2';
-import type { Supervisor, SupervisedCluster } from '../../src/runtime/failover/supervisor.js';
+import type { SupervisedCluster } from '../../src/runtime/failover/supervised-cluster.js';
+import type { Supervisor } from '../../src/runtime/failover/supervisor.js';
 import type { EventLog } from '../../src/runtime/event-log.js';
 import type { Split } from '../options.js';
 import { PoolLogin } from './pool-login.js';

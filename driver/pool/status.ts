@@ -1,5 +1,5 @@
 import type { Consistency } from '../../src/session/consistency.js';
-import type { FailoverStatus } from '../../src/runtime/failover/supervisor.js';
+import type { FailoverStatus } from '../../src/runtime/failover/supervised-cluster.js';
 import type { Health } from '../../src/topology/health.js';
 import type { Role } from '../../src/topology/snapshot.js';
 import type { RouteCount } from '../cluster/route-counts.js';

@@ -2,7 +2,7 @@ import type { OwnPromotion } from '../../src/classify/own-statement.js';
 import { RwsplitError } from '../../src/errors.js';
 import type { Plan } from '../../src/failover/plan.js';
 import type { PromotionEnd } from '../../src/runtime/failover/promotions.js';
-import type { FailoverStatus } from '../../src/runtime/failover/supervisor.js';
+import type { FailoverStatus } from '../../src/runtime/failover/supervised-cluster.js';
 import type { ResultSet } from './result-set.js';
 
 /** Who can make another node the primary. */

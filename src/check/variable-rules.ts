@@ -131,7 +131,7 @@ export const VARIABLE_RULES: readonly VariableRule[] = [
     severity: 'hint',
     should: '10 or less',
     isRight: (value) => Number(value) <= 10,
-    why: 'to stop a receiver that is connecting anew to a frozen source takes as long as this',
+    why: 'for so long a replica goes on waiting for a source that is gone without a word, and does not connect anew',
     mend: 'SET PERSIST replica_net_timeout = 10',
   },
 ];

@@ -1,4 +1,4 @@
-import { follows, type ClusterView, type NodeState } from './view.js';
+import { follows, type ClusterView, type NodeState, type ReplicaState } from './view.js';
 
 /** What is wrong with the primary. Only `dead` is a reason to promote. */
 export const DIAGNOSES = [
@@ -34,7 +34,7 @@ export interface Diagnosis {
 type Vote = 'hears' | 'lost' | 'abstains';
 
 /** At least so long, and so many heartbeats, nothing may come before a source counts as lost. */
-const QUIET_MS = 500;
+export const QUIET_MS = 500;
 const QUIET_HEARTBEATS = 2.5;
 
 /** A receiver that stands still for these could not reach its source. Errors of MySQL's client library. */
@@ -92,9 +92,14 @@ function ofAnswering(primary: NodeState, answering: readonly NodeState[]): Diagn
 
 function voteOf({ replica }: NodeState): Vote {
   if (replica === undefined) return 'abstains';
-  const { receiver, receiverErrno, quietForMs, heartbeatMs } = replica;
+  const { receiver, receiverErrno, quietForMs } = replica;
   if (receiver === 'connecting') return 'lost';
   // One that was stopped on purpose knows nothing.
   if (receiver === 'off') return CONNECTION_ERRORS.has(receiverErrno) ? 'lost' : 'abstains';
-  return quietForMs >= Math.max(QUIET_MS, QUIET_HEARTBEATS * heartbeatMs) ? 'lost' : 'hears';
+  return quietForMs >= quietLimitMs(replica) ? 'lost' : 'hears';
+}
+
+/** A source of which nothing has come for so long counts as lost. */
+export function quietLimitMs({ heartbeatMs }: ReplicaState): number {
+  return Math.max(QUIET_MS, QUIET_HEARTBEATS * heartbeatMs);
 }

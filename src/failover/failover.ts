@@ -93,7 +93,10 @@ export function beginFailover(
   const pending = new Set(freezing.keys());
   // One that is away may connect to the primary again, and acknowledge, while we are none the wiser.
   const away = others.filter(
-    (it) => it.semiSync !== undefined && follows(it, primary) && !ackers.some(({ name }) => name === it.name),
+    (it) =>
+      it.semiSync !== undefined &&
+      (follows(it, primary) || it.isOutdated === true) &&
+      !ackers.some(({ name }) => name === it.name),
   );
   const state: FailoverState = {
     phase: 'freezing',

@@ -158,10 +158,14 @@ export function restoreTask({ name, semiSync }: NodeState, source?: NodeState): 
   ]);
 }
 
-/** An old primary, or a node that was away, becomes a replica. */
-export function rejoinTask(node: NodeState, source: NodeState): Task {
+/**
+ * An old primary, or a node that was away, becomes a replica.
+ * @param known all that it may have: one with transactions of its own would not say so, and differ
+ */
+export function rejoinTask(node: NodeState, source: NodeState, known?: GtidSet): Task {
   const { name, semiSync, readOnly, offline } = node;
   const before: Command[] = readOnly ? [] : [{ kind: 'close-for-writes', waitS: BUDGETS.closeS }];
+  if (known !== undefined) before.push({ kind: 'assert-nothing-else', gtids: known });
   if (semiSync !== undefined) {
     before.push({ kind: 'semi-sync-source', on: false, acknowledgements: 0 }, { kind: 'semi-sync-replica', on: true });
   }

@@ -1,5 +1,5 @@
 import { GtidSet } from '../topology/gtid-set.js';
-import type { DiagnosisKind } from './diagnosis.js';
+import { QUIET_MS, quietLimitMs, type DiagnosisKind } from './diagnosis.js';
 import type { Command, Task } from './task.js';
 import {
   BUDGETS,
@@ -139,7 +139,9 @@ function upkeepOfNode(
     if (!formerPrimaries.has(node.serverUuid)) return undefined;
     if (!node.readOnly) return fenceTask(node);
     if (own === undefined || isBlank(node, primary)) return undefined;
-    return own.isEmpty ? rejoinTask(node, primary) : 'errant';
+    if (!own.isEmpty) return 'errant';
+    // By the time that it is told, what hung there may have come through.
+    return rejoinTask(node, primary, primary.executed.union(positionOf(node)));
   }
   if (follows(node, primary)) {
     if (node.semiSync?.sourceEnabled === true && formerPrimaries.has(node.serverUuid)) return disarmTask(node);
@@ -232,12 +234,24 @@ export function askAnewOf({ primary, others }: ClusterView, diagnosis: Diagnosis
   if (primary === undefined) return [];
   const replicas = others.filter((it) => it.reach === 'answers' && follows(it, primary));
   if (diagnosis === 'refuses-here') {
-    return replicas.filter(({ replica }) => replica?.receiver === 'on').map((it) => askAnewTask(it));
+    const receiving = replicas.filter(({ replica }) => replica?.receiver === 'on');
+    return receiving.some((it) => hasHeardSince(it, primary)) ? receiving.map((it) => askAnewTask(it)) : [];
   }
   // A leader that came to its end, or its term, may have stopped them.
   return diagnosis === 'suspect'
     ? replicas.filter(({ replica }) => replica?.receiver === 'off').map(({ name }) => unfreezeTask(name))
     : [];
+}
+
+/**
+ * Its source has sent something since it refuses us. Where nothing comes, it may be cut off from it, too: that shows in a moment, and to stop a
+ * receiver takes 2 s while it connects to what gives no answer.
+ */
+function hasHeardSince({ replica, seenAtMs }: NodeState, { failingSinceMs = Infinity }: NodeState): boolean {
+  if (replica === undefined) return false;
+  // Where heartbeats are rare, its silence takes too long to show.
+  const isRare = quietLimitMs(replica) > QUIET_MS;
+  return replica.heardAtMs > failingSinceMs || (isRare && seenAtMs >= failingSinceMs + QUIET_MS);
 }
 
 /**

@@ -19,6 +19,8 @@ export interface ReplicaState {
   readonly receiverErrno: number;
   /** For so long nothing has come from its source, heartbeats among it. */
   readonly quietForMs: number;
+  /** When it has certainly heard of its source, at the least: `quietForMs` counts from when that was seen. */
+  readonly heardAtMs: number;
   readonly heartbeatMs: number;
   readonly applies: boolean;
   /** Why it does not apply; '' for no error. */
@@ -54,6 +56,10 @@ export interface NodeState {
   readonly reach: Reach;
   /** Why it does not answer; '' where it does. */
   readonly why: string;
+  /** Since when it has not answered; undefined where it does. */
+  readonly failingSinceMs: number | undefined;
+  /** It has been told something since it answered last: whom it follows by now is not known. */
+  readonly isOutdated?: boolean | undefined;
   /** When it answered last. What follows is from then. */
   readonly seenAtMs: number;
   readonly serverUuid: string;

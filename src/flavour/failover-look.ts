@@ -15,7 +15,7 @@ export interface NodeTold extends Pick<
 }
 
 /** A node as a replica, by what it says. */
-export interface ReplicaTold extends Omit<ReplicaState, 'quietForMs'> {
+export interface ReplicaTold extends Omit<ReplicaState, 'quietForMs' | 'heardAtMs'> {
   /** Changes with all that comes from its source, as far as it tells. */
   readonly place: string;
   /** For how long nothing has come; undefined where it does not tell. */

@@ -1,59 +1,25 @@
-import { createConnection, type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { listens } from '../../docker/cluster/listens.js';
-import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
-import { startCluster } from '../../docker/cluster/start-cluster.js';
-import { clusterInfo } from '../cluster.js';
-import { eventually, startProxy, type TestProxy } from '../proxy.js';
-import { Ledger } from './ledger.js';
-import { FAULT_WORDS, prepareFault } from './primary-faults.js';
+import { eventually, type Row } from '../proxy.js';
+import type { Ledger } from './ledger.js';
+import { FAULT_WORDS, prepareFault, relayReplicas } from './primary-faults.js';
+import { PromotingCluster } from './promoting-cluster.js';
 import { StrayWriter } from './stray-writer.js';
 
 const WRITERS = 8;
 
-let cluster: Cluster;
-let proxy: TestProxy;
-const open: Connection[] = [];
-
+let site: PromotingCluster;
 beforeAll(async () => {
-  cluster = await startCluster({ fast: true, semiSync: true, provider: clusterInfo().provider });
-  proxy = await startProxy({
-    nodes: cluster.nodes,
-    accounts: cluster.accounts,
-    options: {
-      coordinator: { kind: 'alone' },
-      failover: { account: cluster.accounts.failover, pauseMs: 0, rebuilds: true },
-    },
-  });
-  const client = await proxy.connect(cluster.accounts.app);
-  await client.query('CREATE DATABASE faults');
-  await client.query('CREATE TABLE faults.ledger (id VARCHAR(40) PRIMARY KEY)');
+  site = await PromotingCluster.start();
 });
-afterAll(async () => {
-  for (const connection of open) connection.destroy();
-  await cluster.stop();
-});
+afterAll(async () => site.stop());
 
-function primary(): ClusterNode | undefined {
-  const port = proxy.proxy.snapshot.primary?.address.port;
-  return cluster.nodes.find((it) => it.port === port);
-}
-
-async function allBack(): Promise<ClusterNode> {
-  let found: ClusterNode | undefined;
+/** The proxy would promote one if the primary died now: it has forgotten the connections that replicas had before. */
+async function untilReplaceable(): Promise<void> {
+  const admin = await site.proxy.connect(site.cluster.accounts.monitor);
   await eventually(async () => {
-    for (const node of cluster.nodes) if (!(await listens(node.port))) await node.restart();
-    const { nodes } = proxy.proxy.snapshot;
-    expect(nodes.map(({ health, role }) => `${health} ${role}`).toSorted((a, b) => a.localeCompare(b))).toEqual([
-      'up primary',
-      'up replica',
-      'up replica',
-    ]);
-    found = primary();
-    expect(found).toBeDefined();
+    const [rows] = await admin.query<Row[]>('SHOW RWSPLIT FAILOVER');
+    expect(rows.find((it) => it['what'] === 'if_primary_dies')?.['value']).toBe('a replica is promoted');
   });
-  if (found === undefined) throw new Error('there is no primary');
-  return found;
 }
 
 /** Each writer has had a write acknowledged that it began from then on. */
@@ -66,10 +32,10 @@ async function untilAllWrite(ledger: Ledger, sinceMs: number): Promise<void> {
 
 for (const fault of ['frozen', 'cut', 'lagging'] as const) {
   test(`a primary that is ${FAULT_WORDS[fault]}: another one has all that was acknowledged, and nobody sees an error that could be spared`, async () => {
-    const before = await allBack();
-    const prepared = await prepareFault(fault, { cluster, primary: before, table: 'faults.ledger' });
-    const stray = await StrayWriter.connect(cluster, before, 'faults.ledger');
-    const ledger = new Ledger({ host: proxy.host, port: proxy.port, ...cluster.accounts.app, database: 'faults' });
+    const before = await site.allBack();
+    const prepared = await prepareFault(fault, { cluster: site.cluster, primary: before, table: 'faults.ledger' });
+    const stray = await StrayWriter.connect(site.cluster, before, 'faults.ledger');
+    const ledger = site.ledger();
     ledger.start(WRITERS);
     await untilAllWrite(ledger, 0);
     await prepared.strike();
@@ -80,16 +46,9 @@ for (const fault of ['frozen', 'cut', 'lagging'] as const) {
     await Promise.all([writing, stray.writeUntilRefused()]);
     await ledger.stop();
 
-    const now = primary();
-    expect(now).not.toBe(before);
+    expect(site.primary).not.toBe(before);
     expect(stray.acknowledged).toBe(0);
-    const server = await createConnection({
-      host: '127.0.0.1',
-      port: now?.port ?? 0,
-      ...cluster.accounts.root,
-      database: 'faults',
-    });
-    open.push(server);
+    const server = await site.direct(site.primaryIndex);
     expect(await ledger.lostOn(server)).toEqual([]);
     expect(await ledger.unexpectedOn(server)).toEqual([]);
     const spared = ledger.entries.filter(
@@ -97,4 +56,28 @@ for (const fault of ['frozen', 'cut', 'lagging'] as const) {
     );
     expect(spared).toEqual([]);
   });
+}
+
+// To stop one that connects in vain takes 2 s, and a failover has to stop it.
+test('a primary that is killed just after it was cut off from its replicas: they are not made to connect to it anew', async () => {
+  const before = await site.allBack();
+  const relay = await relayReplicas({ cluster: site.cluster, primary: before });
+  await untilReplaceable();
+  const client = await site.client();
+  const decided = site.decisions().length;
+  relay.cut();
+  await before.kill();
+  await client.query("INSERT INTO ledger VALUES ('behind the cut')");
+  relay.close();
+  expect(site.primary).not.toBe(before);
+  await eventually(() => expect(kindsSince(decided)).toContain('failover'));
+  expect(kindsSince(decided)).not.toContain('ask-anew');
+});
+
+/** Of what kind they are, without the first ones of all. */
+function kindsSince(count: number): string[] {
+  return site
+    .decisions()
+    .slice(count)
+    .map(({ kind }) => kind);
 }

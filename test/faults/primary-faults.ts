@@ -3,7 +3,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { waitUntil } from '../../docker/cluster/wait-until.js';
 import { isMariadb } from '../../src/flavour/flavour-of.js';
-import { openRelay, type Relay } from '../open-relay.js';
+import { openRelay, type OpenRelay, type Relay } from '../open-relay.js';
 import { wordsOf } from './words.js';
 
 /** What becomes of a primary. */
@@ -101,14 +101,29 @@ async function now(steps: Partial<Steps>): Promise<Steps> {
   return Promise.resolve({ ready: async () => Promise.resolve(0), doIt: nothing, undo: nothing, ...steps });
 }
 
+/** Its replicas replicate through a relay from now on, of which nobody else knows. */
+export async function relayReplicas({ cluster, primary }: Pick<FaultSite, 'cluster' | 'primary'>): Promise<OpenRelay> {
+  const relay = await openRelay(primary);
+  const words = wordsOf(cluster);
+  for (const node of othersThan(primary, cluster)) {
+    await follow(await asRoot(cluster, node), words.follow(relay.port));
+  }
+  // Those that they had before count as well, until it notices that they are gone.
+  const source = await asRoot(cluster, primary);
+  await waitUntil('as many connections as there are replicas', TIMEOUT_MS, async () => {
+    const [rows] = await source.query<RowDataPacket[]>(words.acknowledging);
+    return Number(rows[0]?.['Value']) < cluster.nodes.length || undefined;
+  });
+  await source.end();
+  return relay;
+}
+
 /** Replicas reach their source through a relay of which nobody else knows, or by the way that all take. */
-async function prepareCut({ cluster, primary, way }: FaultSite): Promise<Steps> {
-  const relay = sharesWays(cluster) ? undefined : await openRelay(primary);
+async function prepareCut(site: FaultSite): Promise<Steps> {
+  const { cluster, primary, way } = site;
+  const relay = sharesWays(cluster) ? undefined : await relayReplicas(site);
   const source = await asRoot(cluster, primary);
   const words = wordsOf(cluster);
-  for (const node of relay === undefined ? [] : othersThan(primary, cluster)) {
-    await follow(await asRoot(cluster, node), words.follow(relay?.port ?? 0));
-  }
   const between = relay ?? way;
   if (between === undefined) throw new Error(NO_WAY);
   return {

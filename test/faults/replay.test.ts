@@ -1,9 +1,10 @@
 import { createConnection, type Connection, type ResultSetHeader } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Cluster } from '../../docker/cluster/cluster.js';
+import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { startCluster } from '../../docker/cluster/start-cluster.js';
 import { clusterInfo } from '../cluster.js';
 import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
+import { prepareFault } from './primary-faults.js';
 
 /** Clients that move one thing after another from stock to orders, each in a transaction of its own. */
 const MOVERS = 8;
@@ -58,6 +59,25 @@ async function move(client: Connection, name: string, prepared: boolean): Promis
   }
 }
 
+function primary(): ClusterNode {
+  const port = proxy.proxy.snapshot.primary?.address.port;
+  return cluster.nodes.find((it) => it.port === port) ?? cluster.nodes[0];
+}
+
+test('a transaction whose COMMIT waits for its acknowledgement when the primary is killed is not run again', async () => {
+  const client = await connect();
+  const before = primary();
+  const fault = await prepareFault('cut', { cluster, primary: before, table: 'shop.orders' });
+  await client.beginTransaction();
+  await client.query("INSERT INTO orders (name, stock) VALUES ('nobody knows', 4)");
+  const struck = fault.strike();
+  await expect(client.commit()).rejects.toThrow(/whether the statement was executed is not known/);
+  await struck;
+  await eventually(() => expect(primary()).not.toBe(before));
+  expect(await value(await connect(), "SELECT COUNT(*) FROM orders WHERE name = 'nobody knows' FOR UPDATE")).toBe(0);
+  await fault.undo();
+});
+
 test('transactions that are open when the primary is killed go on on the next one', async () => {
   const [several, blocked, blocker, reader] = [await connect(), await connect(), await connect(), await connect()];
   await several.beginTransaction();
@@ -86,10 +106,9 @@ test('transactions that are open when the primary is killed go on on the next on
     }
   });
   await eventually(() => expect(moved.length).toBeGreaterThan(100));
-  const { primary } = proxy.proxy.snapshot;
-  const before = cluster.nodes.find(({ port }) => port === primary?.address.port);
-  await before?.kill();
-  await eventually(() => expect(proxy.proxy.snapshot.primary?.address.port).not.toBe(before?.port));
+  const before = primary();
+  await before.kill();
+  await eventually(() => expect(proxy.proxy.snapshot.primary?.address.port).not.toBe(before.port));
   await eventually(() => expect(proxy.proxy.snapshot.primary).toBeDefined());
 
   // Nobody has another server's number.
@@ -113,9 +132,7 @@ test('transactions that are open when the primary is killed go on on the next on
   load.isOver = true;
   await Promise.all(movers);
 
-  const after =
-    cluster.nodes.find(({ port }) => port === proxy.proxy.snapshot.primary?.address.port) ?? cluster.nodes[0];
-  const { host, port } = after;
+  const { host, port } = primary();
   const now = await createConnection({ ...cluster.accounts.root, host, port, database: 'shop' });
   try {
     const [rows] = await now.query<Row[]>('SELECT name FROM orders');

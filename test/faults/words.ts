@@ -8,6 +8,8 @@ export interface FaultWords {
   /** A replica gets its transactions from this port of this machine from now on, by the same account. */
   readonly follow: (port: number) => readonly string[];
   readonly waitingForAcknowledgement: string;
+  /** Connections that acknowledge. */
+  readonly acknowledging: string;
   /** Transactions that a replica has received and not applied. */
   backlogOf(replica: Connection): Promise<number>;
 }
@@ -24,6 +26,7 @@ const MYSQL: FaultWords = {
     'START REPLICA IO_THREAD',
   ],
   waitingForAcknowledgement: "SHOW STATUS LIKE 'Rpl_semi_sync_source_wait_sessions'",
+  acknowledging: "SHOW STATUS LIKE 'Rpl_semi_sync_source_clients'",
   /** Each has its number in a set of GTIDs. */
   backlogOf: async (replica) => {
     const [[row]] = await replica.query<RowDataPacket[]>(
@@ -42,6 +45,7 @@ const MARIADB: FaultWords = {
     'START SLAVE',
   ],
   waitingForAcknowledgement: "SHOW STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'",
+  acknowledging: "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'",
   backlogOf: async (replica) => {
     const [[row]] = await replica.query<RowDataPacket[]>('SHOW SLAVE STATUS');
     const [[applied]] = await replica.query<RowDataPacket[]>('SELECT @@global.gtid_slave_pos AS gtids');

@@ -157,6 +157,27 @@ describe('a session that asks for a binary log', () => {
     await eventually(async () => expect(await dumps(0, FROM_REPLICA.user)).toBe(0));
   });
 
+  test('is told so where the replica refuses what goes before it', async () => {
+    const node = cluster.nodes[1];
+    // Of the replica alone.
+    await at(1).query('SET GLOBAL super_read_only = OFF; SET sql_log_bin = 0');
+    await at(1).query(`REVOKE REPLICATION SLAVE ON *.* FROM ${READER.user}`);
+    try {
+      const client = await RawClient.logIn({ ...READER, host: proxy.host, port: proxy.port });
+      await client.query(`SET /* rwsplit: node=127.0.0.1:${node?.port} */ @source_binlog_checksum = 'CRC32'`);
+      client.send(Buffer.concat([Buffer.from([0x15, 77, 0, 0, 0]), Buffer.alloc(13)]));
+      expect((await client.read()).payload[0]).toBe(0);
+      client.send(Buffer.concat([Buffer.from([0x12, 4, 0, 0, 0, 0, 0, 77, 0, 0, 0]), Buffer.from(await logOf(1))]));
+      const { payload } = await client.read();
+      expect(payload[0]).toBe(0xff);
+      expect(payload.toString()).toMatch(/could not be set on .*Access denied/);
+      client.destroy();
+    } finally {
+      await at(1).query(`GRANT REPLICATION SLAVE ON *.* TO ${READER.user}`);
+      await at(1).query('SET sql_log_bin = 1; SET GLOBAL super_read_only = ON');
+    }
+  });
+
   test('and reads it slowly gets all of it, and no more than it takes is held', async () => {
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 24; i++) await at(0).query("REPLACE INTO logged.t VALUES (99, REPEAT('z', 4000000))");

@@ -2,6 +2,7 @@ import type { RowDataPacket } from 'mysql2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openServerTls } from '../../proxy/tls/open-tls.js';
 import type { Command, Task } from '../../src/failover/task.js';
+import { rejoinTask } from '../../src/failover/tasks.js';
 import { Alone } from '../../src/runtime/coordinator/alone.js';
 import type { Leadership } from '../../src/runtime/coordinator/coordinator.js';
 import { Conductor } from '../../src/runtime/failover/conductor.js';
@@ -9,7 +10,7 @@ import { HaNode } from '../../src/runtime/failover/ha-node.js';
 import { createLog } from '../../src/runtime/log.js';
 import { MonitorLogin } from '../../src/runtime/monitor-login.js';
 import { GtidSet } from '../../src/topology/gtid-set.js';
-import { clusterInfo, connectDirect, nodeInfo } from '../cluster.js';
+import { clusterInfo, connectDirect, nodeInfo, untilReplicated } from '../cluster.js';
 import { eventually } from '../proxy.js';
 
 const NEVER = GtidSet.parse('12345678-1234-1234-1234-123456789012:1') ?? GtidSet.EMPTY;
@@ -139,3 +140,48 @@ test('a node that has anything else than it may have is told from one that has n
   expect(await assert(all.union(NEVER))).toMatchObject({ kind: 'done' });
   expect(await assert(NEVER)).toMatchObject({ kind: 'failed', why: 'it has transactions of its own', unknown: false });
 });
+
+test('a leader whose lease runs out while a command is under way says nothing more', async () => {
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  const [[row]] = await root.query<RowDataPacket[]>('SELECT @@global.gtid_executed AS executed, @@server_uuid AS uuid');
+  const executed = GtidSet.parse(String(row?.['executed'])) ?? GtidSet.EMPTY;
+  const next = executed.ofServer(String(row?.['uuid'])).count + 1;
+  const gtids = GtidSet.parse(`${String(row?.['uuid'])}:${next}`) ?? GtidSet.EMPTY;
+  let remainingMs = 10_000;
+  const lease = { epoch: 1, remainingMs: () => remainingMs };
+  const waits: Command = { kind: 'wait-executed', gtids, timeoutMs: 60_000 };
+  const task = conductor.run(taskOf(waits, { kind: 'offline', on: true }), lease);
+  await eventually(async () => expect(await waiting()).toBe(1));
+  remainingMs = 0;
+  await root.query('CREATE DATABASE IF NOT EXISTS next_transaction');
+  await root.query('DROP DATABASE next_transaction');
+  expect(await task).toEqual({ kind: 'deposed' });
+  const replica = await connectDirect(1, clusterInfo().accounts.root);
+  const [[mode]] = await replica.query<RowDataPacket[]>('SELECT @@global.offline_mode AS offline');
+  expect(mode?.['offline']).toBe(0);
+});
+
+test('an old primary that has made something since it was looked at is not made to follow', async () => {
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  const before = await followed();
+  await Promise.all(nodes.map(async (it) => it.lookNow()));
+  const [source, old] = nodes.map(({ state }) => state);
+  if (source === undefined || old === undefined) throw new Error('the nodes do not answer');
+  const { commands } = rejoinTask(old, source, source.executed);
+  await root.query('CREATE DATABASE IF NOT EXISTS behind_the_look');
+  await root.query('DROP DATABASE behind_the_look');
+  await untilReplicated();
+  expect(await conductor.run(taskOf(...commands), leadership)).toMatchObject({
+    kind: 'failed',
+    command: 'assert-nothing-else',
+    why: 'it has transactions of its own',
+  });
+  expect(await followed()).toEqual(before);
+});
+
+/** Whom the replica follows, and whether it goes on. */
+async function followed(): Promise<unknown> {
+  const replica = await connectDirect(1, clusterInfo().accounts.root);
+  const [[status]] = await replica.query<RowDataPacket[]>('SHOW REPLICA STATUS');
+  return [status?.['Source_Port'], status?.['Replica_IO_Running'], status?.['Replica_SQL_Running']];
+}

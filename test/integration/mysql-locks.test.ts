@@ -10,7 +10,7 @@ import { asRoot, eventually, type Row } from '../proxy.js';
 import type { Relay } from '../open-relay.js';
 import { startRelay } from '../relay.js';
 
-const LEASE_MS = 5_000;
+const LEASE_MS = 3_000;
 const NOTHING_LISTENS: NodeAddress = { name: 'gone', host: '127.0.0.1', port: 1 };
 
 let login: MonitorLogin;

@@ -26,6 +26,8 @@ const STATEMENT_MS = 1_000;
 const RETRY_MS = 1_000;
 const UPKEEP_MS = 1_000;
 const DRAIN_MS = 2_000;
+/** As long as it takes to stop a receiver that connects in vain, mostly. */
+const FREEZE_MS = 4_000;
 
 /** A node may stand still behind these. */
 const STOPS: ReadonlySet<Command['kind']> = new Set(['stop-receiving', 'stop-replica', 'follow']);
@@ -198,7 +200,16 @@ export class SimCoordinator {
       const seen = this.#seen[id];
       if (seen?.looked === undefined) continue;
       const { state } = seen.looked;
-      const now = seen.reach === 'answers' ? state : { ...state, reach: seen.reach, why: seen.reach };
+      const now =
+        seen.reach === 'answers'
+          ? state
+          : {
+              ...state,
+              reach: seen.reach,
+              why: seen.reach,
+              failingSinceMs: seen.failingSinceMs,
+              isOutdated: state.seenAtMs < seen.touchedAtMs,
+            };
       if (id === this.primary) primary = now;
       else others.push(now);
     }
@@ -400,7 +411,10 @@ export class SimCoordinator {
     const machine = new Machine<FailoverState, FailoverEvent, FailoverAction>({
       step: this.#code.stepFailover,
       perform: (action, done) => this.#perform(action, leading, done),
-      lateAfterMs: ({ phase }) => (phase === 'draining' ? DRAIN_MS + STATEMENT_MS : 3 * STATEMENT_MS),
+      lateAfterMs: ({ phase }) => {
+        if (phase === 'freezing') return FREEZE_MS;
+        return phase === 'draining' ? DRAIN_MS + STATEMENT_MS : 3 * STATEMENT_MS;
+      },
       after: (ms, run) => this.#after(ms, run),
       onPhase: (phase) => this.onStep(phase, undefined),
       ended: ({ outcome }) => this.#ended(outcome),

@@ -31,9 +31,32 @@ export function execute(
       const id = world.idOf(command.node);
       return server.write(() => reply(undefined), { epoch: command.epoch, server: id });
     }
+    case 'stop-receiving':
+    case 'stop-replica':
+    case 'follow':
+      return whenNotStopping(server, world, isEnded, () =>
+        server.stopReceiverThen(() => {
+          // What was begun is ended, whoever waits for it; what is behind it is not begun.
+          if (command.kind !== 'follow' || !isEnded()) reply(atOnce(server, command, world));
+        }),
+      );
+    case 'start-receiving':
+    case 'start-replica':
+    case 'forget-source':
+      return whenNotStopping(server, world, isEnded, () => reply(atOnce(server, command, world)));
     default:
       return reply(atOnce(server, command, world));
   }
+}
+
+/** One word about a receiver after another. */
+function whenNotStopping(server: SimServer, world: SimWorld, isEnded: () => boolean, run: () => void): void {
+  if (!server.isStopping) return run();
+  const { incarnation } = server;
+  world.clock.after(POLL_MS, () => {
+    if (server.incarnation !== incarnation || isEnded()) return;
+    server.whenRunning(() => whenNotStopping(server, world, isEnded, run));
+  });
 }
 
 type Lasting = 'wait-executed' | 'close-for-writes' | 'journal';

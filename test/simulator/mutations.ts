@@ -57,9 +57,15 @@ export const MUTATIONS: Readonly<Record<string, UnderTest>> = {
 
 /** What takes hundreds of thousands of histories to be found, with one in which it shows. */
 export const RARE_MUTATIONS: Readonly<Record<string, { readonly code: UnderTest; readonly seed: number }>> = {
-  'upkeep goes by what a node said before something was done there': {
-    code: { ...REAL, looksBeforeUpkeep: false },
-    seed: 396_248,
+  'a node that was told whom to follow, and was not seen since, is not counted': {
+    code: {
+      ...REAL,
+      beginFailover: (view, ackers, settings) => {
+        const others = view.others.map((it) => ({ ...it, isOutdated: false }));
+        return REAL.beginFailover({ ...view, others }, ackers, settings);
+      },
+    },
+    seed: 475_511,
   },
   'a leader forgets what it wrote down before its lease ran short': {
     code: { ...REAL, notesWhatItMissed: false },

@@ -12,6 +12,8 @@ interface Pending {
 
 /** A replica's connection times out after so long without anything. */
 const NET_TIMEOUT_MS = 2_000;
+/** To stop a receiver takes so long while it connects to a source that gives no answer (MySQL 9.7). */
+const STOP_CONNECTING_MS = 2_000;
 const RECONNECT_MS = 300;
 
 /**
@@ -60,6 +62,8 @@ export class SimServer {
   #isNew = false;
   /** Since when nothing can come. */
   brokenAtMs: number | undefined;
+  /** It has been told to stop, and hangs in an attempt to connect: it connects no more, and no other word about it is heard until it is off. */
+  isStopping = false;
   #receiverRun = 0;
   #isTransferDue = false;
   #isApplyDue = false;
@@ -224,8 +228,29 @@ export class SimServer {
   stopReceiver(): void {
     this.#receiverRun++;
     this.receiver = 'off';
+    this.isStopping = false;
     this.connected = false;
     this.brokenAtMs = undefined;
+  }
+
+  /** @param stopped when it is off */
+  stopReceiverThen(stopped: () => void): void {
+    const source = this.source === undefined ? undefined : this.#world.servers[this.source];
+    const isInVain = source?.up === true && !this.#world.isConnectable(this, source);
+    if (this.receiver !== 'connecting' || !isInVain) {
+      this.stopReceiver();
+      return stopped();
+    }
+    this.#receiverRun++;
+    this.isStopping = true;
+    const { incarnation } = this;
+    this.#world.clock.after(STOP_CONNECTING_MS, () => {
+      if (this.incarnation !== incarnation) return;
+      this.whenRunning(() => {
+        this.stopReceiver();
+        stopped();
+      });
+    });
   }
 
   startReceiver(): void {

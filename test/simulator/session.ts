@@ -12,6 +12,8 @@ export interface Leading {
 export type Ended = TaskEnd | { readonly kind: 'deposed' };
 
 const STATEMENT_MS = 1_000;
+/** A receiver may be connecting to what gives no answer. */
+const STOP_MS = 4_000;
 /** A command that is lost on the way may come all the same, so much later. */
 const STRAY_MS = 6_000;
 const STRAY_POLL_MS = 150;
@@ -145,5 +147,6 @@ export class SimSession {
 
 function timeoutOf(command: Command): number {
   if (command.kind === 'wait-executed') return command.timeoutMs + STATEMENT_MS;
+  if (command.kind === 'stop-receiving' || command.kind === 'stop-replica') return STOP_MS;
   return command.kind === 'close-for-writes' ? command.waitS * 1_000 + STATEMENT_MS : STATEMENT_MS;
 }

@@ -6,7 +6,7 @@ import { isServersWord, type HaSession } from './ha-session.js';
 
 /** A server's answer, and the way there and back, to what waits for nothing. */
 const STATEMENT_MS = 3_000;
-/** A receiver that is connecting to a frozen source stops when it has given that up: after replica_net_timeout. */
+/** A receiver that is connecting to a source that gives no answer stops after 2 s (MySQL 9.7, whatever its time-outs are): the server says it twice. */
 const STOP_MS = 15_000;
 
 export interface Execution {

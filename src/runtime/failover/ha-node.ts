@@ -62,6 +62,7 @@ export class HaNode {
       preference: this.preference,
       reach: this.#reach,
       why: this.#why,
+      failingSinceMs: this.failingSinceMs,
       seenAtMs: this.#seenAtMs,
       ...looked,
     };

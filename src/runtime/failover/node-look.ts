@@ -19,7 +19,7 @@ export interface JournalEntry {
 /** What a node says of itself; what is known of it otherwise is not in here. */
 export interface Looked extends Omit<
   NodeState,
-  'name' | 'host' | 'port' | 'reach' | 'why' | 'seenAtMs' | 'preference'
+  'name' | 'host' | 'port' | 'reach' | 'why' | 'failingSinceMs' | 'seenAtMs' | 'preference'
 > {
   /** Who has been the primary, the last one first. */
   readonly journal: readonly JournalEntry[];
@@ -41,8 +41,9 @@ export class NodeLook {
   readonly #nowMs: () => number;
   #hasSemiSync = true;
   #acknowledged = GtidSet.EMPTY;
-  /** How far its receiver had come, and since when. */
-  #received: { readonly place: string; readonly sinceMs: number } | undefined;
+  /** How far its receiver had come: when that was seen first, and when it had not been so before. */
+  #received: { readonly place: string; readonly sinceMs: number; readonly afterMs: number } | undefined;
+  #lookedFromMs = -Infinity;
 
   constructor(session: HaSession, nowMs: () => number) {
     this.#session = session;
@@ -51,6 +52,7 @@ export class NodeLook {
 
   /** @throws why it does not answer */
   async look(timeoutMs: number): Promise<Looked> {
+    const beganAtMs = this.#nowMs();
     if (!this.#session.isOpen) this.#hasSemiSync = true;
     const ask = async (sql: string): Promise<RowDataPacket[]> => this.#session.query(sql, timeoutMs);
     const { look } = await this.#session.flavour(timeoutMs);
@@ -61,11 +63,13 @@ export class NodeLook {
     const replicas = await ask(look.askReplica);
     const { askReceiver } = look;
     const receiver = askReceiver === undefined || replicas.length === 0 ? [] : await ask(askReceiver);
-    const replica = look.replicaOf(replicas, receiver[0]);
+    const told = look.replicaOf(replicas, receiver[0]);
+    const replica = told === undefined ? undefined : this.#timed(told, beganAtMs);
+    this.#lookedFromMs = beganAtMs;
     return {
       ...node,
       acknowledged: countsUnacknowledged ? this.#acknowledgedOf(node.executed, semiSync) : undefined,
-      replica: replica === undefined ? undefined : this.#timed(replica),
+      replica,
       semiSync,
       journal: await this.#journal(ask),
     };
@@ -94,10 +98,15 @@ export class NodeLook {
     return this.#acknowledged;
   }
 
-  #timed({ place, quietMs = Infinity, ...replica }: ReplicaTold): ReplicaState {
+  #timed({ place, quietMs = Infinity, ...replica }: ReplicaTold, beganAtMs: number): ReplicaState {
     const nowMs = this.#nowMs();
-    if (this.#received?.place !== place) this.#received = { place, sinceMs: nowMs };
-    return { ...replica, quietForMs: Math.min(quietMs, nowMs - this.#received.sinceMs) };
+    if (this.#received?.place !== place) this.#received = { place, sinceMs: nowMs, afterMs: this.#lookedFromMs };
+    const { sinceMs, afterMs } = this.#received;
+    return {
+      ...replica,
+      quietForMs: Math.min(quietMs, nowMs - sinceMs),
+      heardAtMs: Math.max(beganAtMs - quietMs, afterMs),
+    };
   }
 
   async #journal(ask: (sql: string) => Promise<RowDataPacket[]>): Promise<readonly JournalEntry[]> {

@@ -6,7 +6,8 @@ import type { NodeAddress } from '../../topology/snapshot.js';
 import { coordinatorOf, type CoordinatorSettings } from '../coordinator/coordinator-of.js';
 import type { EventLog } from '../event-log.js';
 import type { MonitorAccount, PromoterLogin } from '../monitor-login.js';
-import { Supervisor, type SupervisedCluster } from './supervisor.js';
+import type { SupervisedCluster } from './supervised-cluster.js';
+import { Supervisor } from './supervisor.js';
 
 /** How a dead primary is replaced; see `defaults.ts` for what counts when absent. */
 export interface FailoverOptions {

@@ -122,13 +122,31 @@ describe('a leader that finds a promotion half done', () => {
 });
 
 describe('replicas are asked anew', () => {
-  const DEAD = { reach: 'refused', why: 'connection refused' } as const;
+  const DEAD = { reach: 'refused', why: 'connection refused', failingSinceMs: 1_000 } as const;
 
   it('when they receive from a primary that refuses us, or stand still while it is silent', () => {
-    const receives = viewOf(primaryOf('1-5', DEAD), replicaOf(2, '1-5', '1-5'));
+    const receives = viewOf(primaryOf('1-5', DEAD), replicaOf(2, '1-5', '1-5', {}, { heardAtMs: 1_001 }));
     const stopped = viewOf(primaryOf('1-5', DEAD), replicaOf(2, '1-5', '1-5', {}, { receiver: 'off' }));
     expect(askAnewOf(receives, 'refuses-here').map(({ name }) => name)).toEqual(['ask-anew']);
     expect(askAnewOf(stopped, 'suspect').map(({ name }) => name)).toEqual(['unfreeze']);
     expect(askAnewOf(receives, 'dead')).toEqual([]);
+  });
+
+  it('not while they may be cut off from it: to stop a receiver that connects in vain takes longer than to wait for its silence', () => {
+    const asked = (seenAtMs: number, heardAtMs: number, heartbeatMs: number): unknown[] => {
+      const replica = replicaOf(
+        2,
+        '1-5',
+        '1-5',
+        { seenAtMs },
+        { heardAtMs, quietForMs: seenAtMs - heardAtMs, heartbeatMs },
+      );
+      return askAnewOf(viewOf(primaryOf('1-5', DEAD), replica), 'refuses-here');
+    };
+    expect(asked(1_100, 950, 200)).toEqual([]);
+    expect(asked(1_600, 1_000, 200)).toEqual([]);
+    expect(asked(1_100, 1_050, 200)).toHaveLength(1);
+    // With rare heartbeats its silence would be a long one.
+    expect(asked(1_500, 200, 10_000)).toHaveLength(1);
   });
 });
