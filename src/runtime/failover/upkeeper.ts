@@ -1,5 +1,5 @@
 import { closeAgainTask, rebuildTask, upkeepOf, type Memory } from '../../failover/upkeep.js';
-import type { ClusterView } from '../../failover/view.js';
+import { follows, type ClusterView } from '../../failover/view.js';
 import { failoverFlavourOf } from '../../flavour/failover-of.js';
 import type { Leadership } from '../coordinator/coordinator.js';
 import type { EventLog } from '../event-log.js';
@@ -8,8 +8,9 @@ import { stepOf, type Decisions } from './decisions.js';
 import type { HaNode } from './ha-node.js';
 import type { ReplicationAccounts } from './replication-account.js';
 
-/** After a copy that failed: what was in its way may be there still. */
-const REBUILD_RETRY_MS = 60_000;
+/** After a copy that failed: what was in its way may be gone soon, or be there still. Each further one waits for twice as long. */
+const REBUILD_RETRY_MS = 5_000;
+const MAX_REBUILD_RETRY_MS = 60_000;
 
 /** Makes the cluster whole again while its primary is well: what is to be done says `failover/upkeep.ts`. */
 export class Upkeeper {
@@ -21,8 +22,8 @@ export class Upkeeper {
   readonly #log: EventLog;
   /** What is being copied takes as long as it takes. */
   readonly #rebuilding = new Set<string>();
-  /** Until when none is tried again, by the nodes' names. */
-  readonly #notBeforeMs = new Map<string, number>();
+  /** Copies that were begun and have not made a replica of the node, by its name. */
+  readonly #tries = new Map<string, { readonly waitMs: number; readonly notBeforeMs: number }>();
   /** Errant nodes that have been told of, with what they have. */
   readonly #told = new Map<string, string>();
   /** Why the primary is left closed, as it was told last. */
@@ -55,6 +56,7 @@ export class Upkeeper {
     if (leftClosed !== undefined && leftClosed !== this.#leftClosed)
       this.#log.error({ node: primary.name }, leftClosed);
     this.#leftClosed = leftClosed;
+    for (const it of others) if (follows(it, primary)) this.#tries.delete(it.name);
     const { lacksClone } = failoverFlavourOf(primary.version).statements;
     for (const [name, set] of errant) {
       this.#tell(name, set.toString(), primary.name, lacksClone ?? 'failover.rebuild: clone, or a backup');
@@ -75,8 +77,8 @@ export class Upkeeper {
     const state = this.#node(name)?.state;
     const { primary } = view;
     if (state === undefined || primary === undefined || this.#rebuilding.size > 0) return;
-    if (performance.now() < (this.#notBeforeMs.get(name) ?? 0)) return;
-    this.#notBeforeMs.set(name, performance.now() + REBUILD_RETRY_MS);
+    const { waitMs, notBeforeMs } = this.#tries.get(name) ?? { waitMs: REBUILD_RETRY_MS, notBeforeMs: 0 };
+    if (performance.now() < notBeforeMs) return;
     this.#rebuilding.add(name);
     const { epoch } = leadership;
     const why = `${name} has transactions that ${primary.name} does not have, and loses them: ${errant}`;
@@ -88,6 +90,8 @@ export class Upkeeper {
     const steps = end.kind === 'deposed' ? [] : [stepOf(task, end)];
     this.#decisions.add({ kind: 'rebuild', epoch, why, view }, steps, end.kind);
     this.#rebuilding.delete(name);
+    const nextMs = Math.min(2 * waitMs, MAX_REBUILD_RETRY_MS);
+    this.#tries.set(name, { waitMs: nextMs, notBeforeMs: performance.now() + waitMs });
   }
 
   /** @param how it comes by the primary's data */
