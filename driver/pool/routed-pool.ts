@@ -32,12 +32,11 @@ export class RoutedPool extends core.Pool {
   readonly cluster: Cluster;
   readonly #side: Side;
   readonly #reader: Reader;
-  readonly #toPrimary: ToPrimary = (reason, { call, known, scope }) => {
-    const start = (ended?: () => void): void =>
-      new PrimaryRun(this.cluster, call, known, scope, { reason, isRead: true, ...(ended && { ended }) }).start();
-    if (isDiversion(reason)) this.#readOnPrimary(call, reason, start);
-    else start();
+  readonly #toPrimary: ToPrimary = (reason, run) => {
+    if (isDiversion(reason)) this.#readOnPrimary(reason, run);
+    else this.#onPrimary(run.call, run.known, run.scope, reason, true);
   };
+  readonly #readEnded = (): void => this.cluster.primaryReads.free();
 
   constructor(cluster: Cluster, side: Side = 'both') {
     super({ config: cluster.settings });
@@ -138,22 +137,29 @@ export class RoutedPool extends core.Pool {
 
   #run(call: Call, known: KnownStatement, scope: Scope): void {
     const { to, reason } = this.route(known, scope);
-    if (to === 'primary') this.#onPrimary(call, known, scope, reason);
+    if (to === 'primary') this.#onPrimary(call, known, scope, reason, false);
     else if (known.classification.target !== 'replica') this.#onReplica(call);
     else new ReadRun(this.cluster, call, known, scope, this.#reader, this.#toPrimary).start();
   }
 
-  #onPrimary(call: Call, known: KnownStatement, scope: Scope, reason: RouteReason): void {
-    new PrimaryRun(this.cluster, call, known, scope, { reason, isRead: false }).start();
+  #onPrimary(
+    call: Call,
+    known: KnownStatement,
+    scope: Scope,
+    reason: RouteReason,
+    isRead: boolean,
+    ended?: () => void,
+  ): void {
+    new PrimaryRun(this.cluster, call, known, scope, reason, isRead, ended).start();
   }
 
   /** The primary answers what no replica can, as far as there is room for that. */
-  #readOnPrimary(call: Call, reason: RouteReason, go: (ended: () => void) => void): void {
-    const { primaryReads, snapshot } = this.cluster;
-    const node = snapshot.primary?.address.name;
+  #readOnPrimary(reason: RouteReason, { call, known, scope }: ReadRun): void {
+    const { primaryReads } = this.cluster;
     primaryReads.take(
-      () => go(() => primaryReads.free()),
+      () => this.#onPrimary(call, known, scope, reason, true, this.#readEnded),
       (why) => {
+        const node = this.cluster.snapshot.primary?.address.name;
         const error = new Error(`${why}; bring a replica back, or raise balance.primaryReadsMax`);
         const told = Object.assign(error, { code: 'RWSPLIT_PRIMARY_BUSY', sql: call.sql });
         call.fail(withRoute(told, { to: 'primary', reason, node }, 'not-executed'));

@@ -37,7 +37,9 @@ export class PrimaryRun {
     call: Call,
     known: KnownStatement,
     scope: Scope,
-    { reason, isRead, ended }: { reason: string; isRead: boolean; ended?: () => void },
+    reason: string,
+    isRead: boolean,
+    ended?: () => void,
   ) {
     this.#cluster = cluster;
     this.#call = call;
@@ -65,13 +67,15 @@ export class PrimaryRun {
     let isTaken = false;
     let command;
     try {
-      const intercept = (error: QueryError): boolean => {
+      server.expects(this.#known);
+      command = this.#call.begin(connection, (error) => {
         isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
         isTaken = this.#intercept(name, error, mayRepeat);
         return isTaken;
-      };
-      command = server.expecting(this.#known, () => this.#call.begin(connection, intercept));
+      });
+      server.expects(undefined);
     } catch (error) {
+      server.expects(undefined);
       connection.release();
       this.#call.fail(error instanceof Error ? error : new Error(String(error)));
       this.#over();

@@ -147,6 +147,7 @@ export class ReadRun {
         if (isLoss(error)) ended();
         return this.#intercept(connection, error);
       });
+      connection.server.expects(undefined);
     } catch (error) {
       connection.server.expects(undefined);
       ended();

@@ -22,18 +22,23 @@ export class WayToPrimary {
   }
 
   connect(then: (connection: RoutedConnection) => void, refuse: Refusal): void {
-    this.whenThere(({ address }) => {
-      const { name } = address;
-      const pool = this.#cluster.poolNamed(name);
-      pool?.getConnection((error, connection) => {
-        if (connection === undefined) this.#notConnected(name, error, () => this.connect(then, refuse), refuse);
-        else if (this.#mayBegin(name)) then(RoutedConnection.of(connection));
-        else {
-          connection.release();
-          this.connect(then, refuse);
-        }
-      });
-    }, refuse);
+    const { snapshot, writes } = this.#cluster;
+    const { primary } = snapshot;
+    if (primary !== undefined && this.#failed === undefined && !writes.isClosed) {
+      this.#connectTo(primary, then, refuse);
+    } else this.whenThere((node) => this.#connectTo(node, then, refuse), refuse);
+  }
+
+  #connectTo(node: Node, then: (connection: RoutedConnection) => void, refuse: Refusal): void {
+    const { name } = node.address;
+    this.#cluster.poolOf(node).getConnection((error, connection) => {
+      if (connection === undefined) this.#notConnected(name, error, () => this.connect(then, refuse), refuse);
+      else if (this.#mayBegin(name)) then(RoutedConnection.of(connection));
+      else {
+        connection.release();
+        this.connect(then, refuse);
+      }
+    });
   }
 
   /** @param goesOn what is under way there has to come to its end, whoever is to be the primary */

@@ -113,7 +113,7 @@ export class ServerSession {
     }
   }
 
-  /** The same, for who sees to it that nothing is expected where no command came of it. */
+  /** The same, for who says that nothing more is expected when the command is in the queue, or is not. */
   expects(known: KnownStatement | undefined): void {
     this.#expected = known;
   }
@@ -125,6 +125,8 @@ export class ServerSession {
 
   /** A command is put into the connection's queue. @param isLeased whether anything runs there matters for what comes next */
   watch(command: CoreCommand, isLeased: boolean): void {
+    // Of a read that is prepared there are two commands.
+    if (this.#expected !== undefined && !isLeased && isCertainRead(this.#expected)) return;
     const known = command === this.#own ? undefined : this.#knownOf(command);
     const isRead = known !== undefined && isCertainRead(known);
     if (isRead && !isLeased) return;

@@ -15,7 +15,11 @@ beforeAll(async () => {
   const { failover, root } = clusterInfo().accounts;
   proxy = await startProxy({
     nodes: cluster.nodes,
-    options: { coordinator: { kind: 'alone' }, failover: { account: failover, replication: root, pauseMs: 0 } },
+    options: {
+      coordinator: { kind: 'alone' },
+      failover: { account: failover, replication: root, pauseMs: 0 },
+      replay: { transactions: true },
+    },
   });
   const client = await proxy.connect();
   await client.query('CREATE DATABASE faults');
@@ -87,6 +91,30 @@ test('a primary that dies is replaced, and comes back as a replica where it has 
   const returned = await direct(before);
   await eventually(async () => expect(await value(returned, 'SELECT COUNT(*) FROM ledger')).toBe(2));
   expect(await value(returned, 'SELECT @@global.read_only')).toBe(1);
+});
+
+test('a transaction that is open when the primary dies goes on on the next one, where each result is the same', async () => {
+  const before = primaryIndex();
+  const client = await proxy.connect({ database: 'faults' });
+  const reader = await proxy.connect({ database: 'faults' });
+  await client.beginTransaction();
+  await client.query("INSERT INTO ledger VALUES ('in a transaction')");
+  const rows = Number(await value(client, 'SELECT COUNT(*) FROM ledger'));
+  await reader.beginTransaction();
+  await reader.query('SELECT @@server_id');
+  await reader.query("INSERT INTO ledger VALUES ('of one who knows the server')");
+  await nodeOf(before).kill();
+  await client.query("UPDATE ledger SET id = 'in a transaction, still' WHERE id = 'in a transaction'");
+  expect(await value(client, 'SELECT COUNT(*) FROM ledger')).toBe(rows);
+  await client.commit();
+  await expect(reader.commit()).rejects.toMatchObject({ errno: 1213 });
+  expect(primaryIndex()).not.toBe(before);
+  const server = await direct(primaryIndex());
+  expect(
+    (await server.query<Row[]>("SELECT id FROM ledger WHERE id LIKE '%a transaction%' OR id LIKE '%knows%'"))[0],
+  ).toEqual([{ id: 'in a transaction, still' }]);
+  await nodeOf(before).start();
+  await untilAllServe();
 });
 
 test('a primary that is killed under writers is replaced, and nothing that was acknowledged is lost', async () => {
