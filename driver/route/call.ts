@@ -30,23 +30,18 @@ export interface Call {
   fail(error: QueryError): void;
 }
 
-function passingOn(callback: ResultCallback, intercept: Intercept): ResultCallback {
-  return (error, rows, fields) => {
-    if (error && intercept(error)) return;
-    // mysql2 leaves the third one out where there are no fields.
-    if (fields === undefined) callback(error, rows);
-    else callback(error, rows, fields);
-  };
-}
-
-/** The same for what mysql2 sends as two commands: when their connection is lost, each of them tells. */
-export function passingOnOnce(callback: ResultCallback, intercept: Intercept): ResultCallback {
-  const pass = passingOn(callback, intercept);
+/** Of a connection that is lost mysql2 may tell more than once: what it sends as two commands, each of them tells. */
+export function passingOn(callback: ResultCallback, intercept: Intercept): ResultCallback {
   let hasFailed = false;
   return (error, rows, fields) => {
     if (hasFailed) return;
-    hasFailed = Boolean(error);
-    pass(error, rows, fields);
+    if (error) {
+      hasFailed = true;
+      if (intercept(error)) return;
+    }
+    // mysql2 leaves the third one out where there are no fields.
+    if (fields === undefined) callback(error, rows);
+    else callback(error, rows, fields);
   };
 }
 
@@ -64,7 +59,7 @@ export class ExecuteCall implements Call {
   }
 
   begin(connection: RoutedConnection, intercept: Intercept): CoreCommand {
-    return connection.runExecute(this.#statement, this.#values, passingOnOnce(this.#callback, intercept));
+    return connection.runExecute(this.#statement, this.#values, passingOn(this.#callback, intercept));
   }
 
   fail(error: QueryError): void {

@@ -1,7 +1,7 @@
 import type { CoreCommand, QueryError, ResultCallback, Sql, StatementCallback } from '../mysql2/internals.js';
 import type { ConnectionLease, RoutedConnection } from '../session/routed-connection.js';
 import { PreparedHandle } from '../session/prepared-handle.js';
-import { passingOnOnce, type Call, type Intercept } from './call.js';
+import { passingOn, type Call, type Intercept } from './call.js';
 
 /** `connection.prepare()`: what is made is a handle that outlives the connection. */
 export class PrepareCall implements Call {
@@ -57,7 +57,7 @@ export class HandleCall implements Call {
     const callback = this.#callback;
     const command = this.#isBegun ? this.#handle.newCommand(this.#values, callback) : this.command;
     this.#isBegun = true;
-    if (callback !== undefined) command.onResult = passingOnOnce(callback, intercept);
+    if (callback !== undefined) command.onResult = passingOn(callback, intercept);
     const known = this.#handle.on(connection);
     if (known !== undefined) command.statement = known;
     else this.#prepare(connection, command);
