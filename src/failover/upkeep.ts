@@ -35,6 +35,8 @@ export interface Upkeep {
   readonly tasks: readonly Task[];
   /** Nodes with transactions that the primary does not have: as replicas they would diverge without a word. */
   readonly errant: ReadonlyMap<string, GtidSet>;
+  /** Nodes whose data are being made anew: it is not known yet from where on they are to replicate. */
+  readonly blank?: readonly string[];
   /** Why the primary is left closed; undefined where it is not. */
   readonly leftClosed?: string | undefined;
 }
@@ -62,6 +64,7 @@ export interface Upkeep {
 export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upkeep {
   const tasks: Task[] = [];
   const errant = new Map<string, GtidSet>();
+  const blank: string[] = [];
   if (primary?.reach !== 'answers') return { tasks, errant };
   const { promoting } = memory;
   if (primary.readOnly && promoting === undefined) {
@@ -77,6 +80,7 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
     const own = ownOf(node, primary);
     const task = upkeepOfNode(node, primary, others, own, memory);
     if (task === 'errant') errant.set(node.name, own ?? GtidSet.EMPTY);
+    else if (task === 'blank') blank.push(node.name);
     else if (task !== undefined) tasks.push(task);
   }
   if (promoting !== undefined) {
@@ -88,12 +92,12 @@ export function upkeepOf({ primary, others }: ClusterView, memory: Memory): Upke
     const sure = others.filter((it) => isSure(it));
     const acknowledgements = countFor(primary, sure, memory) || Math.min(memory.acknowledgements, stopped.length, 1);
     tasks.push(openFirstTask(primary, { ...promoting, acknowledgements }));
-    return { tasks, errant };
+    return { tasks, errant, blank };
   }
   if (primary.replica?.receiver === 'off' && !primary.replica.applies) tasks.push(forgetTask(primary.name));
   const acks = acknowledgementsDue(primary, others, memory);
   if (acks !== undefined) tasks.push(acks);
-  return { tasks, errant };
+  return { tasks, errant, blank };
 }
 
 /**
@@ -133,12 +137,13 @@ function upkeepOfNode(
   others: readonly NodeState[],
   own: GtidSet | undefined,
   { formerPrimaries, frozen, acknowledgements }: Memory,
-): Task | 'errant' | undefined {
+): Task | 'errant' | 'blank' | undefined {
   const { replica } = node;
   if (replica === undefined) {
     if (!formerPrimaries.has(node.serverUuid)) return undefined;
     if (!node.readOnly) return fenceTask(node);
-    if (own === undefined || isBlank(node, primary)) return undefined;
+    if (own === undefined) return undefined;
+    if (isBlank(node, primary)) return 'blank';
     if (!own.isEmpty) return 'errant';
     // By the time that it is told, what hung there may have come through.
     return rejoinTask(node, primary, primary.executed.union(positionOf(node)));

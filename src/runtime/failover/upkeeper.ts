@@ -26,6 +26,8 @@ export class Upkeeper {
   readonly #tries = new Map<string, { readonly waitMs: number; readonly notBeforeMs: number }>();
   /** Errant nodes that have been told of, with what they have. */
   readonly #told = new Map<string, string>();
+  /** Nodes whose data are being made anew, as they were told last. */
+  #blank: ReadonlySet<string> = new Set();
   /** Why the primary is left closed, as it was told last. */
   #leftClosed: string | undefined;
 
@@ -52,7 +54,12 @@ export class Upkeeper {
     if (primary === undefined) return false;
     await this.#accounts.ask([...others, primary].flatMap(({ name }) => this.#node(name) ?? []));
     const leftAlone = new Set([...known.leftAlone, ...this.#rebuilding]);
-    const { tasks, errant, leftClosed } = upkeepOf(view, { ...known, leftAlone, frozen: this.#conductor.frozen });
+    const {
+      tasks,
+      errant,
+      blank = [],
+      leftClosed,
+    } = upkeepOf(view, { ...known, leftAlone, frozen: this.#conductor.frozen });
     if (leftClosed !== undefined && leftClosed !== this.#leftClosed)
       this.#log.error({ node: primary.name }, leftClosed);
     this.#leftClosed = leftClosed;
@@ -62,6 +69,7 @@ export class Upkeeper {
       this.#tell(name, set.toString(), primary.name, lacksClone ?? 'failover.rebuild: clone, or a backup');
       if (this.#rebuilds && lacksClone === undefined) void this.#rebuild(name, set.toString(), view, leadership);
     }
+    this.#tellBlank(blank);
     await Promise.all(
       tasks.map(async (task) => {
         const end = await this.#conductor.run(task, leadership);
@@ -95,6 +103,19 @@ export class Upkeeper {
   }
 
   /** @param how it comes by the primary's data */
+  #tellBlank(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#blank.has(name)) continue;
+      const why =
+        'has been the primary, and its data are from elsewhere: it does not replicate before it is told from where on';
+      this.#log.warn(
+        { node: name },
+        `${name} ${why}; set gtid_slave_pos, then gtid_binlog_state (README, "A MariaDB server from a backup")`,
+      );
+    }
+    this.#blank = new Set(names);
+  }
+
   #tell(name: string, set: string, primary: string, how: string): void {
     if (this.#told.get(name) === set) return;
     this.#told.set(name, set);

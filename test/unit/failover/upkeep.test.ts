@@ -63,6 +63,17 @@ describe('a leader whose primary is well', () => {
     expect(due(second('1-9'), [{ ...first, serverUuid: replicaOf(4, '', '').serverUuid }])).toEqual([]);
   });
 
+  it('leaves an old primary on MariaDB that knows of nothing that it made, and says so', () => {
+    const version = '10.11.14-MariaDB';
+    const made = mariadbGtids('0-1-9,0-2-12');
+    const primary = { ...second('', { version, executed: made }), serverUuid: '2@db2:3306' };
+    const anew = { ...primaryOf('', { version, readOnly: true, executed: mariadbGtids('0-2-12') }), serverUuid: '1@db1:3306' };
+    const memory = { ...MEMORY, formerPrimaries: new Set(['1@db1:3306']) };
+    expect(upkeepOf(viewOf(primary, anew), memory)).toMatchObject({ tasks: [], blank: ['db1'] });
+    const told = { ...anew, executed: made };
+    expect(upkeepOf(viewOf(primary, told), memory)).toMatchObject({ tasks: [{ name: 'rejoin' }], blank: [] });
+  });
+
   it('starts a replica that a failover, or a restart, has stopped, and any while all writes wait for it', () => {
     const stopped = replicaOf(3, '1-5', '1-5', {}, { receiver: 'off' });
     expect(due(primaryOf('1-5'), [stopped])).toEqual([]);
