@@ -67,7 +67,10 @@ describe('a leader whose primary is well', () => {
     const version = '10.11.14-MariaDB';
     const made = mariadbGtids('0-1-9,0-2-12');
     const primary = { ...second('', { version, executed: made }), serverUuid: '2@db2:3306' };
-    const anew = { ...primaryOf('', { version, readOnly: true, executed: mariadbGtids('0-2-12') }), serverUuid: '1@db1:3306' };
+    const anew = {
+      ...primaryOf('', { version, readOnly: true, executed: mariadbGtids('0-2-12') }),
+      serverUuid: '1@db1:3306',
+    };
     const memory = { ...MEMORY, formerPrimaries: new Set(['1@db1:3306']) };
     expect(upkeepOf(viewOf(primary, anew), memory)).toMatchObject({ tasks: [], blank: ['db1'] });
     const told = { ...anew, executed: made };
