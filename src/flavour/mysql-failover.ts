@@ -91,10 +91,10 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
   }
 }
 
-/** What it has received since it follows its source, and what it has executed. */
+/** What it has received since it follows its source, and what it has executed. One row: GROUP_CONCAT() would cut off a long set. */
 const READ_POSITION =
-  'SELECT @@global.gtid_executed AS executed, (SELECT GROUP_CONCAT(RECEIVED_TRANSACTION_SET) ' +
-  "FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = '') AS received";
+  'SELECT @@global.gtid_executed AS executed, ' +
+  "(SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = '') AS received";
 
 /** A replica tries again each second, for a day; its source shows five times a second that it is there. */
 const PATIENCE = 'SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 0.2';

@@ -24,7 +24,7 @@ export interface Round {
   readonly lost: number;
   /** Rows that clients were told not to have been written, and that are there. */
   readonly wrong: number;
-  /** Writes that the old primary acknowledged to clients that went past the proxy. */
+  /** Writes that the old primary acknowledged to clients that went past the proxy, and that are lost. */
   readonly strays: number;
   readonly promotions: number;
   /** Transactions that waited: to be acknowledged, or to be applied. */
@@ -54,13 +54,13 @@ export async function faultRound(site: FailoverSite, fault: Fault): Promise<Roun
       await Promise.all([writing, stray.writeUntilRefused()]);
     }
     await ledger.stop();
-    const judged = await site.judge(ledger);
+    const judged = await site.judge(ledger, stray);
     return {
       backMs: backAfter(ledger.entries, backFromMs),
       acknowledged: ledger.acknowledgedSince(0),
       lost: judged.lost,
       wrong: judged.wrong,
-      strays: stray?.acknowledged ?? 0,
+      strays: judged.strays,
       promotions: judged.changes - changes,
       waiting,
       errors: ledger.entries.filter((it) => it.fate !== 'acknowledged').map((it) => told(it, goneAtMs)),

@@ -5,6 +5,7 @@ import { waitUntil } from '../../docker/cluster/wait-until.js';
 import { hasItsOwn, makeAnew } from '../mariadb/make-anew.js';
 import type { LaunchedMariadb } from '../mariadb/launch-cluster.js';
 import type { Ledger } from '../faults/ledger.js';
+import type { StrayWriter } from '../faults/stray-writer.js';
 import type { Relay } from '../open-relay.js';
 
 export const WRITERS = 16;
@@ -108,14 +109,18 @@ export class FailoverSite {
   }
 
   /** What the present primary says of what clients were told, and of how often the primary has changed. */
-  async judge(ledger: Ledger): Promise<{ lost: number; wrong: number; changes: number }> {
+  async judge(
+    ledger: Ledger,
+    stray?: StrayWriter,
+  ): Promise<{ lost: number; wrong: number; strays: number; changes: number }> {
     const { host, port } = await this.primary();
     const server = await createConnection({ host, port, ...this.cluster.accounts.root, database: SCHEMA });
     const lost = (await ledger.lostOn(server)).length;
     const wrong = (await ledger.unexpectedOn(server)).length;
+    const strays = (await stray?.lostOn(server))?.length ?? 0;
     const [[journal]] = await server.query<RowDataPacket[]>('SELECT COUNT(*) AS changes FROM rwsplit.journal');
     await server.end();
-    return { lost, wrong, changes: Number(journal?.['changes']) };
+    return { lost, wrong, strays, changes: Number(journal?.['changes']) };
   }
 
   #nameOf(node: ClusterNode, index: number): string {

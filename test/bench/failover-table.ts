@@ -36,7 +36,7 @@ export function failoverTable(results: ReadonlyMap<Fault, readonly Round[]>, wri
   const errors = [...results].flatMap(([fault, rounds]) => errorsOf(fault, rounds));
   return `${lines.join('\n')}
 ${writers} writers; p50, p95, max: milliseconds from the fault to the next write that each of them was acknowledged (from its end, where only the
-proxy was cut off). wrong: written in spite of an error. strays: acknowledged by the old primary. unknown: outcomes of statements that were under way.
+proxy was cut off). wrong: written in spite of an error. strays: acknowledged by the old primary, and lost. unknown: outcomes of statements that were under way.
 spared: other errors, which nobody should have had. waiting: transactions, at most, that were not acknowledged or not applied yet.
 ${errors.map((it) => `  ${it}\n`).join('')}`;
 }

@@ -10,8 +10,20 @@ const WRITERS = 8;
 let site: PromotingCluster;
 beforeAll(async () => {
   site = await PromotingCluster.start();
+  await liveLong();
 });
 afterAll(async () => site.stop());
+
+/** As servers that have had many primaries: what a replica has received is a long text. */
+async function liveLong(): Promise<void> {
+  const primary = await site.direct(site.primaryIndex);
+  for (let server = 1; server <= 60; server++) {
+    const id = String(server).padStart(12, '0');
+    await primary.query(`SET GTID_NEXT = '00000000-0000-0000-0000-${id}:1'`);
+    await primary.query('BEGIN');
+    await primary.query('COMMIT');
+  }
+}
 
 /** The proxy would promote one if the primary died now: it has forgotten the connections that replicas had before. */
 async function untilReplaceable(): Promise<void> {
@@ -47,8 +59,8 @@ for (const fault of ['frozen', 'cut', 'lagging'] as const) {
     await ledger.stop();
 
     expect(site.primary).not.toBe(before);
-    expect(stray.acknowledged).toBe(0);
     const server = await site.direct(site.primaryIndex);
+    expect(await stray.lostOn(server)).toEqual([]);
     expect(await ledger.lostOn(server)).toEqual([]);
     expect(await ledger.unexpectedOn(server)).toEqual([]);
     const spared = ledger.entries.filter(

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { createConnection, type Connection } from 'mysql2/promise';
+import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { listens } from '../../docker/cluster/listens.js';
 import type { Cluster, ClusterNode } from '../../docker/cluster/cluster.js';
 import { errnoOf } from '../../src/runtime/probe-failure.js';
@@ -8,15 +8,15 @@ const CONNECT_MS = 1_000;
 const STATEMENT_MS = 5_000;
 const PAUSE_MS = 5;
 
-/** A client that goes past the proxy, and writes on a server that was the primary: whatever it is told to be written there is lost. */
+/** A client that goes past the proxy, and writes on a server that was the primary. */
 export class StrayWriter {
   readonly #cluster: Cluster;
   readonly #node: ClusterNode;
   readonly #table: string;
   /** Open since before the fault. */
   readonly #early: Connection;
+  readonly #acknowledged: string[] = [];
   #writes = 0;
-  acknowledged = 0;
 
   private constructor(cluster: Cluster, node: ClusterNode, table: string, early: Connection) {
     this.#cluster = cluster;
@@ -25,7 +25,7 @@ export class StrayWriter {
     this.#early = early;
   }
 
-  /** @param table with one column that a text fits in */
+  /** @param table with one column `id` that a text fits in */
   static async connect(cluster: Cluster, node: ClusterNode, table: string): Promise<StrayWriter> {
     return new StrayWriter(cluster, node, table, await connect(cluster, node));
   }
@@ -48,10 +48,17 @@ export class StrayWriter {
     }
   }
 
+  /** What it was told to be written, and is not there: a server that is being stopped may have sent it to its replicas just before. */
+  async lostOn(server: Connection): Promise<string[]> {
+    const [rows] = await server.query<RowDataPacket[]>(`SELECT id FROM ${this.#table} WHERE id LIKE 'stray %'`);
+    const there = new Set(rows.map(({ id }) => String(id)));
+    return this.#acknowledged.filter((id) => !there.has(id));
+  }
+
   async #write(connection: Connection): Promise<void> {
-    const sql = `INSERT INTO ${this.#table} VALUES ('stray ${this.#node.port} ${++this.#writes} ${Date.now()}')`;
-    await connection.query({ sql, timeout: STATEMENT_MS });
-    this.acknowledged++;
+    const id = `stray ${this.#node.port} ${++this.#writes} ${Date.now()}`;
+    await connection.query({ sql: `INSERT INTO ${this.#table} VALUES ('${id}')`, timeout: STATEMENT_MS });
+    this.#acknowledged.push(id);
   }
 }
 

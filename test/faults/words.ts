@@ -30,7 +30,7 @@ const MYSQL: FaultWords = {
   /** Each has its number in a set of GTIDs. */
   backlogOf: async (replica) => {
     const [[row]] = await replica.query<RowDataPacket[]>(
-      `SELECT GTID_SUBTRACT(GROUP_CONCAT(RECEIVED_TRANSACTION_SET), @@global.gtid_executed) AS gtids
+      `SELECT GTID_SUBTRACT(RECEIVED_TRANSACTION_SET, @@global.gtid_executed) AS gtids
        FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = ''`,
     );
     const intervals = String(row?.['gtids'] ?? '').matchAll(/:(\d+)(?:-(\d+))?/g);
