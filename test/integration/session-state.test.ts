@@ -305,6 +305,17 @@ async function commandsOf(user: string): Promise<number> {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/** A server counts a command when its client has the answer already: the last ones may come a moment later. */
+async function allCommandsOf(user: string): Promise<number> {
+  let count = NaN;
+  await eventually(async () => {
+    const before = count;
+    count = await commandsOf(user);
+    expect(count).toBe(before);
+  });
+  return count;
+}
+
 test("a session's schema stays its own when others log in to another one on the same connection", async () => {
   const own = await startProxy({ poolMax: 1 });
   const schemaOf = async (client: Connection): Promise<unknown> =>
@@ -334,7 +345,7 @@ describe('what the servers are asked', () => {
         clients.map((client) => client.query('/* rwsplit: primary */ SELECT SLEEP(0.05), v FROM counted')),
       );
     }
-    const before = await commandsOf('counted');
+    const before = await allCommandsOf('counted');
     for (let i = 0; i < 10; i++) {
       await Promise.all(
         clients.map(async (client, n) => {
@@ -345,7 +356,7 @@ describe('what the servers are asked', () => {
         }),
       );
     }
-    expect((await commandsOf('counted')) - before).toBe(10 * 5 * 4);
+    expect((await allCommandsOf('counted')) - before).toBe(10 * 5 * 4);
   });
 });
 
