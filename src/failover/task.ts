@@ -128,6 +128,20 @@ export function describeCommand(command: Command): string {
   }
 }
 
+const ATTACHES: ReadonlySet<Command['kind']> = new Set(['start-receiving', 'start-replica', 'follow']);
+
+/** Whether a command has a node receive from a source, and acknowledge to it. */
+export function attaches(command: Command['kind']): boolean {
+  return ATTACHES.has(command);
+}
+
+/** Whether the node may receive from another source than before, as the task has ended. */
+export function mayHaveAttached({ commands }: Task, end: TaskEnd): boolean {
+  const kinds = commands.map(({ kind }) => kind);
+  const until = end.kind === 'done' ? kinds.length : kinds.indexOf(end.command) + 1;
+  return kinds.slice(0, until).some(attaches);
+}
+
 const WORDS = {
   'stop-receiving': 'receive nothing any more',
   'start-receiving': 'receive again',

@@ -58,7 +58,7 @@ export interface NodeState {
   readonly why: string;
   /** Since when it has not answered; undefined where it does. */
   readonly failingSinceMs: number | undefined;
-  /** It has been told something since it answered last: whom it follows by now is not known. */
+  /** It may have been told from whom to receive since it answered last: whom it follows by now is not known. */
   readonly isOutdated?: boolean | undefined;
   /** When it answered last. What follows is from then. */
   readonly seenAtMs: number;

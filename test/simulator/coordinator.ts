@@ -7,7 +7,7 @@ import type {
   SwitchoverState,
   SwitchoverStep,
 } from '../../src/failover/switchover.js';
-import type { Command, Task } from '../../src/failover/task.js';
+import { mayHaveAttached, type Command, type Task } from '../../src/failover/task.js';
 import { journalTask } from '../../src/failover/upkeep.js';
 import { follows, type ClusterView, type NodeState, type Reach } from '../../src/failover/view.js';
 import { lookAt, nodeName, reachOf, type Looked } from './look.js';
@@ -40,6 +40,8 @@ interface Seen {
   lookedFromMs: number;
   /** When something was last done there. */
   touchedAtMs: number;
+  /** When it may have been told last from whom to receive. */
+  attachedAtMs: number;
 }
 
 /** A proxy as its supervisor: what `src/runtime/failover/` does, around the same pure parts. */
@@ -104,6 +106,7 @@ export class SimCoordinator {
       failingSinceMs: undefined,
       lookedFromMs: -1,
       touchedAtMs: -1,
+      attachedAtMs: -1,
     }));
     this.#sessions = world.servers.map(({ id }) => new SimSession(world, this.id, id, (run) => this.#now(run)));
     this.#term = undefined;
@@ -208,7 +211,7 @@ export class SimCoordinator {
               reach: seen.reach,
               why: seen.reach,
               failingSinceMs: seen.failingSinceMs,
-              isOutdated: state.seenAtMs < seen.touchedAtMs,
+              isOutdated: state.seenAtMs < seen.attachedAtMs,
             };
       if (id === this.primary) primary = now;
       else others.push(now);
@@ -314,7 +317,10 @@ export class SimCoordinator {
           `${this.id}: ${task.name} ${task.node}: ${end.kind}${end.kind === 'failed' ? ` at ${end.command}: ${end.why}` : ''}`,
       );
       const touched = this.#seen[this.#world.idOf(task.node)];
-      if (touched !== undefined) touched.touchedAtMs = this.#world.clock.nowMs;
+      if (touched !== undefined) {
+        touched.touchedAtMs = this.#world.clock.nowMs;
+        if (end.kind !== 'deposed' && mayHaveAttached(task, end)) touched.attachedAtMs = touched.touchedAtMs;
+      }
       if (STARTS.has(task.name) && end.kind === 'done') this.#frozen.delete(task.node);
       const { primary } = this;
       const node = primary === undefined ? undefined : this.#seen[primary]?.looked?.state;

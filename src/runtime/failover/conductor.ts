@@ -14,7 +14,14 @@ import {
   type SwitchoverState,
 } from '../../failover/switchover.js';
 import type { SwitchoverSettings } from '../../failover/switchover-check.js';
-import type { Command, Task, TaskEnd, TaskName } from '../../failover/task.js';
+import {
+  attaches,
+  mayHaveAttached,
+  type Command,
+  type Task,
+  type TaskEnd,
+  type TaskName,
+} from '../../failover/task.js';
 import type { ClusterView, NodeState } from '../../failover/view.js';
 import type { HaAccounts } from '../../flavour/failover-statements.js';
 import type { Coordinator, Leadership } from '../coordinator/coordinator.js';
@@ -33,8 +40,6 @@ const FREEZE_MS = 15_000;
 const RETRY_MS = 100;
 
 const STOPS: ReadonlySet<Command['kind']> = new Set(['stop-receiving', 'stop-replica', 'follow']);
-/** What was asked for in vain may yet be done, and then it acknowledges to a primary that is thought dead. */
-const ATTACHES: ReadonlySet<Command['kind']> = new Set(['start-receiving', 'start-replica', 'follow']);
 const STARTS: ReadonlySet<TaskName> = new Set(['unfreeze', 'repoint', 'rejoin', 'restore', 'forget', 'ask-anew']);
 
 /** What the conductor makes others do. */
@@ -61,6 +66,7 @@ export class Conductor {
   /** What is done on each node: one thing after another, or a start that belongs to one would follow a stop that belongs to the next. */
   readonly #last = new Map<string, Promise<unknown>>();
   readonly #doneAtMs = new Map<string, number>();
+  readonly #attachedAtMs = new Map<string, number>();
   readonly #nowMs: () => number;
   /** Where something is done now. */
   readonly #atWork = new Set<HaNode>();
@@ -82,6 +88,11 @@ export class Conductor {
   /** When the last task on a node ended: what it said before that is not what it is in. */
   doneAtMs(node: string): number {
     return this.#doneAtMs.get(node) ?? -Infinity;
+  }
+
+  /** When it may have been told last from whom to receive. */
+  attachedAtMs(node: string): number {
+    return this.#attachedAtMs.get(node) ?? -Infinity;
   }
 
   async failOver(
@@ -178,8 +189,10 @@ export class Conductor {
     });
     this.#atWork.delete(node);
     if (STARTS.has(task.name) && end.kind === 'done') this.frozen.delete(task.node);
-    if (end.kind === 'failed' && end.unknown && ATTACHES.has(end.command)) await this.#untilOver(node, leadership);
+    // What was asked for in vain may yet be done, and then it acknowledges to a primary that is thought dead.
+    if (end.kind === 'failed' && end.unknown && attaches(end.command)) await this.#untilOver(node, leadership);
     this.#doneAtMs.set(task.node, this.#nowMs());
+    if (mayHaveAttached(task, end)) this.#attachedAtMs.set(task.node, this.#nowMs());
     this.#tell(task, end);
     return mayGoOn() ? end : { kind: 'deposed' };
   }

@@ -6,7 +6,7 @@ import type { WatchedNodes } from './watched-nodes.js';
 export class KnownPrimary {
   readonly #nodes: WatchedNodes;
   readonly #nowMs: () => number;
-  readonly #doneAtMs: (node: string) => number;
+  readonly #attachedAtMs: (node: string) => number;
   #uuid: string | undefined;
   /** Server ids of those that have been the primary. */
   readonly #former = new Set<string>();
@@ -16,10 +16,10 @@ export class KnownPrimary {
   #acknowledgements = 0;
   #wroteAtMs: number | undefined;
 
-  /** @param doneAtMs when the last task on a node ended */
-  constructor(nodes: WatchedNodes, nowMs: () => number, doneAtMs: (node: string) => number) {
+  /** @param attachedAtMs when a node may have been told last from whom to receive */
+  constructor(nodes: WatchedNodes, nowMs: () => number, attachedAtMs: (node: string) => number) {
     this.#nodes = nodes;
-    this.#doneAtMs = doneAtMs;
+    this.#attachedAtMs = attachedAtMs;
     this.#nowMs = nowMs;
   }
 
@@ -38,7 +38,7 @@ export class KnownPrimary {
   }
 
   get view(): ClusterView {
-    const states = this.#nodes.states.map((it) => ({ ...it, isOutdated: it.seenAtMs < this.#doneAtMs(it.name) }));
+    const states = this.#nodes.states.map((it) => ({ ...it, isOutdated: it.seenAtMs < this.#attachedAtMs(it.name) }));
     const primary = states.find(({ serverUuid }) => serverUuid === this.#uuid);
     return { nowMs: this.#nowMs(), primary, others: states.filter((it) => it !== primary) };
   }

@@ -72,7 +72,7 @@ export class Supervisor {
       (it) => this.#looked(it),
       () => this.#identity,
     );
-    this.#primary = new KnownPrimary(this.#nodes, nowMs, (node) => this.#conductor.doneAtMs(node));
+    this.#primary = new KnownPrimary(this.#nodes, nowMs, (node) => this.#conductor.attachedAtMs(node));
     this.#coordinator = coordinator(() => this.#primary.epoch);
     this.#appointments = new Appointments(cluster, this.#nodes, this.#primary, log);
     this.#diagnoses = new DiagnosisLog(log, nowMs);
