@@ -15,6 +15,7 @@ import { mayChangeRoutines, StoredRoutines } from '../../src/runtime/stored-rout
 import { WriteHold } from '../../src/runtime/write-hold.js';
 import { KnownPositions } from '../../src/session/known-positions.js';
 import { Session } from '../../src/session/session.js';
+import type { Untold } from '../../src/session/untold-commits.js';
 import { ReadBalance } from '../../src/topology/read-balance.js';
 import type { Node, NodeAddress, Snapshot } from '../../src/topology/snapshot.js';
 import { connectionGivenUp, noPrimary } from '../errors.js';
@@ -75,6 +76,8 @@ export class Cluster extends EventEmitter implements SessionHost {
   #fresh: Session | undefined;
   #isReady = false;
   #isEnded = false;
+  #isUntold = false;
+  #asking: Promise<void> | undefined;
   #hurrying: Promise<void> | undefined;
   #mayLookAtMs = 0;
   #lastPrimary: string | undefined;
@@ -203,7 +206,6 @@ export class Cluster extends EventEmitter implements SessionHost {
     const { freshness } = scope;
     const { classification } = known;
     const level = classification.consistency ?? freshness.level;
-    if (scope.unsettled > 0 && level !== 'eventual') return 'consistency';
     const { node, maxLagMs } = classification;
     return chooseReplica(this.#choices, { node, level, maxLagMs, freshness, failed });
   }
@@ -213,7 +215,7 @@ export class Cluster extends EventEmitter implements SessionHost {
     const { freshness } = scope;
     // It was taken for a read, and its answer tells of no write.
     if (classification.target === 'replica' && (DOUBTED.has(classification.reason) || reason === 'replica-refused')) {
-      this.settle(scope);
+      this.wroteUntold(scope, 'all');
     }
     const { primary, nodes } = this.snapshot;
     const node = primary?.address.name === name ? primary : nodes.find(({ address }) => address.name === name);
@@ -260,12 +262,10 @@ export class Cluster extends EventEmitter implements SessionHost {
     if (this.#routines.known.size > 0 && mayChangeRoutines(classification, () => sql)) this.#routines.forget();
   }
 
-  settle(scope: Scope): void {
-    scope.unsettled++;
-    void this.#askUntilKnown().then((primary) => {
-      if (primary !== undefined) this.scopes.mustSee(scope, primary.executed);
-      scope.unsettled--;
-    });
+  wroteUntold(scope: Scope, untold: Untold): void {
+    this.scopes.wroteUntold(scope, untold);
+    this.#isUntold = true;
+    this.#asking ??= this.#askWhileUntold();
   }
 
   /** @param tell gets what a pool of mysql2 would say where no server lets us in, else that there is no primary */
@@ -364,13 +364,17 @@ export class Cluster extends EventEmitter implements SessionHost {
     this.#hurrying = undefined;
   }
 
-  async #askUntilKnown(): Promise<Node | undefined> {
-    while (!this.#isEnded) {
-      const primary = await this.#monitor.askPrimary();
-      if (primary !== undefined) return primary;
+  /** Until then only the primary answers reads: its turn to be looked at would be late. */
+  async #askWhileUntold(): Promise<void> {
+    while (this.#isUntold && !this.#isEnded) {
+      this.#isUntold = false;
+      // What counts is a look that began later, and times have milliseconds.
+      await delay(1);
+      if ((await this.#monitor.askPrimary()) !== undefined) continue;
+      this.#isUntold = true;
       await delay(DEFAULTS.driverUrgentIntervalMs);
     }
-    return undefined;
+    this.#asking = undefined;
   }
 
   #changed(snapshot: Snapshot, before: Snapshot): void {

@@ -3,13 +3,12 @@ import { DEFAULTS } from '../../src/defaults.js';
 import { Commits } from '../../src/session/commits.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { Freshness } from '../../src/session/freshness.js';
+import type { Untold } from '../../src/session/untold-commits.js';
 import { GtidSet } from '../../src/topology/gtid-set.js';
 
 /** Whose own writes reads have to see: those of all who use the pool, or of one request. */
 export class Scope {
   readonly freshness: Freshness;
-  /** Writes whose position is being asked for: until it is known, only the primary is certain to have them. */
-  unsettled = 0;
 
   constructor(freshness: Freshness) {
     this.freshness = freshness;
@@ -40,10 +39,11 @@ export class Scopes {
     if (scope !== this.#ofPool) this.#ofPool.freshness.wrote(gtids);
   }
 
-  /** Something was written, and all that is known of it is that it is in the set. */
-  mustSee(scope: Scope, set: GtidSet): void {
-    scope.freshness.mustSee(set);
-    if (scope !== this.#ofPool) this.#ofPool.freshness.mustSee(set);
+  /** Something was committed, or may have been, and its answer does not tell what. */
+  wroteUntold(scope: Scope, untold: Untold): void {
+    const nowMs = Date.now();
+    scope.freshness.wroteUntold(untold, nowMs);
+    if (scope !== this.#ofPool) this.#ofPool.freshness.wroteUntold(untold, nowMs);
   }
 
   /** A server became the primary with these: what the one before had acknowledged beyond them is nowhere, and nobody waits for it. */

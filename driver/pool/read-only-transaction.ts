@@ -54,7 +54,6 @@ export class ReadOnlyTransaction {
     const isFixed = this.#state.hasSnapshot && !this.#owner.session.readsCommitted;
     const node = snapshot.nodes.find(({ address }) => address.name === this.#state.node);
     if (isFixed || node === undefined) return { kind: 'fits' };
-    if (scope.unsettled > 0) return { kind: 'unfit' };
     const level = classification.consistency ?? scope.freshness.level;
     return scope.freshness.fitness(positions.of(node), level, snapshot);
   }

@@ -31,7 +31,7 @@ export class SplitPool extends RoutedPool {
   async token(): Promise<string> {
     const { scopes, snapshot } = this.cluster;
     const { current } = scopes;
-    const known = current.unsettled > 0 ? undefined : current.freshness.token(snapshot);
+    const known = current.freshness.token(snapshot);
     if (known !== undefined) return known.toString();
     const primary = await this.cluster.askPrimary();
     if (primary === undefined) throw noPrimary(snapshot.problem, '');

@@ -4,8 +4,10 @@ import { flavourOf } from '../../src/flavour/flavour-of.js';
 import { ServerStatus } from '../../src/protocol/server-status.js';
 import type { SessionChange } from '../../src/protocol/session-changes.js';
 import { Session } from '../../src/session/session.js';
+import type { Untold } from '../../src/session/untold-commits.js';
 import type { NodeAddress } from '../../src/topology/snapshot.js';
 import type { Scope, Scopes } from '../cluster/scopes.js';
+import { isLoss } from '../errors.js';
 import type { CoreCommand, OkResult, QueryError } from '../mysql2/internals.js';
 import type { StatementTexts } from '../route/statement-texts.js';
 import { isOkResult, trimmed } from './ok-result.js';
@@ -17,27 +19,14 @@ export interface SessionHost {
   /** What a fresh session has. */
   readonly baseline: ReadonlyMap<string, string>;
   readonly serverVersion: string;
-  /** Something was written whose position no answer tells. */
-  settle(scope: Scope): void;
+  /** Something was committed, or may have been, and no answer tells what. */
+  wroteUntold(scope: Scope, untold: Untold): void;
   /** A statement is sent that is no certain read. */
   sends(classification: Classification, sql: string): void;
 }
 
 /** The state that a statement is to find. */
 export type Wanted = Pick<Session, 'state' | 'lexMode'>;
-
-/** Statements that give rows and write nothing: their answers lack nothing that would have to be asked for. */
-const WRITES_NOTHING: ReadonlySet<string> = new Set([
-  'locking-read',
-  'hint-primary',
-  'rule',
-  'diagnostics',
-  'last-insert-id',
-  'row-count',
-  'found-rows',
-  'connection-id',
-  'server-specific',
-]);
 
 /**
  * What is known of the session on one connection of mysql2, by what was sent over it and what the server told. It lives as long as
@@ -185,6 +174,7 @@ export class ServerSession {
     const changes: SessionChange[] = [];
     let ok: OkResult | undefined;
     let insertsId = false;
+    let tellsCommits = false;
     let failure: QueryError | undefined;
     let gaveRows = false;
     this.#host.sends(classification, command.sql ?? command.statement?.query ?? '');
@@ -192,11 +182,13 @@ export class ServerSession {
     command.on('result', (result: unknown) => {
       if (!isOkResult(result)) return;
       ok = result;
+      tellsCommits = true;
       insertsId ||= Number(result.insertId) !== 0;
       changes.push(...this.#take(result, scope));
     });
     command.on('fields', (fields: unknown) => {
       gaveRows ||= fields !== undefined;
+      tellsCommits &&= fields === undefined;
     });
     const { onResult } = command;
     if (onResult !== undefined) {
@@ -212,7 +204,7 @@ export class ServerSession {
       const error = failed ? (failure ?? { errno: 0, sqlState: 'HY000', message: '' }) : undefined;
       const text = session.wantsText(classification) ? Buffer.from(command.sql ?? '', 'utf8') : undefined;
       const asksNext = classification.pins.includes('next-transaction');
-      session.end({
+      const untold = session.end({
         role: 'primary',
         classification,
         status: ok?.serverStatus,
@@ -220,14 +212,16 @@ export class ServerSession {
         insertsId,
         error: error === undefined ? undefined : errPacketOf(error),
         warnings: ok?.warningStatus ?? 0,
+        tellsCommits: tellsCommits && !failed,
         rows: undefined,
         changes,
         command: asksNext ? Buffer.from(command.sql ?? '', 'utf8') : undefined,
         prepares: false,
         text,
       });
-      // An answer with rows does not tell what was written.
-      if (gaveRows && !session.inTransaction && !WRITES_NOTHING.has(classification.reason)) this.#host.settle(scope);
+      // Of what went with its connection the application is told that.
+      const isLost = failure !== undefined && isLoss(failure);
+      if (untold !== undefined && !isLost) this.#host.wroteUntold(scope, untold);
     });
   }
 

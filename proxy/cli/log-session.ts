@@ -56,7 +56,7 @@ export class LogSession {
     digest.ran('', route.to, route.reason);
     this.#ranByName = classification.reason === 'text-prepared-statement';
     const { status, changes } = textEffects(sql, classification, session);
-    const unknown = { ok: undefined, insertsId: false, error: undefined, warnings: 0, rows: 0 };
+    const unknown = { ok: undefined, insertsId: false, error: undefined, warnings: 0, rows: 0, tellsCommits: true };
     session.begin(route.to === 'previous');
     if (session.inReplicaTransaction && route.to !== 'transaction') session.leftReplica(true);
     const role = route.to === 'replica' || route.to === 'transaction' ? 'replica' : 'primary';

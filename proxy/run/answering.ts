@@ -17,7 +17,7 @@ import { rerunOnPrimary } from './refusal.js';
 import type { RelayEnd } from './relay.js';
 import type { RunnerContext } from './runner-context.js';
 import { transactionLost, type RunState } from './run-state.js';
-import { unsettled, type Question } from './settle.js';
+import { tellsCommits, unsettled, WITHIN_TRANSACTION, type Question } from './settle.js';
 
 /** A command's answer has come, or never will: what the session learns from it, and whether it runs again elsewhere. */
 export class Answering implements RelayEnd {
@@ -80,7 +80,7 @@ export class Answering implements RelayEnd {
       return;
     }
     const before = session.state;
-    session.end({
+    const untold = session.end({
       role,
       // What is prepared has not run.
       classification: prepares ? { ...run.classification, pins: [], unpins: [] } : run.classification,
@@ -89,12 +89,14 @@ export class Answering implements RelayEnd {
       insertsId: walker.insertsId,
       error: walker.error,
       warnings: walker.warnings,
+      tellsCommits: tellsCommits(connection),
       rows: countsRows ? walker.rows : prepares ? undefined : this.#rowsTold(connection, run),
       changes,
       command: run.statement.kind === 'none' ? run.message.raw : undefined,
       prepares,
       text: session.wantsText(run.classification) ? textOf(run) : undefined,
     });
+    if (untold !== undefined) session.freshness.wroteUntold(untold, Date.now());
     if (changes.length > 0 || session.state !== before) connection.state = session.state;
     if (role === 'replica') this.#transaction.note(connection, run, gaveRows);
     // A read that changed nothing leaves nothing to ask for.
@@ -288,9 +290,6 @@ function unknownOutcome({ code, message }: RwsplitError): RwsplitError {
 
 /** A server may have done a part of these before it refuses the next one. */
 const IN_PARTS: ReadonlySet<string> = new Set(['procedure-call', 'stored-function', 'multi-statement']);
-
-/** Statements that end no transaction, whatever they say. */
-const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);
 
 /** Where it was under way in a transaction, that was not committed. */
 function certainlyUncommitted({ classification, statement }: CommandRun): boolean {

@@ -32,14 +32,11 @@ export function unsettled(
     // The trackers are reset too, and the character sets are no longer those of the login.
     return { framed: connection.frameQuery(connection.flavour.trackSession), shape: 'result' };
   }
-  const reads = run.classification.target === 'replica' && session.autocommit;
-  if (error !== undefined && !reads && (!session.inTransaction || mayEndTransaction(error))) {
+  const { target, reason } = run.classification;
+  const reads = target === 'replica' && session.autocommit;
+  const mayEnd = error !== undefined && (mayEndTransaction(error) || !WITHIN_TRANSACTION.has(reason));
+  if (error !== undefined && !reads && (!session.inTransaction || mayEnd)) {
     // An error does not tell whether a transaction is open; any OK does.
-    return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
-  }
-  // Without DEPRECATE_EOF rows end without a word of what was committed meanwhile: the next OK has it.
-  const isSilent = connection.walker.ok === undefined && changes.length === 0 && !session.inTransaction;
-  if (isSilent && run.classification.reason === 'stored-function') {
     return { framed: frameCommand(Command.PING, Buffer.alloc(0)), shape: 'ok' };
   }
   if (keepsChangesBack(connection, changes) && !session.inTransaction) {
@@ -57,6 +54,9 @@ export function unsettled(
   }
   return undefined;
 }
+
+/** Statements that end no transaction, whatever they say; of others an error may come after they have committed the one that was open. */
+export const WITHIN_TRANSACTION: ReadonlySet<string> = new Set(['read', 'hint-replica', 'write', 'locking-read']);
 
 /** Errors of data, constraints, syntax and access are their statement's alone. */
 const OF_STATEMENTS: ReadonlySet<string> = new Set(['22', '23', '42']);
@@ -79,6 +79,14 @@ function passingVariables(
   const names = changes.flatMap((it) => (it.kind === 'system-variable' && it.name !== LAST_GTID ? [it.name] : []));
   if (names.length === 0) return [];
   return SET_STATEMENT.test(textOf(run)?.toString('latin1') ?? '') ? names : [];
+}
+
+/**
+ * Whether a statement's answer tells what it committed, or that is asked for. MariaDB's EOF after rows says whether there is something
+ * to ask for; MySQL's does not.
+ */
+export function tellsCommits({ flavour, walker }: ServerConnection): boolean {
+  return walker.tellsCommits || (flavour === MARIADB && walker.error === undefined);
 }
 
 /**

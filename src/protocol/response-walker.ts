@@ -64,6 +64,8 @@ export class ResponseWalker {
   ok: OkPacket | undefined;
   /** One of the response's OK packets gave an insert id. */
   insertsId = false;
+  /** The response ended in an OK packet, which tells what was committed until then: an ERR does not, nor does an EOF after rows. */
+  tellsCommits = false;
   /** The bytes are not the protocol's: the connection cannot be used any more. */
   malformed: MalformedPacket | undefined;
 
@@ -106,6 +108,7 @@ export class ResponseWalker {
     this.error = undefined;
     this.ok = undefined;
     this.insertsId = false;
+    this.tellsCommits = false;
   }
 
   /** The client has sent its file. @param sequenceId that the server's next packet has to have */
@@ -197,6 +200,7 @@ export class ResponseWalker {
     }
     if (length !== 5 || first !== 0xfe || this.#deprecateEof) return false;
     this.status = (chunk[payload + 3] ?? 0) | ((chunk[payload + 4] ?? 0) << 8);
+    this.tellsCommits = false;
     switch (this.#place.at) {
       case 'columns-eof':
         this.#place.columnsEof(this.status);
@@ -269,6 +273,7 @@ export class ResponseWalker {
       return this.#okPacket(body, sink);
     }
     this.status = status & ~ServerStatus.SESSION_STATE_CHANGED;
+    this.tellsCommits = true;
     this.warnings = body.readUInt16LE(5);
     this.#place.resultEnded(this.status);
     if (!changed) return undefined;
@@ -281,6 +286,7 @@ export class ResponseWalker {
     if (ok instanceof MalformedPacket) return this.#fail('OK_Packet');
     this.status = ok.status;
     this.warnings = ok.warnings;
+    this.tellsCommits = true;
     if (ok.header === 0x00) this.ok = ok;
     if (ok.lastInsertId !== 0n) this.insertsId = true;
     this.#place.resultEnded(this.status);
@@ -295,6 +301,7 @@ export class ResponseWalker {
     const error = decodeErr(body);
     if (error instanceof MalformedPacket) return this.#fail('ERR_Packet');
     this.error = error;
+    this.tellsCommits = false;
     this.#place.end();
     return sink.forwardErr(error) ? undefined : NOTHING;
   }

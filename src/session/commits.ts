@@ -20,16 +20,36 @@ export class Commits {
   #version = 0;
   #set: GtidSet | undefined;
   #lost = GtidSet.EMPTY;
+  #untoldAtMs: number | undefined;
 
   /** @param gtids as an OK packet reports them: a set, for a procedure may commit several times, and others in between */
   add(gtids: string): void {
     const added = GtidSet.parse(gtids);
-    if (added === undefined || added.isEmpty) return;
+    if (added !== undefined) this.addAll(added);
+  }
+
+  addAll(added: GtidSet): void {
+    if (added.isEmpty) return;
     for (const source of added.sources()) {
       for (const { first, last } of added.intervals(source)) this.#insert(source, first, last);
     }
     this.#version++;
     this.#set = undefined;
+  }
+
+  /** Until then something was committed, or may have been, and no answer told what. undefined where all is told, or learned. */
+  get untoldAtMs(): number | undefined {
+    return this.#untoldAtMs;
+  }
+
+  untold(nowMs: number): void {
+    this.#untoldAtMs = nowMs;
+  }
+
+  /** @param visible what the primary had after that */
+  learned(visible: GtidSet): void {
+    this.#untoldAtMs = undefined;
+    this.addAll(visible);
   }
 
   /** Grows with each commit; 0 while there are none. */

@@ -3,12 +3,13 @@ import type { Node, Snapshot } from '../topology/snapshot.js';
 import { Commits } from './commits.js';
 import type { Consistency } from './consistency.js';
 import type { KnownPosition } from './known-positions.js';
+import type { Untold } from './untold-commits.js';
 
 /** Whether a node may serve a read, and what has to be there before. */
 export type Fitness =
   | { readonly kind: 'fits' }
   | Waits
-  /** What the session has read before has no known bound yet: only the primary is certain to have it. */
+  /** What the session has read before, or what was committed, is not known yet: only the primary is certain to have it. */
   | { readonly kind: 'unfit' };
 
 /** With how many commits of the session, and of all, the set has. */
@@ -69,6 +70,16 @@ export class Freshness {
     this.#committed.add(gtids);
   }
 
+  /**
+   * Something was committed, or may have been, and the answer does not tell what: until the primary has been looked at again, only that
+   * is certain to have it.
+   * @param untold whose reads have to see it
+   */
+  wroteUntold(untold: Untold, nowMs: number): void {
+    this.#own.untold(nowMs);
+    if (untold === 'all') this.#committed.untold(nowMs);
+  }
+
   /** Another session's token: from now on, reads see that as well. */
   mustSee(set: GtidSet): void {
     this.#told = this.#told.union(set);
@@ -91,6 +102,7 @@ export class Freshness {
   /** Whether a node, whose position this is, may serve a read of that level. Allocates nothing where it has all that is asked for. */
   fitness(position: KnownPosition, level: Consistency, snapshot: Snapshot): Fitness {
     if (level === 'eventual') return FITS;
+    if (!this.#isTold(level, snapshot)) return UNFIT;
     const written = this.#hasWritten(position, level);
     if (level !== 'monotonic' || !this.#hasRead || this.#readAt === position) {
       return written ? FITS : this.#waits(GtidSet.EMPTY, level);
@@ -115,16 +127,17 @@ export class Freshness {
 
   /**
    * What a later read, of any session, has to contain to be no older than this one's.
-   * @returns undefined where the primary has to be asked first, for what was read has no bound yet
+   * @returns undefined where the primary has to be asked first, for what was read or written is not known yet
    */
   token(snapshot: Snapshot): GtidSet | undefined {
     const { level } = this;
+    if (!this.#isTold(level, snapshot)) return undefined;
     const written = this.#mustHave(level);
     if (!this.#hasRead || (level !== 'monotonic' && level !== 'primary')) return written;
     return this.#readBound(snapshot)?.union(written);
   }
 
-  /** The same, with what the primary has been found to have since the last read. */
+  /** The same, with what the primary has been found to have since the last read and the last write. */
   tokenWith(primary: Node): GtidSet {
     return visibleOn(primary).union(this.#mustHave(this.level));
   }
@@ -136,6 +149,19 @@ export class Freshness {
     this.#hasRead = false;
     this.#readAt = undefined;
     this.#readEndedAtMs = 0;
+  }
+
+  /** All that reads of the level have to see is known: what no answer told is learned from a look at the primary after that. */
+  #isTold(level: Consistency, { primary }: Snapshot): boolean {
+    const commits = level === 'global' ? this.#committed : this.#own;
+    const { untoldAtMs } = commits;
+    if (untoldAtMs === undefined) return true;
+    if (primary === undefined || primary.askedAtMs <= untoldAtMs) return false;
+    const visible = visibleOn(primary);
+    commits.learned(visible);
+    // What is lost with a primary is looked for among all.
+    if (commits !== this.#committed) this.#committed.addAll(visible);
+    return true;
   }
 
   #hasWritten(position: KnownPosition, level: Consistency): boolean {

@@ -1,6 +1,4 @@
 import type { Classification, LexMode } from '../classify/classification.js';
-import type { ErrPacket } from '../protocol/packets/err.js';
-import type { OkPacket } from '../protocol/packets/ok.js';
 import { ServerStatus } from '../protocol/server-status.js';
 import { LAST_GTID, STATEMENT_ID, type SessionChange } from '../protocol/session-changes.js';
 import { isOracleMode, lexModeOf } from './lex-mode.js';
@@ -13,29 +11,9 @@ import { Freshness } from './freshness.js';
 import type { Hold, Pin } from './pin.js';
 import { Reasons } from './reasons.js';
 import { TemporaryTables } from './temporary-tables.js';
+import { untoldBy, type Untold } from './untold-commits.js';
+import { refusedUnread, type StatementEnd } from './statement-end.js';
 import { changeState, freshState, hasRole, resetState, withRole, type SessionState } from './session-state.js';
-
-/** How a statement ended, as far as its session is concerned. */
-export interface StatementEnd {
-  readonly role: 'primary' | 'replica';
-  readonly classification: Classification;
-  /** Server status flags; undefined when only an error came. */
-  readonly status: number | undefined;
-  readonly ok: OkPacket | undefined;
-  /** One of its OK packets gave an insert id. */
-  readonly insertsId: boolean;
-  readonly error: ErrPacket | undefined;
-  readonly warnings: number;
-  /** What FOUND_ROWS() is after it; undefined where it leaves that as it is. */
-  readonly rows: number | undefined;
-  readonly changes: readonly SessionChange[];
-  /** The framed command, of a statement that came as text. */
-  readonly command: Buffer | undefined;
-  /** It was only prepared: it has not run. */
-  readonly prepares: boolean;
-  /** The statement's text, where {@link Session.wantsText}. */
-  readonly text: Buffer | undefined;
-}
 
 /** What a statement has left for the next one to ask for, and that cannot be set anew elsewhere. */
 export interface PreviousLeft {
@@ -80,16 +58,6 @@ const NOT_CARRIED: ReadonlySet<string> = new Set([
   'session_track_gtids',
   'session_track_transaction_info',
 ]);
-
-/** Errors with which a server refuses a statement before it does anything: syntax, an unknown function or variable. */
-const REFUSED_UNREAD: ReadonlySet<number> = new Set([1064, 1149, 1193, 1305]);
-
-function refusedUnread(end: StatementEnd): boolean {
-  // Of several statements, those before the refused one have run.
-  return (
-    end.error !== undefined && REFUSED_UNREAD.has(end.error.errno) && end.classification.reason !== 'multi-statement'
-  );
-}
 
 /** What COM_RESET_CONNECTION does not end. Source: MySQL 9.7. */
 const RESET_LEAVES: readonly Pin[] = ['role', 'resource-group'];
@@ -305,7 +273,8 @@ export class Session {
     this.foundRows = rows;
   }
 
-  end(end: StatementEnd): void {
+  /** @returns whose reads have to see what the statement may have committed without telling what */
+  end(end: StatementEnd): Untold | undefined {
     const wasInTransaction = this.inTransaction;
     const wasSpecial = (this.#status & ServerStatus.IN_TRANS_READONLY) !== 0 || this.pins.has('next-transaction');
     this.#learnStatus(end.role, end.status);
@@ -315,7 +284,7 @@ export class Session {
     this.#changed(end);
     this.rowCountIsUnset = end.ok === undefined;
     if (end.rows !== undefined) this.foundRows = end.rows;
-    if (end.role === 'replica') return;
+    if (end.role === 'replica') return undefined;
 
     if (leavesSpecial) {
       // SET autocommit=1 ends a transaction, and MySQL keeps what was special about it for the next one on that connection.
@@ -360,6 +329,7 @@ export class Session {
     const diagnostics = this.#previousLeft.diagnostics || end.error !== undefined || end.warnings > 0;
     this.#previousLeft = rowCount || diagnostics ? { rowCount, diagnostics } : NOTHING_LEFT;
     if (this.#previousLeft !== NOTHING_LEFT) this.holds.add('previous-statement');
+    return untoldBy(end, wasInTransaction, this.inTransaction);
   }
 
   /** Changes that came with no statement of the client: what we asked for to know the session better. */

@@ -3,8 +3,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import type { PromiseSplitPool, SplitPoolOptions } from '../../driver/promise.js';
 import type { Consistency } from '../../src/session/consistency.js';
 import { freshSchema, untilReplicated } from '../cluster.js';
-import { eventually, PRIMARY_ID } from '../proxy.js';
+import { asRoot, eventually, PRIMARY_ID } from '../proxy.js';
 import { delayReplicas, onReplicas } from '../replicas.js';
+import { UNTOLD_ROUTINES, UNTOLD_WRITES } from '../untold-writes.js';
 import { openPool, ranOn, value } from './driver.js';
 
 const SCHEMA = 'driver_consistency';
@@ -14,6 +15,7 @@ let count = 0;
 beforeAll(async () => {
   await freshSchema(SCHEMA);
   await openPool({ database: SCHEMA }).query('CREATE TABLE t (v INT)');
+  await asRoot(...UNTOLD_ROUTINES.map((sql) => sql.replaceAll('SCHEMA', SCHEMA)));
   await untilReplicated();
 });
 beforeEach(() => {
@@ -53,6 +55,21 @@ describe('while no replica applies anything', () => {
     const connection = await session.getConnection();
     await session.scope(async () => expect(await value(connection, hinted)).toBe(1));
     connection.release();
+  });
+
+  test.each(Object.entries(UNTOLD_WRITES))('what no answer tells is seen: %s', async (_, { statements }) => {
+    const [pool, other] = [await openAt('session', { maxLag: 3_600_000 }), await openAt('session')];
+    await pool.query('TRUNCATE untold');
+    await pool.query('TRUNCATE untold_2');
+    await untilReplicated();
+    await onReplicas('STOP REPLICA SQL_THREAD');
+    const connection = await pool.getConnection();
+    for (const sql of statements) await connection.query(sql).catch(() => {});
+    connection.release();
+    const count = 'SELECT (SELECT COUNT(*) FROM untold) + (SELECT COUNT(*) FROM untold_2)';
+    expect(await value(pool, `/* rwsplit: consistency=eventual */ ${count}`), 'a replica answers').toBe(0);
+    for (let i = 0; i < 3; i++) expect(await value(pool, count)).toBe(1);
+    expect(await other.withToken(await pool.token(), async () => value(other, count))).toBe(1);
   });
 
   test('under monotonic the token has what was read, too', async () => {

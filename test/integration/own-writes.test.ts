@@ -1,7 +1,9 @@
 import type { Connection } from 'mysql2/promise';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { clusterInfo, connectDirect, freshSchema } from '../cluster.js';
-import { ranOn, startProxy, value, PRIMARY_ID, type TestProxy } from '../proxy.js';
+import { freshSchema, untilReplicated } from '../cluster.js';
+import { asRoot, ranOn, startProxy, value, PRIMARY_ID, type TestProxy } from '../proxy.js';
+import { onReplicas } from '../replicas.js';
+import { UNTOLD_WRITES, UNTOLD_ROUTINES } from '../untold-writes.js';
 
 let proxy: TestProxy;
 let client: Connection;
@@ -14,16 +16,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   client = await proxy.connect({ database: 'own_writes' });
 });
-afterEach(async () => replicas('START REPLICA SQL_THREAD'));
-
-/** Runs a statement on each replica, past the proxy. */
-async function replicas(sql: string): Promise<void> {
-  const { nodes, accounts } = clusterInfo();
-  for (let i = 1; i < nodes.length; i++) {
-    const connection = await connectDirect(i, accounts.root);
-    await connection.query(sql);
-  }
-}
+afterEach(async () => onReplicas('START REPLICA SQL_THREAD'));
 
 describe('a session sees what it has written', () => {
   test('right away, by every kind of write and read', async () => {
@@ -37,7 +30,7 @@ describe('a session sees what it has written', () => {
   });
 
   test('while no replica applies anything: then the primary answers', async () => {
-    await replicas('STOP REPLICA SQL_THREAD');
+    await onReplicas('STOP REPLICA SQL_THREAD');
     await client.query('INSERT INTO t (v) VALUES (1001)');
     for (let i = 0; i < 4; i++) expect(await value(client, 'SELECT COUNT(*) FROM t WHERE v = 1001')).toBe(1);
     await client.beginTransaction();
@@ -51,10 +44,35 @@ describe('a session sees what it has written', () => {
   });
 
   test('and one that has written nothing does not wait', async () => {
-    await replicas('STOP REPLICA SQL_THREAD');
+    await onReplicas('STOP REPLICA SQL_THREAD');
     const writer = await proxy.connect({ database: 'own_writes' });
     await writer.query('INSERT INTO t (v) VALUES (2001)');
     // The monitor leaves a replica out that applies nothing; until it has looked, this one is answered by a replica.
     expect(await value(client, 'SELECT 1')).toBe(1);
+  });
+});
+
+describe('what was committed without an answer that tells what, while no replica applies anything, is seen', () => {
+  beforeAll(async () => {
+    await asRoot(...UNTOLD_ROUTINES.map((sql) => sql.replaceAll('SCHEMA', 'own_writes')));
+    await untilReplicated();
+    // Replicas stay in use, however late they are.
+    proxy = await startProxy({ options: { maxLagMs: 3_600_000 } });
+  });
+
+  test.each(Object.entries(UNTOLD_WRITES))('%s', async (_, { statements, isAcknowledged }) => {
+    const other = await proxy.connect({ database: 'own_writes' });
+    await other.query("SET @rwsplit_consistency = 'global'");
+    await client.query('TRUNCATE untold');
+    await client.query('TRUNCATE untold_2');
+    await untilReplicated();
+    await onReplicas('STOP REPLICA SQL_THREAD');
+    for (const sql of statements) await client.query(sql).catch(() => {});
+    const count = 'SELECT (SELECT COUNT(*) FROM untold) + (SELECT COUNT(*) FROM untold_2)';
+    expect(await value(client, `/* rwsplit: consistency=eventual */ ${count}`), 'a replica answers').toBe(0);
+    for (let i = 0; i < 3; i++) {
+      expect(await value(client, count)).toBe(1);
+      if (isAcknowledged) expect(await value(other, count), 'another session, under global').toBe(1);
+    }
   });
 });

@@ -5,6 +5,8 @@ import { History, isViolation, type Read, type Verdict } from './history.js';
 import { Progress } from './progress.js';
 
 export const SCHEMA = 'staleness';
+/** With this SQLSTATE `write_and_fail` ends. */
+export const FAILURE = '45000';
 
 /** What came of the reads of one level. */
 export interface Tally {

@@ -5,7 +5,7 @@ import { randomFrom, type Random } from '../random.js';
 import { Actor, type Key } from './actor.js';
 import { BareRoundRobin } from './bare-round-robin.js';
 import { DisturbedReplica, type DisturbedNode } from './disturbance.js';
-import { Run, SCHEMA } from './run.js';
+import { FAILURE, Run, SCHEMA } from './run.js';
 import { STEPS, type Others } from './steps.js';
 
 const ACTORS_PER_LEVEL = 4;
@@ -24,6 +24,11 @@ BEGIN
   UPDATE kv SET v = last_one WHERE k = key_id;
   DO SLEEP(0.002);
   UPDATE kv SET v = last_one + 0 WHERE k = key_id;
+END;
+CREATE PROCEDURE write_and_fail(key_id INT, new_value INT) MODIFIES SQL DATA
+BEGIN
+  UPDATE kv SET v = new_value WHERE k = key_id;
+  SIGNAL SQLSTATE '${FAILURE}';
 END;
 CREATE FUNCTION write_one(key_id INT, new_value INT) RETURNS INT MODIFIES SQL DATA
 BEGIN

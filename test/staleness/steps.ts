@@ -3,6 +3,7 @@ import { CONSISTENCY_LEVELS } from '../../src/session/consistency.js';
 import { pick } from '../random.js';
 import type { Actor, Key } from './actor.js';
 import { pipeline } from './pipeline.js';
+import { FAILURE } from './run.js';
 
 /** What steps need to know of the others. */
 export interface Others {
@@ -27,6 +28,7 @@ export const STEPS: Readonly<Record<string, { readonly weight: number; readonly 
   'write, several statements': { weight: 1, take: writeTwo },
   'write by a procedure': { weight: 1, take: writeByProcedure },
   'write by a function': { weight: 1, take: writeByFunction },
+  'write by a procedure that fails': { weight: 1, take: writeByFailure },
   transaction: { weight: 2, take: transaction },
   'read-only transaction': { weight: 3, take: readOnlyTransaction },
   'hand on a token': { weight: 2, take: handOn },
@@ -115,6 +117,18 @@ async function writeByFunction(actor: Actor): Promise<void> {
   const value = actor.nextValue(key);
   const sql = `SELECT write_one(${key.id}, ${value})`;
   await actor.commits(new Map([[key.id, value]]), async () => actor.connection.query(sql));
+  await readText(actor, key.id);
+}
+
+/** What it has committed before stays. */
+async function writeByFailure(actor: Actor): Promise<void> {
+  const key = actor.ownKey;
+  const value = actor.nextValue(key);
+  await actor.commits(new Map([[key.id, value]]), async () =>
+    actor.connection.query(`CALL write_and_fail(${key.id}, ${value})`).catch((error: unknown) => {
+      if (!(error instanceof Error && 'sqlState' in error && error.sqlState === FAILURE)) throw error;
+    }),
+  );
   await readText(actor, key.id);
 }
 

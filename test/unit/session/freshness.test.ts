@@ -101,6 +101,28 @@ describe('what a read waits for on a replica', () => {
     expect(waits(freshness, two, 'session')).toBe(`${A}:3:8,${B}:2`);
   });
 
+  test('is not known after a commit of which no answer tells, before the primary was looked at again', () => {
+    const commits = new Commits();
+    const [freshness, other] = [new Freshness('session', commits), new Freshness('session', commits)];
+    freshness.wroteUntold('own', 100);
+    expect([waits(freshness, two, 'session'), waits(freshness, two, 'eventual')]).toEqual(['unfit', 'fits']);
+    expect([waits(other, two, 'session'), waits(other, two, 'global')], 'others').toEqual(['fits', 'fits']);
+    expect(freshness.token(snapshot)).toBeUndefined();
+    const later = snapshotOf(nodeOf('primary', `${A}:1-6`, 101), one, two);
+    expect(waits(freshness, two, 'session', later)).toBe(`${A}:1-6`);
+    expect(freshness.token(later)?.toString()).toBe(`${A}:1-6`);
+    expect(waits(other, two, 'global', later), 'what is lost is looked for among all').toBe(`${A}:1-6`);
+
+    other.wroteUntold('all', 101);
+    expect([waits(freshness, two, 'global', later), waits(freshness, two, 'monotonic', later)]).toEqual([
+      'unfit',
+      `${A}:1-6`,
+    ]);
+    const last = snapshotOf(nodeOf('primary', `${A}:1-7`, 102), one, two);
+    expect(waits(freshness, two, 'global', last)).toBe(`${A}:1-7`);
+    expect(waits(freshness, two, 'session', snapshotOf(one, two)), 'without a primary').toBe(`${A}:1-6`);
+  });
+
   test('is what another session has told by a token', () => {
     const freshness = new Freshness('session', all);
     freshness.mustSee(setOf(`${A}:4`));

@@ -4,7 +4,8 @@ import type { OkPacket } from '../../../src/protocol/packets/ok.js';
 import { ServerStatus } from '../../../src/protocol/server-status.js';
 import type { SessionChange } from '../../../src/protocol/session-changes.js';
 import { lexModeOf, versionNumber } from '../../../src/session/lex-mode.js';
-import { Session, type StatementEnd } from '../../../src/session/session.js';
+import { Session } from '../../../src/session/session.js';
+import type { StatementEnd } from '../../../src/session/statement-end.js';
 import { changeState, freshState } from '../../../src/session/session-state.js';
 import { visibleChanges } from '../../../src/session/visible-changes.js';
 import { classOf } from '../classify/modes.js';
@@ -27,6 +28,7 @@ function ends(session: Session, sql: string, end: Partial<StatementEnd> = {}): v
     insertsId: false,
     error: undefined,
     warnings: 0,
+    tellsCommits: true,
     rows: 0,
     changes: [],
     command: undefined,
