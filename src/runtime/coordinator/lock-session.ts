@@ -57,6 +57,11 @@ export class LockSession {
     this.#nowMs = nowMs;
   }
 
+  /** What is known of its lock while its answer is waited for. */
+  get unanswered(): LockState {
+    return { kind: 'silent', why: `${this.#address.name}: it has not answered yet` };
+  }
+
   async look(): Promise<void> {
     await this.#attempt(async (session) => {
       const [row] = await this.#ask<LockRow>(

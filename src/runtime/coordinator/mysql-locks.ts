@@ -3,7 +3,7 @@ import { DEFAULTS } from '../../defaults.js';
 import type { PromoterLogin } from '../monitor-login.js';
 import type { Coordinator, Leadership, MysqlLocksOptions, PrimaryRecord } from './coordinator.js';
 import { leaseTimes } from './lease-times.js';
-import { LockSession, type Told } from './lock-session.js';
+import { LockSession, type LockState, type Told } from './lock-session.js';
 import { majorityOf, type Majority } from './majority.js';
 import { parsePrimaryRecord, primaryRecordText } from './primary-record.js';
 import { Rounds } from './rounds.js';
@@ -43,6 +43,8 @@ export class MysqlLocksCoordinator implements Coordinator {
   readonly #clocks: Clocks;
   readonly #lastEpoch: () => number;
   readonly #rounds: Rounds;
+  /** Those whose answer is still to come. */
+  readonly #waiting = new Set<LockSession>();
   #majority: Majority | undefined;
   #term: Term | undefined;
   #seenEpoch = 0;
@@ -130,20 +132,42 @@ export class MysqlLocksCoordinator implements Coordinator {
   async #round(): Promise<void> {
     const askedAtMs = this.#clocks.endingMs();
     const waitedAtMs = this.#clocks.waitingMs();
-    await Promise.all(this.#sessions.map((session) => session.look()));
-    this.#majority = majorityOf(this.#sessions.map(({ state }) => state));
-    this.#note();
+    const states = await this.#look(askedAtMs);
+    this.#majority = majorityOf([...states.values()]);
+    this.#note([...states.values()]);
     if (this.#majority.held >= this.#needed) {
       this.#prove(askedAtMs, waitedAtMs);
       // The more it holds, the more may fail.
-      await Promise.all(this.#sessions.map(async (it) => (it.state.kind === 'free' ? it.take() : undefined)));
+      await Promise.all([...states].map(async ([it, { kind }]) => (kind === 'free' ? it.take() : undefined)));
     } else await this.#campaign();
     this.#judge();
   }
 
+  /** Looks at all locks. Where most prove the term, what is silent is not waited for: the term would run out meanwhile. */
+  async #look(askedAtMs: number): Promise<ReadonlyMap<LockSession, LockState>> {
+    const states = new Map(this.#sessions.map((it): [LockSession, LockState] => [it, it.unanswered]));
+    const asked = this.#sessions.filter((it) => !this.#waiting.has(it));
+    let left = asked.length;
+    if (left === 0) return states;
+    return new Promise((resolve) => {
+      for (const session of asked) {
+        this.#waiting.add(session);
+        void session.look().then(() => {
+          this.#waiting.delete(session);
+          states.set(session, session.state);
+          left--;
+          if (left === 0) resolve(new Map(states));
+          if (this.leadership === undefined || majorityOf([...states.values()]).held < this.#needed) return;
+          this.#term?.prolong(askedAtMs);
+          setTimeout(() => resolve(new Map(states)), DEFAULTS.coordinatorRetryMs);
+        });
+      }
+    });
+  }
+
   /** What is seen of the leader. */
-  #note(): void {
-    const seen = this.#sessions.map(({ state }) => (state.kind === 'taken' ? state.told : undefined));
+  #note(states: readonly LockState[]): void {
+    const seen = states.map((state) => (state.kind === 'taken' ? state.told : undefined));
     const latest = seen.filter((it) => it !== undefined).sort((a, b) => b.epoch - a.epoch)[0];
     this.#leader = latest?.name;
     this.#problem = this.#majority?.problem;
@@ -196,9 +220,20 @@ export class MysqlLocksCoordinator implements Coordinator {
     this.#tell();
   }
 
+  /** @returns how many servers have been told: as soon as those are most, or when all have answered */
   async #tellAll(told: Told): Promise<number> {
-    await Promise.all(this.#sessions.map((session) => session.tell(told)));
-    return majorityOf(this.#sessions.map(({ state }) => state)).held;
+    const states: LockState[] = [];
+    let left = this.#sessions.length;
+    return new Promise((resolve) => {
+      for (const session of this.#sessions) {
+        void session.tell(told).then((isTold) => {
+          if (isTold) states.push(session.state);
+          left--;
+          const { held } = majorityOf(states);
+          if (held >= this.#needed || left === 0) resolve(held);
+        });
+      }
+    });
   }
 
   #tell(): void {
