@@ -77,7 +77,7 @@ export class Cluster extends EventEmitter implements SessionHost {
   #isReady = false;
   #isEnded = false;
   #isUntold = false;
-  #asking: Promise<void> | undefined;
+  #isAsking = false;
   #hurrying: Promise<void> | undefined;
   #mayLookAtMs = 0;
   #lastPrimary: string | undefined;
@@ -265,7 +265,7 @@ export class Cluster extends EventEmitter implements SessionHost {
   wroteUntold(scope: Scope, untold: Untold): void {
     this.scopes.wroteUntold(scope, untold);
     this.#isUntold = true;
-    this.#asking ??= this.#askWhileUntold();
+    if (!this.#isAsking) void this.#askWhileUntold();
   }
 
   /** @param tell gets what a pool of mysql2 would say where no server lets us in, else that there is no primary */
@@ -366,6 +366,7 @@ export class Cluster extends EventEmitter implements SessionHost {
 
   /** Until then only the primary answers reads: its turn to be looked at would be late. */
   async #askWhileUntold(): Promise<void> {
+    this.#isAsking = true;
     while (this.#isUntold && !this.#isEnded) {
       this.#isUntold = false;
       // What counts is a look that began later, and times have milliseconds.
@@ -374,7 +375,7 @@ export class Cluster extends EventEmitter implements SessionHost {
       this.#isUntold = true;
       await delay(DEFAULTS.driverUrgentIntervalMs);
     }
-    this.#asking = undefined;
+    this.#isAsking = false;
   }
 
   #changed(snapshot: Snapshot, before: Snapshot): void {
