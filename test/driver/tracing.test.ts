@@ -19,21 +19,23 @@ interface Span {
   readonly hasFailed: boolean;
 }
 
-const PROGRAM = resolve(import.meta.dirname, 'traced-application.cjs');
-
 /** What OpenTelemetry's instrumentation tells of an application's statements. */
-async function spansOf(module: string, hosts: object): Promise<Span[]> {
-  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, module, JSON.stringify(hosts)]);
+async function spansOf(program: string, module: string, hosts: object): Promise<Span[]> {
+  const file = resolve(import.meta.dirname, program);
+  const { stdout } = await promisify(execFile)(process.execPath, [file, module, JSON.stringify(hosts)]);
   const spans: Span[] = JSON.parse(stdout);
   return spans;
 }
 
-test('OpenTelemetry sees each statement once, as on a pool of mysql2, with the server that ran it', async () => {
+test.each([
+  ['required', 'traced-application.cjs'],
+  ['imported', 'traced-application.mjs'],
+])('OpenTelemetry sees each statement once, as on a pool of mysql2, with the server that ran it: %s', async (_, by) => {
   const { nodes, accounts } = clusterInfo();
   const ports = nodes.map(({ port }) => port);
-  const theirs = await spansOf('mysql2/promise', { host: '127.0.0.1', port: ports[0], ...accounts.app });
+  const theirs = await spansOf(by, 'mysql2/promise', { host: '127.0.0.1', port: ports[0], ...accounts.app });
   const driver = resolve(import.meta.dirname, '../../dist/driver/promise.js');
-  const ours = await spansOf(driver, { nodes: nodes.map(({ host, port }) => ({ host, port })), ...accounts.app });
+  const ours = await spansOf(by, driver, { nodes: nodes.map(({ host, port }) => ({ host, port })), ...accounts.app });
   const STATEMENTS = /traced/;
   const [seen, wanted] = [ours, theirs].map((spans) => spans.filter(({ text }) => STATEMENTS.test(text)));
   expect(seen?.map(({ text, hasFailed }) => [text, hasFailed])).toEqual(
