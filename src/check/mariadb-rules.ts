@@ -6,8 +6,6 @@ interface Rule {
   readonly variable: string;
   readonly severity: 'error' | 'warning';
   readonly should: string;
-  /** Only while transactions wait for acknowledgements. */
-  readonly ofAcknowledgements?: true;
   readonly why: string;
 }
 
@@ -32,22 +30,15 @@ const NEEDED: readonly Rule[] = [
     should: '1',
     why: 'a primary that crashes may come back without what it has sent to its replicas',
   },
-  {
-    variable: 'rpl_semi_sync_master_wait_point',
-    severity: 'warning',
-    should: 'AFTER_SYNC',
-    ofAcknowledgements: true,
-    why: 'else others read what is lost with the primary',
-  },
 ];
 
 /** What MariaDB's servers need for a failover. */
 export function ofMariadb(node: string, server: ServerFacts, { settings }: ClusterFacts): Finding[] {
   if (!promotes(settings)) return [];
   const findings: Finding[] = [];
-  for (const { variable, severity, should, ofAcknowledgements, why } of NEEDED) {
+  for (const { variable, severity, should, why } of NEEDED) {
     const is = server.variables.get(variable) ?? 'there is none';
-    if (is === should || (ofAcknowledgements === true && settings.policy !== 'lossless')) continue;
+    if (is === should) continue;
     findings.push({
       severity,
       concern: 'failover',
@@ -83,15 +74,25 @@ export function ofMariadb(node: string, server: ServerFacts, { settings }: Clust
       mend: 'failover.replication_user and replication_password_env in the configuration',
     });
   }
-  findings.push({
-    severity: 'hint',
-    concern: 'failover',
-    node,
-    check: 'MariaDB',
-    is: 'not looked at: read_only in its option file, heartbeats',
-    should: 'as the README says of MariaDB',
-    why: 'it does not tell of them',
-    mend: '',
-  });
+  findings.push(...ofStart(node, server));
   return findings;
+}
+
+/** Whether it is closed when it starts: what its option file says is not told where the variable has been set since. */
+function ofStart(node: string, { variables, dynamic }: ServerFacts): Finding[] {
+  const is = variables.get('read_only') ?? 'OFF';
+  const isSet = dynamic === undefined || dynamic.has('read_only');
+  if (is === 'ON' && !isSet) return [];
+  return [
+    {
+      severity: isSet ? 'hint' : 'error',
+      concern: 'failover',
+      node,
+      check: 'read_only',
+      is: isSet ? `${is}, set while it runs: what its option file says is not told` : is,
+      should: 'ON from its start on (S1)',
+      why: 'a primary that dies and comes back takes writes beside the new one',
+      mend: `read_only = ON ${FILE}`,
+    },
+  ];
 }

@@ -69,17 +69,19 @@ function ofReplica({ name: node, server }: NodeFacts, replica: ReplicaFacts, { s
       mend: 'START REPLICA',
     });
   }
-  if (!promotes(settings) || server?.make !== 'mysql') return findings;
+  if (!promotes(settings) || server === undefined) return findings;
+  const terms = TERMS[server.make];
   if (!replica.autoPosition) {
+    const { option, is, should } = terms.position;
     findings.push({
       severity: 'error',
       concern: 'failover',
       node,
-      check: 'SOURCE_AUTO_POSITION',
-      is: '0',
-      should: '1',
+      check: option,
+      is,
+      should,
       why: 'it could not go on from another source',
-      mend: changes('SOURCE_AUTO_POSITION = 1'),
+      mend: terms.changes(`${option} = ${should}`),
     });
   }
   if (replica.heartbeatMs !== undefined && (replica.heartbeatMs === 0 || replica.heartbeatMs > HEARTBEAT_MS)) {
@@ -87,11 +89,11 @@ function ofReplica({ name: node, server }: NodeFacts, replica: ReplicaFacts, { s
       severity: 'warning',
       concern: 'failover',
       node,
-      check: 'SOURCE_HEARTBEAT_PERIOD',
+      check: terms.heartbeat,
       is: `${replica.heartbeatMs / 1000} s`,
       should: '0.2 s',
       why: 'that a primary hangs is noticed when two and a half heartbeats have not come',
-      mend: changes('SOURCE_HEARTBEAT_PERIOD = 0.2'),
+      mend: terms.changes(`${terms.heartbeat} = 0.2`),
     });
   }
   if (replica.retryCount < MIN_RETRIES) {
@@ -103,7 +105,7 @@ function ofReplica({ name: node, server }: NodeFacts, replica: ReplicaFacts, { s
       is: String(replica.retryCount),
       should: '86400',
       why: 'after so many attempts it gives its source up for good',
-      mend: changes('SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400'),
+      mend: terms.changes('SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400'),
     });
   }
   return findings;
@@ -128,6 +130,16 @@ function ofReplicationAccount({ nodes, settings }: ClusterFacts): Finding[] {
   ];
 }
 
-function changes(what: string): string {
-  return `STOP REPLICA; CHANGE REPLICATION SOURCE TO ${what}; START REPLICA`;
-}
+/** How servers of a make are told from whom, and how, they replicate. */
+const TERMS = {
+  mysql: {
+    position: { option: 'SOURCE_AUTO_POSITION', is: '0', should: '1' },
+    heartbeat: 'SOURCE_HEARTBEAT_PERIOD',
+    changes: (what: string) => `STOP REPLICA; CHANGE REPLICATION SOURCE TO ${what}; START REPLICA`,
+  },
+  mariadb: {
+    position: { option: 'MASTER_USE_GTID', is: 'no', should: 'slave_pos' },
+    heartbeat: 'MASTER_HEARTBEAT_PERIOD',
+    changes: (what: string) => `STOP SLAVE; CHANGE MASTER TO ${what}; START SLAVE`,
+  },
+} as const;

@@ -5,10 +5,30 @@ import type { ClusterFacts, NodeFacts } from './facts.js';
 import type { Finding, Severity } from './finding.js';
 import { isReadOnly } from './replication-rules.js';
 
-/** What a primary that acknowledges nothing by itself is set to; a new primary gets the same. */
-const LOSSLESS =
-  'SET PERSIST rpl_semi_sync_source_timeout = 4294967295, PERSIST rpl_semi_sync_source_wait_no_replica = ON, ' +
-  'PERSIST rpl_semi_sync_source_wait_point = AFTER_SYNC';
+interface Mends {
+  /** What a primary that acknowledges nothing by itself is set to; a new primary gets the same. */
+  readonly source: string;
+  readonly replica: string;
+}
+
+const MYSQL: Mends = {
+  source:
+    'SET PERSIST rpl_semi_sync_source_timeout = 4294967295, PERSIST rpl_semi_sync_source_wait_no_replica = ON, ' +
+    'PERSIST rpl_semi_sync_source_wait_point = AFTER_SYNC; SET GLOBAL rpl_semi_sync_source_enabled = ON',
+  replica: 'SET PERSIST rpl_semi_sync_replica_enabled = ON; STOP REPLICA IO_THREAD; START REPLICA IO_THREAD',
+};
+/** Nothing is persisted there. */
+const MARIADB: Mends = {
+  source:
+    'SET GLOBAL rpl_semi_sync_master_timeout = 4294967295, GLOBAL rpl_semi_sync_master_wait_no_slave = ON, ' +
+    "GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC', and the same in its option file; SET GLOBAL rpl_semi_sync_master_enabled = ON",
+  replica: 'SET GLOBAL rpl_semi_sync_slave_enabled = ON; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD',
+};
+
+function mendsOf({ server }: NodeFacts): Mends {
+  return server?.make === 'mariadb' ? MARIADB : MYSQL;
+}
+
 const WHY = 'else the primary acknowledges what no replica has, and nobody is promoted where that is not certain';
 
 /** What `policy: lossless` needs (S4). */
@@ -19,7 +39,7 @@ export function ofSemiSync(facts: ClusterFacts): Finding[] {
   const of = (node: string, check: string, is: string, should: string, mend: string, why = WHY): Finding => {
     return { severity, concern: 'failover', node, check, is, should, why, mend };
   };
-  const seen = nodes.filter(({ server }) => server?.make === 'mysql');
+  const seen = nodes.filter(({ server }) => server !== undefined);
   const findings = seen
     .filter(({ server }) => server?.semiSync === undefined)
     .map(({ name }) =>
@@ -32,10 +52,11 @@ export function ofSemiSync(facts: ClusterFacts): Finding[] {
       ),
     );
   const replicas = seen.filter(({ server }) => server?.replica !== undefined);
-  for (const { name, server } of replicas) {
+  for (const node of replicas) {
+    const { name, server } = node;
     if (server?.semiSync?.replicaEnabled !== false) continue;
-    const mend = 'SET PERSIST rpl_semi_sync_replica_enabled = ON; STOP REPLICA IO_THREAD; START REPLICA IO_THREAD';
-    findings.push(of(name, 'rpl_semi_sync_replica_enabled', 'OFF', 'ON', mend, 'it acknowledges nothing'));
+    const variable = `${wordsOf(server.version).semiSyncReplica}_enabled`;
+    findings.push(of(name, variable, 'OFF', 'ON', mendsOf(node).replica, 'it acknowledges nothing'));
   }
   const [primary, ...more] = seen.filter((it) => !isReadOnly(it));
   if (primary !== undefined && more.length === 0) findings.push(...ofPrimary(primary, replicas, of));
@@ -43,17 +64,19 @@ export function ofSemiSync(facts: ClusterFacts): Finding[] {
 }
 
 function ofPrimary(
-  { name, server }: NodeFacts,
+  primary: NodeFacts,
   replicas: readonly NodeFacts[],
   of: (node: string, check: string, is: string, should: string, mend: string, why?: string) => Finding,
 ): Finding[] {
+  const { name, server } = primary;
   const semiSync = server?.semiSync;
   if (semiSync === undefined) return [];
-  const lacks = whatLacks(semiSync, wordsOf(server?.version ?? ''));
+  const words = wordsOf(server?.version ?? '');
+  const lacks = whatLacks(semiSync, words);
   if (lacks !== undefined) {
     // What it waits for comes first: enabled with a short time-out it would go on without acknowledgements.
-    const mend = `${LOSSLESS}; SET GLOBAL rpl_semi_sync_source_enabled = ON`;
-    return [of(name, 'rpl_semi_sync_source', lacks, 'it waits for acknowledgements, for ever', mend)];
+    const { source: mend } = mendsOf(primary);
+    return [of(name, words.semiSyncSource, lacks, 'it waits for acknowledgements, for ever', mend)];
   }
   const { acknowledgements } = semiSync;
   const ackers = replicas.filter((it) => it.server?.semiSync?.replicaEnabled === true).length;

@@ -1,6 +1,7 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { ReplicaFacts, ServerFacts } from '../../check/facts.js';
 import type { SemiSyncState } from '../../failover/view.js';
+import { wordsOf, type Words } from '../../failover/words.js';
 import { isMariadb } from '../../flavour/flavour-of.js';
 import type { MonitorConnection } from '../monitor-login.js';
 import type { NodeAddress } from '../../topology/snapshot.js';
@@ -21,7 +22,7 @@ export async function lookAtServer({ session, flavour }: MonitorConnection): Pro
   const [status] = await askStatus(session);
   const replicas = await askIfTold(session, 'SHOW REPLICAS');
   const persisted = await askIfTold(session, 'SELECT * FROM performance_schema.persisted_variables');
-  const dynamic = await askIfTold(session, DYNAMIC);
+  const dynamic = await askIfTold(session, DYNAMIC[make]);
   const attributes = await askIfTold(session, OWN_ATTRIBUTES);
   const counters = pairsOf(await ask(session, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'"), 'Variable_name', 'Value');
   const replica = status === undefined ? undefined : replicaOf(status, (await askIfTold(session, HEARTBEAT))?.[0]);
@@ -35,7 +36,7 @@ export async function lookAtServer({ session, flavour }: MonitorConnection): Pro
       persisted: persisted && pairsOf(persisted, 'VARIABLE_NAME', 'VARIABLE_VALUE'),
       dynamic: dynamic && new Set(dynamic.map((it) => textOf(it, 'name'))),
       replica,
-      semiSync: semiSyncOf(variables, counters),
+      semiSync: semiSyncOf(variables, counters, wordsOf(version)),
       hasClonePlugin: variables.has('clone_valid_donor_list'),
       trackerRefusal: await refusalOf(session, flavour.trackSession),
       tellsAttributes: Number(attributes?.[0]?.['found'] ?? 0) > 0,
@@ -53,7 +54,12 @@ export async function askGrants(session: Connection): Promise<string[]> {
   return rows.map((row) => String(Object.values(row)[0]));
 }
 
-const DYNAMIC = "SELECT VARIABLE_NAME AS name FROM performance_schema.variables_info WHERE VARIABLE_SOURCE = 'DYNAMIC'";
+const DYNAMIC = {
+  mysql: "SELECT VARIABLE_NAME AS name FROM performance_schema.variables_info WHERE VARIABLE_SOURCE = 'DYNAMIC'",
+  mariadb:
+    "SELECT LOWER(VARIABLE_NAME) AS name FROM information_schema.SYSTEM_VARIABLES WHERE GLOBAL_VALUE_ORIGIN = 'SQL'",
+};
+const USES_GTIDS: ReadonlySet<string> = new Set(['Slave_Pos', 'Current_Pos']);
 const HEARTBEAT =
   "SELECT HEARTBEAT_INTERVAL * 1000 AS ms FROM performance_schema.replication_connection_configuration WHERE CHANNEL_NAME = ''";
 const OWN_ATTRIBUTES =
@@ -75,9 +81,15 @@ async function askIfTold(session: Connection, sql: string): Promise<RowDataPacke
 }
 
 async function askStatus(session: Connection): Promise<RowDataPacket[]> {
-  const rows = (await askIfTold(session, 'SHOW REPLICA STATUS')) ?? (await askIfTold(session, 'SHOW SLAVE STATUS'));
+  // What MariaDB's tells of all connections has more than what it tells of one.
+  const rows =
+    (await askIfTold(session, 'SHOW ALL SLAVES STATUS')) ??
+    (await askIfTold(session, 'SHOW REPLICA STATUS')) ??
+    (await askIfTold(session, 'SHOW SLAVE STATUS'));
   // The channels of a group are the group's affair.
-  return (rows ?? []).filter((it) => !textOf(it, 'Channel_Name').startsWith('group_replication'));
+  return (rows ?? []).filter(
+    (it) => !textOf(it, 'Channel_Name').startsWith('group_replication') && textOf(it, 'Connection_name') === '',
+  );
 }
 
 async function refusalOf(session: Connection, sql: string): Promise<string | undefined> {
@@ -104,14 +116,15 @@ function sourcePortOf(status: RowDataPacket): number {
 
 function replicaOf(status: RowDataPacket, heartbeat: RowDataPacket | undefined): ReplicaFacts {
   const told = (newer: string, older: string): string => textOf(status, newer) || textOf(status, older);
-  const ms: unknown = heartbeat?.['ms'];
+  const seconds = textOf(status, 'Slave_heartbeat_period');
+  const ms: unknown = seconds === '' ? heartbeat?.['ms'] : Number(seconds) * 1_000;
   return {
     source: `${sourceHostOf(status)}:${sourcePortOf(status)}`,
     sourceUuid: told('Source_UUID', 'Master_UUID'),
     receives: told('Replica_IO_Running', 'Slave_IO_Running') === 'Yes',
     applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
     error: textOf(status, 'Last_SQL_Error') || textOf(status, 'Last_IO_Error'),
-    autoPosition: textOf(status, 'Auto_Position') === '1',
+    autoPosition: textOf(status, 'Auto_Position') === '1' || USES_GTIDS.has(textOf(status, 'Using_Gtid')),
     retryCount: Number(textOf(status, 'Source_Retry_Count') || 86_400),
     heartbeatMs: ms === undefined || ms === null ? undefined : Number(ms),
   };
@@ -120,20 +133,22 @@ function replicaOf(status: RowDataPacket, heartbeat: RowDataPacket | undefined):
 function semiSyncOf(
   variables: ReadonlyMap<string, string>,
   counters: ReadonlyMap<string, string>,
+  { semiSyncSource, semiSyncReplica, replica }: Words,
 ): SemiSyncState | undefined {
-  const source = (name: string): string | undefined => variables.get(`rpl_semi_sync_source_${name}`);
-  const replicaEnabled = variables.get('rpl_semi_sync_replica_enabled');
-  const count = (name: string): number => Number(counters.get(`Rpl_semi_sync_source_${name}`) ?? 0);
+  const source = (name: string): string | undefined => variables.get(`${semiSyncSource}_${name}`);
+  const replicaEnabled = variables.get(`${semiSyncReplica}_enabled`);
+  const counter = (name: string): string | undefined => counters.get(`${semiSyncSource.replace('rpl', 'Rpl')}_${name}`);
   if (source('enabled') === undefined || replicaEnabled === undefined) return undefined;
   return {
     sourceEnabled: source('enabled') === 'ON',
-    sourceActive: counters.get('Rpl_semi_sync_source_status') === 'ON',
+    sourceActive: counter('status') === 'ON',
     waitsAfterSync: source('wait_point') === 'AFTER_SYNC',
-    waitsWithoutReplicas: source('wait_no_replica') === 'ON',
+    waitsWithoutReplicas: source(`wait_no_${replica}`) === 'ON',
     timeoutMs: Number(source('timeout')),
-    acknowledgements: Number(source('wait_for_replica_count')),
-    clients: count('clients'),
-    waiting: count('wait_sessions'),
+    // MariaDB waits for one.
+    acknowledgements: Number(source(`wait_for_${replica}_count`) ?? 1),
+    clients: Number(counter('clients') ?? 0),
+    waiting: Number(counter('wait_sessions') ?? 0),
     replicaEnabled: replicaEnabled === 'ON',
   };
 }

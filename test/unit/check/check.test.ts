@@ -178,17 +178,41 @@ describe('a cluster', () => {
   });
 
   test('MariaDB needs its own variables, and the account of its replicas', () => {
-    const variables = {
-      log_slave_updates: 'ON',
-      gtid_strict_mode: 'ON',
-      performance_schema: 'ON',
-      rpl_semi_sync_master_wait_point: 'AFTER_SYNC',
+    const variables = { log_slave_updates: 'ON', gtid_strict_mode: 'ON', performance_schema: 'ON' };
+    const change = { make: 'mariadb', version: '10.11.6-MariaDB' } as const;
+    const of = (changed: NodeFacts): string[] => found(changed).filter((it) => / db[12] /.test(it));
+    expect(of(node('db2', change, variables))).toEqual(['warning db2 failover.replication_user: not named']);
+    const wrong = of(node('db2', change)).join();
+    for (const it of [/gtid_strict_mode/, /performance_schema/, /replication_user/]) expect(wrong).toMatch(it);
+    const replica = { ...REPLICA, heartbeatMs: 30_000, autoPosition: false };
+    const semiSync = { ...SEMI_SYNC, replicaEnabled: false };
+    expect(of(node('db2', { ...change, replica, semiSync }, variables))).toEqual([
+      'error db2 MASTER_USE_GTID: no',
+      'error db2 rpl_semi_sync_slave_enabled: OFF',
+      'warning db1 replicas that acknowledge: 1',
+      'warning db2 failover.replication_user: not named',
+      'warning db2 MASTER_HEARTBEAT_PERIOD: 30 s',
+    ]);
+    const impatient = {
+      ...SEMI_SYNC,
+      sourceEnabled: true,
+      sourceActive: true,
+      clients: 2,
+      waitsWithoutReplicas: false,
     };
-    const right = found(node('db2', { make: 'mariadb' }, variables)).filter((it) => it.includes('db2'));
-    expect(right.join()).not.toMatch(/gtid_strict_mode|performance_schema|wait_point|log_bin/);
-    const wrong = found(node('db2', { make: 'mariadb' })).join();
-    for (const it of [/gtid_strict_mode/, /performance_schema/, /wait_point/, /replication_user/])
-      expect(wrong).toMatch(it);
+    expect(of(node('db1', { ...change, semiSync: impatient }, variables))).toContain(
+      'error db1 rpl_semi_sync_master: rpl_semi_sync_master_wait_no_slave is OFF',
+    );
+  });
+
+  test('of MariaDB whose server would come back writable is told so, as far as it can be known', () => {
+    const change = { make: 'mariadb', version: '10.11.6-MariaDB' } as const;
+    const of = (it: NodeFacts): string[] => found(it).filter((finding) => finding.includes('read_only'));
+    expect(of(node('db2', change))).toEqual([]);
+    expect(of(node('db1', { ...change, dynamic: new Set() }))).toEqual(['error db1 read_only: OFF']);
+    expect(of(node('db1', change))).toEqual([
+      'hint db1 read_only: OFF, set while it runs: what its option file says is not told',
+    ]);
   });
 
   test('accounts on MariaDB need its own privileges, by the names that it has for them', () => {
