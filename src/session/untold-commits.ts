@@ -23,10 +23,10 @@ const COMMITS_NOTHING: ReadonlySet<ClassReason> = new Set([
   'temporary-table',
 ]);
 
-/** With these errors a server would not, before it did anything (no privilege, no such table), or it goes down. */
-const REFUSED_CLASSES: readonly string[] = ['42', '08'];
-/** The server, or the transaction, is read-only. */
-const REFUSED_AS_WRITE: ReadonlySet<number> = new Set([1290, 1792, 1836]);
+/** With these errors a server would not, before it did anything (no privilege, no such table), undid a whole transaction, or goes down. */
+const UNDONE_CLASSES: readonly string[] = ['42', '40', '08'];
+/** Other tables are locked; the server, or the transaction, is read-only. */
+const UNDONE: ReadonlySet<number> = new Set([1099, 1100, 1290, 1792, 1836]);
 
 /**
  * What the answer of a statement on the primary does not tell. MySQL reports commits with an OK only: not with the EOF after rows that clients without
@@ -49,6 +49,6 @@ export function untoldBy(end: StatementEnd, before: boolean, after: boolean): Un
   // A part of it may have been done, or a transaction that was open be committed.
   if (reason !== 'write') return 'all';
   // A table without transactions keeps what it got before the error.
-  const isRefused = REFUSED_AS_WRITE.has(error.errno) || REFUSED_CLASSES.includes(error.sqlState.slice(0, 2));
-  return isRefused ? undefined : 'own';
+  const isUndone = UNDONE.has(error.errno) || UNDONE_CLASSES.includes(error.sqlState.slice(0, 2));
+  return isUndone ? undefined : 'own';
 }

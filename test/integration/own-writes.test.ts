@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2/promise';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { freshSchema, untilReplicated } from '../cluster.js';
-import { asRoot, ranOn, startProxy, value, PRIMARY_ID, type TestProxy } from '../proxy.js';
+import { asRoot, eventually, ranOn, startProxy, value, PRIMARY_ID, type TestProxy } from '../proxy.js';
 import { onReplicas } from '../replicas.js';
 import { UNTOLD_WRITES, UNTOLD_ROUTINES } from '../untold-writes.js';
 
@@ -58,6 +58,13 @@ describe('what was committed without an answer that tells what, while no replica
     await untilReplicated();
     // Replicas stay in use, however late they are.
     proxy = await startProxy({ options: { maxLagMs: 3_600_000 } });
+    // What the function does is known: else its call would bind the session to the primary.
+    await eventually(async () => {
+      const caller = await proxy.connect({ database: 'own_writes' });
+      await caller.query('TRUNCATE untold');
+      await caller.query('SELECT writes()');
+      expect(await value(caller, '/* rwsplit: consistency=eventual */ SELECT @@server_id')).not.toBe(PRIMARY_ID);
+    });
   });
 
   test.each(Object.entries(UNTOLD_WRITES))('%s', async (_, { statements, isAcknowledged }) => {

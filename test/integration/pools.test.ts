@@ -99,8 +99,11 @@ describe('the maximum of server connections', () => {
     const keeper = await keeperOf(proxy);
     const idle = await rawClient(proxy, Capability.FOUND_ROWS);
     await idle.query('/* rwsplit: primary */ DO 1');
-    await (await proxy.connect()).query('BEGIN');
+    const other = await proxy.connect();
+    await other.query('BEGIN');
     expect(await value(keeper, 'SELECT ROW_COUNT()')).toBe(2);
+    // What is open would be waited for.
+    await other.query('COMMIT');
     await proxy.proxy.stop();
   });
 
@@ -126,6 +129,7 @@ describe('the maximum of server connections', () => {
     expect(await value(keeper, 'SELECT ROW_COUNT()')).toBe(2);
     relay.letNew();
     await ran;
+    await second.query('COMMIT');
     await proxy.proxy.stop();
     relay.stop();
   });
