@@ -15,6 +15,7 @@ const FOR_FAILOVERS = [
   'loose-rpl-semi-sync-source-timeout=4294967295',
   'relay-log-recovery=OFF',
   'skip-replica-start=ON',
+  'max-binlog-size=64M',
 ];
 
 /** The part of my.cnf that does not depend on where the server runs. */

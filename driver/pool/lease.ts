@@ -21,7 +21,7 @@ import type {
   Sql,
   StatementCallback,
 } from '../mysql2/internals.js';
-import { ExecuteCall, isSent, QueryCall, type Call } from '../route/call.js';
+import { ExecuteCall, isSent, NO_INTERCEPT, QueryCall, type Call } from '../route/call.js';
 import { HandleCall, PrepareCall } from '../route/handle-call.js';
 import { ReadRun, type Reader } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
@@ -322,7 +322,7 @@ export class Lease implements ConnectionLease {
   }
 
   #askPrevious(previous: RoutedConnection, known: KnownStatement, call: Call): void {
-    previous.server.expecting(known, () => call.begin(previous, () => false));
+    previous.server.expecting(known, () => call.begin(previous, NO_INTERCEPT));
   }
 
   /** Where the session is. If that is at no primary, it goes to the one there is, or will be. */
@@ -387,7 +387,7 @@ export class Lease implements ConnectionLease {
       withRoute(error, taken);
       return false;
     };
-    const command = server.expecting(known, () => call.begin(connection, intercept));
+    const command = server.expecting(known, () => call.begin(connection, { intercept }));
     attempt.command = command;
     if (call.isHarmless !== true) this.#noteWhenEnded(known, command, why);
     return command;

@@ -95,7 +95,7 @@ export class ReadOnlyTransaction {
     this.#running++;
     let command;
     try {
-      command = connection.server.expecting(known, () => call.begin(connection, intercept));
+      command = connection.server.expecting(known, () => call.begin(connection, { intercept }));
     } catch (error) {
       this.#running--;
       call.fail(error instanceof Error ? error : new Error(String(error)));

@@ -15,7 +15,7 @@ import {
   type Sql,
 } from '../mysql2/internals.js';
 import { seenAs } from '../mysql2/seen-as.js';
-import { ExecuteCall, QueryCall, type Call } from '../route/call.js';
+import { ExecuteCall, NO_INTERCEPT, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader, type ToPrimary } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
@@ -56,28 +56,23 @@ export class RoutedPool extends core.Pool {
     const { connectionConfig } = this.config;
     const command = core.Connection.createQuery(sql, values, callback, connectionConfig);
     command.namedPlaceholders ??= connectionConfig.namedPlaceholders;
+    const call = new QueryCall(command, connectionConfig);
     const scope = this.cluster.scopes.current;
-    if (!this._closed && this.cluster.comes()) this.#query(command, scope);
-    else {
-      this.#whenOpen(
-        () => this.#query(command, scope),
-        (error) => new QueryCall(command, connectionConfig).fail(error),
-      );
-    }
+    if (!this._closed && this.cluster.comes()) this.#query(command, call, scope);
+    else this.#queryLater(command, call, scope);
     return command;
   }
 
   override execute(sql: Sql, values?: unknown, callback?: unknown): void {
-    const [own, given] = typeof values === 'function' ? [[], values] : [values, callback];
+    const hasValues = typeof values !== 'function';
     // Without a callback it fails as mysql2's pool does.
-    const call = new ExecuteCall(sql, own, seenAs<ResultCallback>(given));
+    const given = seenAs<ResultCallback>(hasValues ? callback : values);
+    const call = new ExecuteCall(sql, hasValues ? values : [], given);
     const { namedPlaceholders } = this.config.connectionConfig;
     const named = (typeof sql === 'string' ? undefined : sql.namedPlaceholders) ?? namedPlaceholders;
     const scope = this.cluster.scopes.current;
-    const run = (): void =>
-      this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.freshSession), scope);
-    if (!this._closed && this.cluster.comes()) run();
-    else this.#whenOpen(run, (error) => call.fail(error));
+    if (!this._closed && this.cluster.comes()) this.#execute(call, named, scope);
+    else this.#executeLater(call, named, scope);
   }
 
   override getConnection(callback: ConnectionCallback): void {
@@ -118,10 +113,29 @@ export class RoutedPool extends core.Pool {
     }
   }
 
-  #query(command: CoreQuery, scope: Scope): void {
-    const call = new QueryCall(command, this.config.connectionConfig);
+  #execute(call: Call, named: boolean, scope: Scope): void {
+    this.#run(call, this.cluster.texts.findPrepared(call.sql, named, this.cluster.freshSession), scope);
+  }
+
+  #query(command: CoreQuery, call: Call, scope: Scope): void {
     const known = this.#read(command, call);
     if (known !== undefined) this.#run(call, known, scope);
+  }
+
+  // Apart from the others: who makes a function keeps what that needs, whether it is made or not.
+
+  #executeLater(call: Call, named: boolean, scope: Scope): void {
+    this.#whenOpen(
+      () => this.#execute(call, named, scope),
+      (error) => call.fail(error),
+    );
+  }
+
+  #queryLater(command: CoreQuery, call: Call, scope: Scope): void {
+    this.#whenOpen(
+      () => this.#query(command, call, scope),
+      (error) => call.fail(error),
+    );
   }
 
   #whenOpen(go: () => void, refuse: (error: QueryError) => void): void {
@@ -174,7 +188,7 @@ export class RoutedPool extends core.Pool {
         call.fail(error ?? new Error('The pool gave no connection.'));
         return;
       }
-      call.begin(RoutedConnection.of(connection), () => false).once('end', () => connection.release());
+      call.begin(RoutedConnection.of(connection), NO_INTERCEPT).once('end', () => connection.release());
     });
   }
 

@@ -9,8 +9,14 @@ import {
 } from '../mysql2/internals.js';
 import type { RoutedConnection } from '../session/routed-connection.js';
 
-/** Takes an error away from who called. @returns whether it did, and will see to the rest */
-export type Intercept = (error: QueryError) => boolean;
+/** Who may take an error away from who called. */
+export interface Intercept {
+  /** @returns whether it did, and will see to the rest */
+  intercept(error: QueryError): boolean;
+}
+
+/** Nobody does. */
+export const NO_INTERCEPT: Intercept = { intercept: () => false };
 
 /** Whether the server may have got it, as the command's connection is lost. */
 export function isSent({ next }: CoreCommand): boolean {
@@ -37,7 +43,7 @@ export function passingOn(callback: ResultCallback, intercept: Intercept): Resul
     if (hasFailed) return;
     if (error) {
       hasFailed = true;
-      if (intercept(error)) return;
+      if (intercept.intercept(error)) return;
     }
     // mysql2 leaves the third one out where there are no fields.
     if (fields === undefined) callback(error, rows);
@@ -122,7 +128,7 @@ export class QueryCall implements Call {
     let taken = false;
     const failed = (error: QueryError): void => {
       connection.off('error', lost);
-      taken = !answered && intercept(error);
+      taken = !answered && intercept.intercept(error);
       if (!taken) outer.emit('error', error);
     };
     inner.on('fields', (...fields) => {

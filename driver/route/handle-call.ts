@@ -22,7 +22,7 @@ export class PrepareCall implements Call {
   begin(connection: RoutedConnection, intercept: Intercept): CoreCommand {
     return connection.runPrepare(this.#options, (error, statement) => {
       if (error !== null && error !== undefined) {
-        if (!intercept(error)) this.#callback(error);
+        if (!intercept.intercept(error)) this.#callback(error);
       } else if (statement !== undefined) {
         this.#callback(null, new PreparedHandle(this.#lease, this.#options, statement));
       }

@@ -68,11 +68,12 @@ export class PrimaryRun {
     let command;
     try {
       server.expects(this.#known);
-      command = this.#call.begin(connection, (error) => {
+      const intercept = (error: QueryError): boolean => {
         isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
         isTaken = this.#intercept(name, error, mayRepeat);
         return isTaken;
-      });
+      };
+      command = this.#call.begin(connection, { intercept });
       server.expects(undefined);
     } catch (error) {
       server.expects(undefined);

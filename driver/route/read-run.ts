@@ -6,11 +6,11 @@ import type { RouteReason } from '../../src/routing/route.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
 import { isLoss, isRefusedWrite, isServersTrouble, withRoute } from '../errors.js';
-import type { QueryError } from '../mysql2/internals.js';
+import type { CoreCommand, QueryError } from '../mysql2/internals.js';
 import { enterState } from '../session/enter-state.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import type { Wanted } from '../session/server-session.js';
-import type { Call } from './call.js';
+import type { Call, Intercept } from './call.js';
 
 /** Who has a read run. */
 export interface Reader {
@@ -30,10 +30,8 @@ export type ToPrimary = (reason: RouteReason, run: ReadRun) => void;
 /** Nearly no read fails anywhere. */
 const NONE: ReadonlySet<string> = new Set();
 
-const NOTHING: readonly string[] = [];
-
 /** Runs one certain read on a replica that has what it has to see: on another where that fails before it has answered, at last on the primary. */
-export class ReadRun {
+export class ReadRun implements Intercept {
   readonly call: Call;
   readonly known: KnownStatement;
   readonly scope: Scope;
@@ -41,6 +39,9 @@ export class ReadRun {
   readonly #reader: Reader;
   readonly #toPrimary: ToPrimary;
   #failed = NONE;
+  /** Where it runs, or ran last. */
+  #connection: RoutedConnection | undefined;
+  #beganAtMs: number | undefined;
 
   /** @param toPrimary called where the primary is to answer it */
   constructor(cluster: Cluster, call: Call, known: KnownStatement, scope: Scope, reader: Reader, toPrimary: ToPrimary) {
@@ -126,49 +127,62 @@ export class ReadRun {
   }
 
   #send(connection: RoutedConnection, position: ChosenReplica['position']): void {
-    const { name } = connection.server.node;
-    const { loads } = this.#cluster.balance;
-    const { classification } = this.known;
-    const beganAtMs = loads?.began(name);
-    for (const sql of this.#reader.before ?? NOTHING) {
-      connection.ask(sql, (error) => {
-        if (error) connection.destroy();
-      });
-    }
-    let isRunning = true;
-    const ended = (): void => {
-      if (isRunning && beganAtMs !== undefined) loads?.ended(name, beganAtMs);
-      isRunning = false;
-    };
-    let command;
-    try {
-      connection.server.expects(this.known);
-      command = this.call.begin(connection, (error) => {
-        if (isLoss(error)) ended();
-        return this.#intercept(connection, error);
-      });
-      connection.server.expects(undefined);
-    } catch (error) {
-      connection.server.expects(undefined);
-      ended();
-      this.#reader.ended(connection);
-      this.call.fail(error instanceof Error ? error : new Error(String(error)));
-      return;
-    }
-    this.#cluster.counts.ran(name, 'replica', classification.reason);
+    const { server } = connection;
+    const { name } = server.node;
+    this.#connection = connection;
+    this.#beganAtMs = this.#cluster.balance.loads?.began(name);
+    if (this.#reader.before !== undefined) this.#sayBefore(connection, this.#reader.before);
+    const command = this.#begin(connection);
+    if (command === undefined) return;
+    this.#cluster.counts.ran(name, 'replica', this.known.classification.reason);
     this.#reader.runs(connection);
     command.once('end', () => {
-      ended();
-      const level = classification.consistency ?? this.scope.freshness.level;
+      // It may run elsewhere by now.
+      if (this.#connection === connection) this.#ended();
+      const level = this.known.classification.consistency ?? this.scope.freshness.level;
       this.scope.freshness.readEnded(position, level, false, Date.now());
       this.#reader.ended(connection);
     });
   }
 
+  #sayBefore(connection: RoutedConnection, before: readonly string[]): void {
+    for (const sql of before) {
+      connection.ask(sql, (error) => {
+        if (error) connection.destroy();
+      });
+    }
+  }
+
+  /** @returns undefined where its values cannot be sent: then it has failed */
+  #begin(connection: RoutedConnection): CoreCommand | undefined {
+    const { server } = connection;
+    try {
+      server.expects(this.known);
+      const command = this.call.begin(connection, this);
+      server.expects(undefined);
+      return command;
+    } catch (error) {
+      server.expects(undefined);
+      this.#ended();
+      this.#reader.ended(connection);
+      this.call.fail(error instanceof Error ? error : new Error(String(error)));
+      return undefined;
+    }
+  }
+
+  /** It runs on its node no more. */
+  #ended(): void {
+    const [beganAtMs, connection] = [this.#beganAtMs, this.#connection];
+    if (beganAtMs === undefined || connection === undefined) return;
+    this.#beganAtMs = undefined;
+    this.#cluster.balance.loads?.ended(connection.server.node.name, beganAtMs);
+  }
+
   /** Nothing of an answer has come. */
-  #intercept(connection: RoutedConnection, error: QueryError): boolean {
-    const { name } = connection.server.node;
+  intercept(error: QueryError): boolean {
+    const name = this.#connection?.server.node.name ?? '';
     if (isLoss(error)) {
+      this.#ended();
       this.#cluster.failed(name, error);
       this.#failed = new Set(this.#failed).add(name);
       process.nextTick(() => this.start());

@@ -2,7 +2,7 @@ import { promotes } from './check-settings.js';
 import type { ClusterFacts, NodeFacts, ServerFacts } from './facts.js';
 import type { Finding, Severity } from './finding.js';
 import { ofMariadb } from './mariadb-rules.js';
-import { VARIABLE_RULES, valueOf, type VariableRule } from './variable-rules.js';
+import { LOG_SIZE_RULE, VARIABLE_RULES, valueOf, type VariableRule } from './variable-rules.js';
 
 /** Versions, and variables. */
 export function ofServers(facts: ClusterFacts): Finding[] {
@@ -13,8 +13,9 @@ export function ofServers(facts: ClusterFacts): Finding[] {
 }
 
 function ofServer(node: string, server: ServerFacts, facts: ClusterFacts): Finding[] {
-  if (server.make === 'mariadb') return ofMariadb(node, server, facts);
-  const findings = VARIABLE_RULES.flatMap((rule) => ofVariable(node, server, rule, facts));
+  const ofLog = ofVariable(node, server, LOG_SIZE_RULE, facts);
+  if (server.make === 'mariadb') return [...ofMariadb(node, server, facts), ...ofLog];
+  const findings = [...VARIABLE_RULES.flatMap((rule) => ofVariable(node, server, rule, facts)), ...ofLog];
   if (promotes(facts.settings) && isOlder(server.version, [8, 0, 26])) {
     findings.push({
       severity: 'error',

@@ -136,6 +136,19 @@ export const VARIABLE_RULES: readonly VariableRule[] = [
   },
 ];
 
+const MAX_LOG_BYTES = 134_217_728;
+
+/** Of both makes. */
+export const LOG_SIZE_RULE: VariableRule = {
+  variable: 'max_binlog_size',
+  concern: 'failover',
+  severity: 'hint',
+  should: `${MAX_LOG_BYTES} or less`,
+  isRight: (value) => Number(value) <= MAX_LOG_BYTES,
+  why: 'a new primary looks through a file of its log from the beginning for what a replica lacks, a second for each gigabyte, and writes wait for that',
+  mend: 'SET GLOBAL max_binlog_size = 67108864, and the same in its option file',
+};
+
 /** What it is now, or will be from the next start on; undefined where the server has no such variable. */
 export function valueOf(rule: VariableRule, { variables, persisted, dynamic }: ServerFacts): string | undefined {
   const value = variables.get(rule.variable);

@@ -25,6 +25,8 @@ export type Command =
   /** Ends the connections of clients that are in a transaction, or run a statement; those of replicas stay. */
   | { readonly kind: 'end-transactions' }
   | { readonly kind: 'open-for-writes' }
+  /** Its binary log goes on in a new file: who asks for what comes next is not made to wait until the old one has been read. */
+  | { readonly kind: 'rotate-log' }
   /** So that it comes back closed after a restart. */
   | { readonly kind: 'persist-closed' }
   /** Ends the connections of all but administrators, and lets in no others. */
@@ -124,6 +126,7 @@ export function describeCommand(command: Command): string {
     case 'start-replica':
     case 'forget-source':
     case 'end-transactions':
+    case 'rotate-log':
       return WORDS[command.kind];
   }
 }
@@ -150,4 +153,5 @@ const WORDS = {
   'start-replica': 'replicate',
   'forget-source': 'forget its source',
   'end-transactions': 'end the clients that are in a transaction',
+  'rotate-log': 'begin a new file of its binary log',
 } as const;

@@ -37,10 +37,14 @@ export function drainTask(
   return task('drain', name, timeoutMs, why, [...follow, { kind: 'wait-executed', gtids, timeoutMs }]);
 }
 
-/** Before anything is held for it: what it lacks now would be waited for later, with all writes. */
+/**
+ * Before anything is held for it: what it lacks now would be waited for later, with all writes. So would its log: a server looks through the file in
+ * which the next transaction of a replica may be from its beginning on, a second for each gigabyte.
+ */
 export function catchUpTask({ name }: NodeState, gtids: GtidSet, timeoutMs: number): Task {
-  return task('catch-up', name, timeoutMs, 'what it lacks later is little', [
+  return task('catch-up', name, timeoutMs, 'what it lacks later is little, and its log is short', [
     { kind: 'wait-executed', gtids, timeoutMs },
+    { kind: 'rotate-log' },
   ]);
 }
 

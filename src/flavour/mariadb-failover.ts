@@ -63,6 +63,8 @@ function statementsOf(command: Command, account: ReplicationAccount | undefined)
       return close(command.waitS);
     case 'end-transactions':
       return [{ sql: CLIENTS_AT_WORK, endsClients: true }];
+    case 'rotate-log':
+      return [{ sql: 'FLUSH NO_WRITE_TO_BINLOG BINARY LOGS' }];
     case 'open-for-writes':
       return [{ sql: 'SET GLOBAL read_only = OFF' }];
     case 'persist-closed':

@@ -70,6 +70,8 @@ function statementsOf(command: Command, accounts: HaAccounts): readonly HaStatem
       return [{ sql: `SET SESSION lock_wait_timeout = ${command.waitS}` }, { sql: 'SET GLOBAL super_read_only = ON' }];
     case 'end-transactions':
       return [{ sql: CLIENTS_AT_WORK, endsClients: true }];
+    case 'rotate-log':
+      return [{ sql: 'FLUSH NO_WRITE_TO_BINLOG BINARY LOGS' }];
     case 'open-for-writes':
       return [{ sql: 'SET GLOBAL super_read_only = OFF, GLOBAL read_only = OFF' }];
     case 'persist-closed':

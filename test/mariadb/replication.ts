@@ -9,7 +9,7 @@ export function serverOptions(id: number, semiSync: boolean): string[] {
 
 /** As README.md asks for where nothing acknowledged may be lost. */
 const LOSSLESS = [
-  ...['read-only=1', 'skip-slave-start', 'performance-schema=ON'],
+  ...['read-only=1', 'skip-slave-start', 'performance-schema=ON', 'max-binlog-size=64M'],
   ...['rpl-semi-sync-master-timeout=4294967295', 'rpl-semi-sync-master-wait-point=AFTER_SYNC'],
 ];
 

@@ -325,9 +325,10 @@ export class SimCoordinator {
       const { primary } = this;
       const node = primary === undefined ? undefined : this.#seen[primary]?.looked?.state;
       if (isUpkeep && task.name === 'open' && end.kind === 'done' && node?.name === task.node) {
-        this.#claim({ kind: 'claim', node, phase: 'primary', gtids: node.executed }, leading, () => {});
-      }
-      done(end);
+        // Nothing else is written down before that is, or is given up.
+        const claim = { kind: 'claim', node, phase: 'primary', gtids: node.executed } as const;
+        this.#claim(claim, leading, () => done(end));
+      } else done(end);
     });
   }
 

@@ -113,6 +113,7 @@ function atOnce(
       world.opened(server);
       return undefined;
     case 'persist-closed':
+    case 'rotate-log':
       return undefined;
     case 'offline':
       server.offline = command.on;

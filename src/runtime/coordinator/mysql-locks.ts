@@ -45,6 +45,7 @@ export class MysqlLocksCoordinator implements Coordinator {
   readonly #rounds: Rounds;
   /** Those whose answer is still to come. */
   readonly #waiting = new Set<LockSession>();
+  #writing: Promise<unknown> = Promise.resolve();
   #majority: Majority | undefined;
   #term: Term | undefined;
   #seenEpoch = 0;
@@ -96,7 +97,14 @@ export class MysqlLocksCoordinator implements Coordinator {
     await this.#rounds.start();
   }
 
-  async write(record: PrimaryRecord): Promise<boolean> {
+  /** One after another: what was begun first is not to replace what came later. */
+  write(record: PrimaryRecord): Promise<boolean> {
+    const written = this.#writing.then(async () => this.#write(record));
+    this.#writing = written.catch(() => {});
+    return written;
+  }
+
+  async #write(record: PrimaryRecord): Promise<boolean> {
     const term = this.#term;
     if (term === undefined || record.epoch > term.epoch) return false;
     let isTold = false;

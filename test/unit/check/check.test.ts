@@ -46,6 +46,7 @@ const RIGHT = {
   innodb_flush_log_at_trx_commit: '1',
   replica_preserve_commit_order: 'ON',
   replica_net_timeout: '10',
+  max_binlog_size: '67108864',
 };
 
 /** A node that lacks nothing: db1 is the primary. */
@@ -98,6 +99,7 @@ describe('a cluster', () => {
     ['innodb_flush_log_at_trx_commit', '2', 'warning'],
     ['replica_preserve_commit_order', 'OFF', 'warning'],
     ['replica_net_timeout', '60', 'hint'],
+    ['max_binlog_size', '1073741824', 'hint'],
   ])('in which %s is %s has that as an %s', (name, value, severity) => {
     expect(found(node('db2', {}, { [name]: value }))).toEqual([`${severity} db2 ${name}: ${value}`]);
   });

@@ -99,6 +99,17 @@ describe('a failover', () => {
     });
   });
 
+  it('is given up where a node that is away may have been told to follow the primary since it was seen', () => {
+    const elsewhere = { receiver: 'off', sourceHost: 'db9', sourceUuid: 'u9' } as const;
+    const outcomeWith = (isOutdated: boolean): string | undefined => {
+      const away = replicaOf(4, '1-5', '1-5', { reach: 'silent', isOutdated }, elsewhere);
+      const view = viewOf(primaryOf('1-5', DEAD), ...TWO, away);
+      const first = beginFailover(view, TWO, { policy: 'lossless', epoch: 7, drainTimeoutMs: 1_000 });
+      return run(first, frozen('db2', '1-5'), frozen('db3', '1-5')).state.outcome?.kind;
+    };
+    expect([outcomeWith(true), outcomeWith(false)]).toEqual(['given-up', undefined]);
+  });
+
   it('does not take for lost what only waited for its acknowledgement, where that counts as executed', () => {
     const hanging = primaryOf('1-9', { ...DEAD, acknowledged: gtids('1-6') });
     const step = run(begin(hanging, TWO), frozen('db2', '1-6'), frozen('db3', '1-6'));
