@@ -101,6 +101,12 @@ export class RoutedConnection extends core.PoolConnection {
 
   /** A statement of ours, of which the session is not to know. */
   ask(sql: string, callback: ResultCallback): void {
+    // Past what mysql2 puts in the place of `addCommand` when a connection is lost: nobody would be told.
+    if (this.server.isGone) {
+      const error = connectionGivenUp(this.server.node.name, 'it was lost');
+      process.nextTick(() => callback(error));
+      return;
+    }
     const command = core.Connection.createQuery(sql, undefined, callback, this.config);
     command.namedPlaceholders = false;
     this.server.expectOwn(command);

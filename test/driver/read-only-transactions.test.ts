@@ -183,7 +183,7 @@ describe('a read-only transaction', () => {
 
   test('whose replica goes away goes on at the primary as long as it has read nothing, else says so', async () => {
     const { app } = clusterInfo().accounts;
-    for (const hasRead of [false, true]) {
+    for (const hasRead of Array.from({ length: 40 }, (_, i) => i % 2 === 1)) {
       await connection.query('START TRANSACTION READ ONLY');
       if (hasRead) await connection.query('SELECT * FROM t');
       for (const node of [1, 2]) {
