@@ -66,10 +66,10 @@ export function outcomeOf(found: number): outcome.Outcome {
 export function pinsOf(found: number): number {
   if (found === 0) return 0;
   let pins = 0;
-  const decides = outcomeOf(found);
   // Where another finding decides, nothing else would say that it may write.
-  if ((found & CALLS_KNOWN_WRITER) !== 0 && decides !== outcome.KNOWN_FUNCTION)
+  if ((found & CALLS_KNOWN_WRITER) !== 0 && outcomeOf(found) !== outcome.KNOWN_FUNCTION) {
     pins |= outcome.PIN_BITS['stored-function'];
+  }
   for (const { bit, pin } of FINDINGS) {
     if (pin !== undefined && (found & bit) !== 0) pins |= outcome.PIN_BITS[pin];
   }
