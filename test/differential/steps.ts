@@ -176,10 +176,13 @@ const EMPTY_CHANGES = /^(000000..)([46])0(....)0000$/;
 
 /**
  * The end of rows without SERVER_STATUS_METADATA_CHANGED: a server connection that has prepared the same text before says that the
- * number of columns is another one than then, where a fresh one says nothing.
+ * number of columns is another one than then, where a fresh one says nothing. Flags are at the same place in an EOF and in an OK of rows,
+ * whose two counts are 0.
  */
 function withoutMetadataChanged(payload: Buffer): Buffer {
-  if (payload[0] !== 0xfe || payload.length < 5 || payload.length > 9) return payload;
+  if (payload[0] !== 0xfe || payload.length < 5) return payload;
+  const isOkOfRows = payload[1] === 0 && payload[2] === 0;
+  if (payload.length > 9 && !isOkOfRows) return payload;
   const masked = Buffer.from(payload);
   masked.writeUInt8(masked.readUInt8(4) & ~(ServerStatus.METADATA_CHANGED >> 8), 4);
   return masked;

@@ -61,9 +61,13 @@ describe('what was committed without an answer that tells what, while no replica
     // What the function does is known: else its call would bind the session to the primary.
     await eventually(async () => {
       const caller = await proxy.connect({ database: 'own_writes' });
-      await caller.query('TRUNCATE untold');
-      await caller.query('SELECT writes()');
-      expect(await value(caller, '/* rwsplit: consistency=eventual */ SELECT @@server_id')).not.toBe(PRIMARY_ID);
+      try {
+        await caller.query('TRUNCATE untold');
+        await caller.query('SELECT writes()');
+        expect(await value(caller, '/* rwsplit: consistency=eventual */ SELECT @@server_id')).not.toBe(PRIMARY_ID);
+      } finally {
+        await caller.end();
+      }
     });
   });
 
