@@ -97,6 +97,8 @@ export interface CoreConnection extends EventEmitter {
   readonly threadId: number | null;
   readonly stream: { destroy(error?: Error): void };
   lastActiveTime: number;
+  /** Of a pool's connection: it is free. */
+  _released?: boolean;
   /** What is under way. */
   readonly _command?: CoreCommand | null;
   prepare(options: Sql, callback?: StatementCallback): CoreCommand;
@@ -124,6 +126,7 @@ export interface CoreConnection extends EventEmitter {
 interface ConnectionQueue {
   readonly length: number;
   get(index: number): CoreConnection | undefined;
+  pop(): CoreConnection | undefined;
 }
 
 export interface CorePool extends EventEmitter {

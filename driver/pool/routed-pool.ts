@@ -15,7 +15,7 @@ import {
   type Sql,
 } from '../mysql2/internals.js';
 import { seenAs } from '../mysql2/seen-as.js';
-import { ExecuteCall, NO_INTERCEPT, QueryCall, type Call } from '../route/call.js';
+import { ExecuteCall, failLater, NO_INTERCEPT, QueryCall, type Call } from '../route/call.js';
 import { PrimaryRun } from '../route/primary-run.js';
 import { ReadRun, type Reader, type ToPrimary } from '../route/read-run.js';
 import { WayToPrimary } from '../route/way-to-primary.js';
@@ -108,7 +108,7 @@ export class RoutedPool extends core.Pool {
     try {
       return this.cluster.texts.find(sql, values, namedPlaceholders, this.cluster.freshSession);
     } catch (error) {
-      process.nextTick(() => call.fail(error instanceof Error ? error : new Error(String(error))));
+      failLater(call, error);
       return undefined;
     }
   }

@@ -36,6 +36,11 @@ export interface Call {
   fail(error: QueryError): void;
 }
 
+/** For what fails while it is asked for. @param error as it was thrown */
+export function failLater(call: Call, error: unknown): void {
+  process.nextTick(() => call.fail(error instanceof Error ? error : new Error(String(error))));
+}
+
 /** Of a connection that is lost mysql2 may tell more than once: what it sends as two commands, each of them tells. */
 export function passingOn(callback: ResultCallback, intercept: Intercept): ResultCallback {
   let hasFailed = false;

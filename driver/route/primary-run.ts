@@ -13,7 +13,7 @@ import {
 } from '../errors.js';
 import type { QueryError } from '../mysql2/internals.js';
 import type { RoutedConnection } from '../session/routed-connection.js';
-import type { Call } from './call.js';
+import { failLater, type Call, type Intercept } from './call.js';
 import { WayToPrimary } from './way-to-primary.js';
 
 /** What a server that is read-only has certainly not done, not even in part. */
@@ -53,6 +53,12 @@ export class PrimaryRun {
 
   start(): void {
     this.#attempts++;
+    const free = this.#way.takeFree();
+    if (free !== undefined) this.#send(free);
+    else this.#connect();
+  }
+
+  #connect(): void {
     this.#way.connect(
       (connection) => this.#send(connection),
       (error, node) => this.#fail(error, node),
@@ -61,38 +67,32 @@ export class PrimaryRun {
 
   #send(connection: RoutedConnection): void {
     const { server } = connection;
-    const { name } = server.node;
     const mayRepeat = WHOLE.has(this.#known.classification.reason) && !server.session.inTransaction;
-    let isReadOnly = false;
-    let isTaken = false;
+    const attempt = new Attempt(this, server.node.name, mayRepeat);
     let command;
     try {
       server.expects(this.#known);
-      const intercept = (error: QueryError): boolean => {
-        isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
-        isTaken = this.#intercept(name, error, mayRepeat);
-        return isTaken;
-      };
-      command = this.#call.begin(connection, { intercept });
+      command = this.#call.begin(connection, attempt);
       server.expects(undefined);
     } catch (error) {
       server.expects(undefined);
       connection.release();
-      this.#call.fail(error instanceof Error ? error : new Error(String(error)));
+      failLater(this.#call, error);
       this.#over();
       return;
     }
-    this.#cluster.counts.ran(name, 'primary', this.#reason);
+    this.#cluster.counts.ran(attempt.node, 'primary', this.#reason);
     command.once('end', () => {
-      this.#cluster.ranOnPrimary(connection.server.node, this.#known, this.#scope, this.#reason);
+      this.#cluster.ranOnPrimary(server.node, this.#known, this.#scope, this.#reason);
       // As mysql2's pool does: the next one is not to meet a server that takes no writes.
-      if (isReadOnly) connection.destroy();
+      if (attempt.isReadOnly) connection.destroy();
       else connection.release();
-      if (!isTaken) this.#over();
+      if (!attempt.isTaken) this.#over();
     });
   }
 
-  #intercept(node: string, error: QueryError, mayRepeat: boolean): boolean {
+  /** @returns whether it runs once more */
+  failed({ node, mayRepeat }: Attempt, error: QueryError): boolean {
     if (isLoss(error)) {
       this.#cluster.failed(node, error);
       if (this.#isRead && this.#attempts <= DEFAULTS.lossesPerRead) {
@@ -131,5 +131,28 @@ export class PrimaryRun {
 
   #route(node: string | undefined): RouteTaken {
     return { to: 'primary', reason: this.#reason, node };
+  }
+}
+
+/** The statement on one connection. */
+class Attempt implements Intercept {
+  readonly node: string;
+  readonly mayRepeat: boolean;
+  /** The server takes no writes. */
+  isReadOnly = false;
+  /** Its failure was no end of the statement. */
+  isTaken = false;
+  readonly #run: PrimaryRun;
+
+  constructor(run: PrimaryRun, node: string, mayRepeat: boolean) {
+    this.#run = run;
+    this.node = node;
+    this.mayRepeat = mayRepeat;
+  }
+
+  intercept(error: QueryError): boolean {
+    this.isReadOnly = isRefusedWrite(error) || error.errno === ER_OPTION_PREVENTS_STATEMENT;
+    this.isTaken = this.#run.failed(this, error);
+    return this.isTaken;
   }
 }

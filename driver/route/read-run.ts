@@ -7,10 +7,11 @@ import type { Cluster } from '../cluster/cluster.js';
 import type { Scope } from '../cluster/scopes.js';
 import { isLoss, isRefusedWrite, isServersTrouble, withRoute } from '../errors.js';
 import type { CoreCommand, QueryError } from '../mysql2/internals.js';
+import type { NodePool } from '../pool/node-pool.js';
 import { enterState } from '../session/enter-state.js';
 import { RoutedConnection } from '../session/routed-connection.js';
 import type { Wanted } from '../session/server-session.js';
-import type { Call, Intercept } from './call.js';
+import { failLater, type Call, type Intercept } from './call.js';
 
 /** Who has a read run. */
 export interface Reader {
@@ -59,16 +60,23 @@ export class ReadRun implements Intercept {
       this.#toPrimary(chosen === 'primary' ? this.known.classification.reason : chosen, this);
       return;
     }
-    const { node } = chosen;
-    this.#cluster.poolOf(node).getConnection((error, connection) => {
-      if (connection === undefined) {
-        this.#notConnected(node.address.name, error);
-        return;
-      }
-      const routed = RoutedConnection.of(connection);
-      if (routed.server.isBusy) routed.server.whenIdle(() => this.#connected(routed, chosen));
-      else this.#connected(routed, chosen);
+    const pool = this.#cluster.poolOf(chosen.node);
+    const free = pool.takeFree();
+    if (free !== undefined) this.#whenIdle(RoutedConnection.of(free), chosen);
+    else this.#ask(pool, chosen);
+  }
+
+  #ask(pool: NodePool, chosen: ChosenReplica): void {
+    pool.getConnection((error, connection) => {
+      if (connection === undefined) this.#notConnected(chosen.node.address.name, error);
+      else this.#whenIdle(RoutedConnection.of(connection), chosen);
     });
+  }
+
+  #whenIdle(connection: RoutedConnection, chosen: ChosenReplica): void {
+    const { server } = connection;
+    if (server.isBusy) server.whenIdle(() => this.#connected(connection, chosen));
+    else this.#connected(connection, chosen);
   }
 
   #notConnected(node: string, error: QueryError | null): void {
@@ -165,7 +173,7 @@ export class ReadRun implements Intercept {
       server.expects(undefined);
       this.#ended();
       this.#reader.ended(connection);
-      this.call.fail(error instanceof Error ? error : new Error(String(error)));
+      failLater(this.call, error);
       return undefined;
     }
   }

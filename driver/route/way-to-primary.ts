@@ -21,6 +21,15 @@ export class WayToPrimary {
     this.#sql = sql;
   }
 
+  /** A connection that can be had at once, where nothing is to be waited for. */
+  takeFree(): RoutedConnection | undefined {
+    const { snapshot, writes } = this.#cluster;
+    const { primary } = snapshot;
+    if (primary === undefined || this.#failed !== undefined || writes.isClosed) return undefined;
+    const free = this.#cluster.poolOf(primary).takeFree();
+    return free === undefined ? undefined : RoutedConnection.of(free);
+  }
+
   connect(then: (connection: RoutedConnection) => void, refuse: Refusal): void {
     const { snapshot, writes } = this.#cluster;
     const { primary } = snapshot;
