@@ -63,7 +63,7 @@ describe('what was committed without an answer that tells what, while no replica
       const caller = await proxy.connect({ database: 'own_writes' });
       try {
         await caller.query('TRUNCATE untold');
-        await caller.query('SELECT writes()');
+        await caller.query('SELECT untold_writes()');
         expect(await value(caller, '/* rwsplit: consistency=eventual */ SELECT @@server_id')).not.toBe(PRIMARY_ID);
       } finally {
         await caller.end();
