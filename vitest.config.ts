@@ -16,11 +16,11 @@ export default defineConfig({
             'test/mariadb/**/*.test.ts',
             'test/driver/**/*.test.ts',
           ],
-          // One cluster for the whole run, started only when a file of this project is to run.
+          // A cluster for each worker, started only when a file of this project is to run.
           globalSetup: ['test/global-setup.ts'],
           setupFiles: ['test/end-raw-clients.ts'],
-          // The servers need the cores that further test files would take.
-          fileParallelism: false,
+          // Half of the time is waiting for servers; what runs at once shares two cores with them.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 180_000,

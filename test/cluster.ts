@@ -12,9 +12,12 @@ afterAll(() => {
   for (const connection of open.splice(0)) connection.destroy();
 });
 
-/** The cluster that all files of a run share. Who wants to kill servers starts one of its own. */
+/** The cluster of this worker, which runs one file after the other. Who wants to kill servers starts one of its own. */
 export function clusterInfo(): ClusterInfo {
-  return inject('cluster');
+  const worker = Number(process.env['VITEST_POOL_ID']);
+  const cluster = inject('clusters')[worker - 1];
+  if (cluster === undefined) throw new Error(`there is no cluster for worker ${worker}`);
+  return cluster;
 }
 
 /** The primary is node 0. */
