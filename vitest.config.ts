@@ -1,10 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
+// Half of the time is waiting for servers, and these share the cores with what runs at once. The same for all, and all in one group: at the
+// change from one group to the next, Vitest 4.1 gives several workers one VITEST_POOL_ID, by which they have their clusters.
+const MAX_WORKERS = 2;
+
 export default defineConfig({
   test: {
     projects: [
       // The time-out is for what hangs: nothing depends on speed.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, maxWorkers: MAX_WORKERS },
+      },
       {
         test: {
           name: 'integration',
@@ -19,9 +25,7 @@ export default defineConfig({
           // A cluster for each worker, started only when a file of this project is to run.
           globalSetup: ['test/global-setup.ts'],
           setupFiles: ['test/end-raw-clients.ts'],
-          // Half of the time is waiting for servers; what runs at once shares two cores with them.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          maxWorkers: MAX_WORKERS,
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },
