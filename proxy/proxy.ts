@@ -85,15 +85,15 @@ export class Proxy {
       idleTimeoutMs: limits.idleTimeoutMs,
       nowMs: Date.now(),
     };
-    const {
-      policy = 'round-robin',
-      primaryShare = 0,
-      zone,
-      primaryReadsMax = DEFAULTS.primaryReads,
-    } = options.balance ?? {};
+    const { policy = 'round-robin', primaryShare = 0, zone, primaryReadsMax } = options.balance ?? {};
     this.#balance = new ReadBalance({ policy, primaryShare, zone }, () => performance.now());
     const { queueMax = DEFAULTS.poolQueueMax, acquireTimeoutMs = DEFAULTS.poolAcquireTimeoutMs } = options.pool ?? {};
-    this.#primaryReads = new PrimaryReads(primaryReadsMax, queueMax, acquireTimeoutMs);
+    this.#primaryReads = new PrimaryReads({
+      max: primaryReadsMax ?? DEFAULTS.primaryReads,
+      queueMax,
+      timeoutMs: acquireTimeoutMs,
+      isBounded: () => primaryReadsMax !== undefined || this.#monitor.snapshot.nodes.length > 1,
+    });
     const login = new MonitorLogin(options.monitor, this.#serverTls);
     const monitored = {
       nodes: options.nodes,

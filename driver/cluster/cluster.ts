@@ -115,7 +115,7 @@ export class Cluster extends EventEmitter implements SessionHost {
         onCall: () => this.#watchRoutines(),
       },
     );
-    this.primaryReads = primaryReadsOf(this.settings, split, wanted.comforts);
+    this.primaryReads = primaryReadsOf(this.settings, split, wanted.comforts, () => this.snapshot);
     this.balance = new ReadBalance(split.balance, () => performance.now());
     this.#interval = new ProbeInterval(split.intervalMs);
     this.#monitor = new Monitor(
@@ -415,12 +415,18 @@ export class Cluster extends EventEmitter implements SessionHost {
   }
 }
 
-/** Half of the connections to the primary are left for writes. */
-function primaryReadsOf({ connectionLimit, queueLimit }: PoolSettings, split: Split, comforts: Comforts): PrimaryReads {
+/** Half of the connections to the primary are left for writes, where it is not all there is. */
+function primaryReadsOf(
+  { connectionLimit, queueLimit }: PoolSettings,
+  { primaryReadsMax }: Split,
+  { acquireTimeout }: Comforts,
+  snapshot: () => Snapshot,
+): PrimaryReads {
   const half = connectionLimit > 0 ? Math.ceil(connectionLimit / 2) : DEFAULTS.primaryReads;
-  return new PrimaryReads(
-    split.primaryReadsMax ?? half,
-    queueLimit > 0 ? queueLimit : Infinity,
-    comforts.acquireTimeout,
-  );
+  return new PrimaryReads({
+    max: primaryReadsMax ?? half,
+    queueMax: queueLimit > 0 ? queueLimit : Infinity,
+    timeoutMs: acquireTimeout,
+    isBounded: () => primaryReadsMax !== undefined || snapshot().nodes.length > 1,
+  });
 }

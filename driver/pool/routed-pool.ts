@@ -168,9 +168,14 @@ export class RoutedPool extends core.Pool {
   }
 
   /** The primary answers what no replica can, as far as there is room for that. */
-  #readOnPrimary(reason: RouteReason, { call, known, scope }: ReadRun): void {
-    const { primaryReads } = this.cluster;
-    primaryReads.take(
+  #readOnPrimary(reason: RouteReason, run: ReadRun): void {
+    if (this.cluster.primaryReads.takeNow())
+      this.#onPrimary(run.call, run.known, run.scope, reason, true, this.#readEnded);
+    else this.#waitForPrimary(reason, run);
+  }
+
+  #waitForPrimary(reason: RouteReason, { call, known, scope }: ReadRun): void {
+    this.cluster.primaryReads.take(
       () => this.#onPrimary(call, known, scope, reason, true, this.#readEnded),
       (why) => {
         const node = this.cluster.snapshot.primary?.address.name;

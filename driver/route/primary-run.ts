@@ -14,7 +14,7 @@ import {
 import type { QueryError } from '../mysql2/internals.js';
 import type { RoutedConnection } from '../session/routed-connection.js';
 import { failLater, type Call, type Intercept } from './call.js';
-import { WayToPrimary } from './way-to-primary.js';
+import { freePrimary, WayToPrimary } from './way-to-primary.js';
 
 /** What a server that is read-only has certainly not done, not even in part. */
 const WHOLE: ReadonlySet<string> = new Set(['write', 'ddl', 'locking-read']);
@@ -27,7 +27,8 @@ export class PrimaryRun {
   readonly #scope: Scope;
   readonly #reason: string;
   readonly #isRead: boolean;
-  readonly #way: WayToPrimary;
+  /** Made when there is something to wait for. */
+  #way: WayToPrimary | undefined;
   #ended: (() => void) | undefined;
   #attempts = 0;
 
@@ -48,21 +49,25 @@ export class PrimaryRun {
     this.#reason = reason;
     this.#isRead = isRead;
     this.#ended = ended;
-    this.#way = new WayToPrimary(cluster, call.sql);
   }
 
   start(): void {
     this.#attempts++;
-    const free = this.#way.takeFree();
+    const free = this.#way === undefined ? freePrimary(this.#cluster) : undefined;
     if (free !== undefined) this.#send(free);
-    else this.#connect();
+    else this.#connect(this.#wayToPrimary());
   }
 
-  #connect(): void {
-    this.#way.connect(
+  #connect(way: WayToPrimary): void {
+    way.connect(
       (connection) => this.#send(connection),
       (error, node) => this.#fail(error, node),
     );
+  }
+
+  #wayToPrimary(): WayToPrimary {
+    this.#way ??= new WayToPrimary(this.#cluster, this.#call.sql);
+    return this.#way;
   }
 
   #send(connection: RoutedConnection): void {
@@ -105,7 +110,7 @@ export class PrimaryRun {
     }
     if (isReadOnlyServer(error)) {
       if (mayRepeat) {
-        this.#way.refused(node, error);
+        this.#wayToPrimary().refused(node, error);
         process.nextTick(() => this.start());
         return true;
       }

@@ -8,6 +8,14 @@ import { RoutedConnection } from '../session/routed-connection.js';
 /** Why there is no connection, and to which node there is none. */
 type Refusal = (error: QueryError, node: string | undefined) => void;
 
+/** A connection to the primary that can be had at once, where nothing is to be waited for. */
+export function freePrimary(cluster: Cluster): RoutedConnection | undefined {
+  const { primary } = cluster.snapshot;
+  if (primary === undefined || cluster.writes.isClosed) return undefined;
+  const free = cluster.poolOf(primary).takeFree();
+  return free === undefined ? undefined : RoutedConnection.of(free);
+}
+
 /** A statement's way to the primary. It waits while there is none, or while it is being changed; nothing of it has been sent meanwhile. */
 export class WayToPrimary {
   readonly #cluster: Cluster;
@@ -19,15 +27,6 @@ export class WayToPrimary {
   constructor(cluster: Cluster, sql: string) {
     this.#cluster = cluster;
     this.#sql = sql;
-  }
-
-  /** A connection that can be had at once, where nothing is to be waited for. */
-  takeFree(): RoutedConnection | undefined {
-    const { snapshot, writes } = this.#cluster;
-    const { primary } = snapshot;
-    if (primary === undefined || this.#failed !== undefined || writes.isClosed) return undefined;
-    const free = this.#cluster.poolOf(primary).takeFree();
-    return free === undefined ? undefined : RoutedConnection.of(free);
   }
 
   connect(then: (connection: RoutedConnection) => void, refuse: Refusal): void {

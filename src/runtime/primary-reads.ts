@@ -3,40 +3,52 @@ interface Waiting {
   readonly timer: NodeJS.Timeout | undefined;
 }
 
+export interface PrimaryReadsSettings {
+  /** How many may run at once. */
+  readonly max: number;
+  /** How many may wait. */
+  readonly queueMax: number;
+  /** How long one may wait, in ms; undefined for as long as it takes. */
+  readonly timeoutMs: number | undefined;
+  /** Whether there is a bound now: a server that was never meant to have replicas answers all reads, as without rwsplit. */
+  isBounded(): boolean;
+}
+
 /** How many of the reads that no replica can take the primary answers at once: the others wait, so that writes find room. */
 export class PrimaryReads {
-  readonly #max: number;
-  readonly #queueMax: number;
-  readonly #timeoutMs: number | undefined;
+  readonly #settings: PrimaryReadsSettings;
   readonly #waiting: Waiting[] = [];
   #running = 0;
 
-  /** @param timeoutMs undefined where a read may wait as long as it takes */
-  constructor(max: number, queueMax: number, timeoutMs: number | undefined) {
-    this.#max = max;
-    this.#queueMax = queueMax;
-    this.#timeoutMs = timeoutMs;
+  constructor(settings: PrimaryReadsSettings) {
+    this.#settings = settings;
+  }
+
+  /** A read wants to go to the primary. @returns whether there is room for it now; then {@link free} has to follow */
+  takeNow(): boolean {
+    if (this.#running >= this.#settings.max && this.#settings.isBounded()) return false;
+    this.#running++;
+    return true;
   }
 
   /**
-   * A read wants to go to the primary.
-   * @param go when it may; at once where there is room. {@link free} has to follow
+   * The same, for a read that can wait.
+   * @param go when it may; at once where there is room
    * @param fail told why it may not
    */
   take(go: () => void, fail: (why: string) => void): void {
-    if (this.#running < this.#max) {
-      this.#running++;
+    if (this.takeNow()) {
       go();
       return;
     }
+    const { max, queueMax, timeoutMs } = this.#settings;
     const refuse = (why: string): void => {
-      fail(`no replica can take this read, and the primary has as many such reads as it may (${this.#max}); ${why}`);
+      fail(`no replica can take this read, and the primary has as many such reads as it may (${max}); ${why}`);
     };
-    if (this.#waiting.length >= this.#queueMax) {
-      refuse(`${this.#queueMax} more wait`);
+    if (this.#waiting.length >= queueMax) {
+      refuse(`${queueMax} more wait`);
       return;
     }
-    const timeoutMs = this.#timeoutMs;
     const giveUp = (): void => {
       this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
       refuse(`there was no room for ${timeoutMs} ms`);
@@ -46,7 +58,8 @@ export class PrimaryReads {
   }
 
   free(): void {
-    const next = this.#waiting.shift();
+    // More than may run began while there was no bound.
+    const next = this.#running > this.#settings.max ? undefined : this.#waiting.shift();
     if (next === undefined) {
       this.#running--;
       return;
