@@ -26,6 +26,9 @@ afterEach(async () => {
   await untilReplicated();
 });
 
+/** Replicas are looked at once, and stay in use whatever becomes of them. */
+const STAY = { maxLag: 3_600_000, monitor: { interval: 3_600_000 } };
+
 /** A pool that knows the servers. */
 async function openAt(consistency: Consistency, more: Partial<SplitPoolOptions> = {}) {
   const pool = openPool({ database: SCHEMA, consistency, consistencyWait: 50, ...more });
@@ -42,7 +45,7 @@ async function write(client: Pick<Pool, 'query'>): Promise<string> {
 
 describe('while no replica applies anything', () => {
   test('under global a scope sees what another has written, under session it does not wait for that', async () => {
-    const [global, session] = [await openAt('global'), await openAt('session', { maxLag: 3_600_000 })];
+    const [global, session] = [await openAt('global'), await openAt('session', STAY)];
     await onReplicas('STOP REPLICA SQL_THREAD');
     const [seen, unseen] = [
       await global.scope(async () => write(global)),
@@ -58,7 +61,7 @@ describe('while no replica applies anything', () => {
   });
 
   test.each(Object.entries(UNTOLD_WRITES))('what no answer tells is seen: %s', async (_, { statements }) => {
-    const [pool, other] = [await openAt('session', { maxLag: 3_600_000 }), await openAt('session')];
+    const [pool, other] = [await openAt('session', STAY), await openAt('session')];
     await pool.query('TRUNCATE untold');
     await pool.query('TRUNCATE untold_2');
     await untilReplicated();
@@ -84,7 +87,7 @@ describe('while no replica applies anything', () => {
   });
 
   test('eventual reads see what a replica has', async () => {
-    const pool = await openAt('eventual', { maxLag: 3_600_000 });
+    const pool = await openAt('eventual', STAY);
     await onReplicas('STOP REPLICA SQL_THREAD');
     const read = await write(pool);
     expect(await value(pool, read)).toBe(0);

@@ -2,7 +2,7 @@ import type { Connection } from 'mysql2/promise';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { freshSchema, untilReplicated } from '../cluster.js';
 import { asRoot, eventually, ranOn, startProxy, value, PRIMARY_ID, type TestProxy } from '../proxy.js';
-import { onReplicas } from '../replicas.js';
+import { delayReplicas, onReplicas } from '../replicas.js';
 import { UNTOLD_WRITES, UNTOLD_ROUTINES } from '../untold-writes.js';
 
 let proxy: TestProxy;
@@ -71,13 +71,16 @@ describe('what was committed without an answer that tells what, while no replica
     });
   });
 
+  afterEach(async () => delayReplicas(0));
+
   test.each(Object.entries(UNTOLD_WRITES))('%s', async (_, { statements, isAcknowledged }) => {
     const other = await proxy.connect({ database: 'own_writes' });
     await other.query("SET @rwsplit_consistency = 'global'");
     await client.query('TRUNCATE untold');
     await client.query('TRUNCATE untold_2');
     await untilReplicated();
-    await onReplicas('STOP REPLICA SQL_THREAD');
+    await delayReplicas(3_600);
+    await eventually(() => expect(proxy.proxy.snapshot.replicas).toHaveLength(2));
     for (const sql of statements) await client.query(sql).catch(() => {});
     const count = 'SELECT (SELECT COUNT(*) FROM untold) + (SELECT COUNT(*) FROM untold_2)';
     expect(await value(client, `/* rwsplit: consistency=eventual */ ${count}`), 'a replica answers').toBe(0);
