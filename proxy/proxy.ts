@@ -191,7 +191,7 @@ export class Proxy {
         writes: this.#writes,
         replay: this.#replay,
         replayed: (node, outcome, commands) => this.#replayed(node, outcome, commands),
-        nextReplica: (except, maxLagMs) => this.#balance.next(this.#monitor.snapshot, { except, maxLagMs }),
+        nextReplica: (wish) => this.#balance.next(this.#monitor.snapshot, wish),
         lost: (node, why) => this.#connectionFailed(node, why),
         askPrimary: async () => this.#monitor.askPrimary(),
         ran: (node, run, route) => this.#ran(node, run, route),

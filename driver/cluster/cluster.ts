@@ -136,7 +136,7 @@ export class Cluster extends EventEmitter implements SessionHost {
         return snapshot();
       },
       positions: this.positions,
-      nextReplica: (except, maxLagMs) => this.balance.next(snapshot(), { except, maxLagMs }),
+      nextReplica: (wish) => this.balance.next(snapshot(), wish),
     };
   }
 

@@ -220,7 +220,7 @@ export class RoutedPool extends core.Pool {
   /** Its reads go on, and what it writes waits. @param failed it could not be reached */
   #connectToReplica(way: WayToPrimary, callback: ConnectionCallback, failed = ''): void {
     const { cluster } = this;
-    const node = cluster.balance.next(cluster.snapshot, { except: new Set([failed]), maxLagMs: undefined });
+    const node = cluster.balance.next(cluster.snapshot, { failed: new Set([failed]), maxLagMs: undefined });
     const [first] = cluster.snapshot.replicas.filter(({ address }) => address.name !== failed);
     const chosen = node ?? first;
     if (chosen === undefined) {

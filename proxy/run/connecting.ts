@@ -5,6 +5,7 @@ import { levelOf, maxLagOf, type Diversion } from '../../src/routing/route.js';
 import type { ServerConnection } from '../../src/runtime/server-connection.js';
 import type { ReplicaTransaction } from '../../src/session/replica-transaction.js';
 import type { PreviousLeft, Session } from '../../src/session/session.js';
+import type { ReadWish } from '../../src/topology/read-balance.js';
 import type { Node } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { BinlogSource } from '../binlog-source.js';
@@ -205,7 +206,7 @@ export class Connecting {
     const choices = {
       snapshot: this.#cluster.snapshot(),
       positions: this.#cluster.positions,
-      nextReplica: (except: ReadonlySet<string>, maxLagMs?: number) => this.#cluster.nextReplica(except, maxLagMs),
+      nextReplica: (wish: ReadWish) => this.#cluster.nextReplica(wish),
     };
     const { classification } = run;
     const session = this.#session;
@@ -227,7 +228,8 @@ export class Connecting {
     const state = this.#state;
     const { replicas } = this.#cluster.snapshot();
     const named = replicas.find(({ address }) => address.name === node);
-    const source = node === undefined ? this.#cluster.nextReplica(state.failed) : named;
+    const source =
+      node === undefined ? this.#cluster.nextReplica({ failed: state.failed, maxLagMs: undefined }) : named;
     const fromPrimary = (): void => {
       state.route = { to: 'primary', reason: run.classification.reason };
       state.run = { ...run, source: undefined, route: state.route };

@@ -7,6 +7,7 @@ import type { Commits } from '../../src/session/commits.js';
 import type { KnownPositions } from '../../src/session/known-positions.js';
 import type { Session } from '../../src/session/session.js';
 import type { WaitCounts } from '../../src/session/wait-counts.js';
+import type { ReadWish } from '../../src/topology/read-balance.js';
 import type { Node, Snapshot } from '../../src/topology/snapshot.js';
 import type { BackendGroup } from '../backends.js';
 import type { CommandRun } from '../command-run.js';
@@ -45,8 +46,8 @@ export interface Cluster {
   readonly replay: ReplaySettings | undefined;
   /** A lost transaction was run again on a node, or could not be. */
   replayed(node: string, outcome: ReplayOutcome, commands: number): void;
-  /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
-  nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
+  /** The replica whose turn it is, of those that may have the read. @returns undefined for the primary */
+  nextReplica(wish: ReadWish): Node | undefined;
   /** A connection ended while a statement ran there. */
   lost(node: string, why: string): void;
   /** What the primary has now, by a question that begins after the call; undefined where it does not answer. */

@@ -1,6 +1,7 @@
 import type { Consistency } from '../session/consistency.js';
 import { FITS, type Fitness, type Freshness, type Waits } from '../session/freshness.js';
 import type { KnownPosition, KnownPositions } from '../session/known-positions.js';
+import type { ReadWish } from '../topology/read-balance.js';
 import type { Node, Snapshot } from '../topology/snapshot.js';
 import type { Diversion } from './route.js';
 
@@ -8,20 +9,16 @@ import type { Diversion } from './route.js';
 export interface ReplicaChoices {
   readonly snapshot: Snapshot;
   readonly positions: KnownPositions;
-  /** The replica whose turn it is, of those not in `except`, and no later than that. @returns undefined for the primary */
-  nextReplica(except: ReadonlySet<string>, maxLagMs?: number): Node | undefined;
+  /** The replica whose turn it is, of those that may have the read. @returns undefined for the primary */
+  nextReplica(wish: ReadWish): Node | undefined;
 }
 
 /** A read, and what it asks for. */
-export interface PlacedRead {
+export interface PlacedRead extends ReadWish {
   /** The node that a hint names. */
   readonly node: string | undefined;
   readonly level: Consistency;
-  /** A replica that is later is none for it. */
-  readonly maxLagMs: number | undefined;
   readonly freshness: Freshness;
-  /** Nodes that have failed it. */
-  readonly failed: ReadonlySet<string>;
 }
 
 /** Where a read goes, and for what it has to wait there. */
@@ -37,13 +34,13 @@ export interface ChosenReplica {
  */
 export function chooseReplica(choices: ReplicaChoices, read: PlacedRead): ChosenReplica | 'primary' | Diversion {
   const { primary, replicas } = choices.snapshot;
-  const { node: name, level, maxLagMs, freshness, failed } = read;
+  const { node: name, level, freshness, failed } = read;
   if (name !== undefined && name === primary?.address.name && !failed.has(name)) return 'primary';
   // A node that is named and cannot be had is no reason to refuse a read.
   const named = name === undefined ? undefined : replicas.find((it) => it.address.name === name && mayServe(it, read));
   if (named !== undefined) return take(choices, named, fitnessOf(choices, named, read));
   const stays = level === 'monotonic' ? replicaAt(choices, freshness.readAt, read) : undefined;
-  const first = stays ?? choices.nextReplica(failed, maxLagMs);
+  const first = stays ?? choices.nextReplica(read);
   if (first === undefined) return whyNone(choices.snapshot, read);
   const fitness = fitnessOf(choices, first, read);
   // A wait is short where nothing is wrong: the turn stays even.

@@ -17,7 +17,7 @@ export interface BalanceSettings {
 /** What a read asks for. */
 export interface ReadWish {
   /** Names of nodes that have failed it. */
-  readonly except: ReadonlySet<string>;
+  readonly failed: ReadonlySet<string>;
   /** Replicas that are later are none for it; undefined for no bound but that of all. */
   readonly maxLagMs: number | undefined;
 }
@@ -42,12 +42,12 @@ export class ReadBalance {
   }
 
   /** @returns undefined when the primary is to answer */
-  next({ primary, replicas }: Snapshot, { except, maxLagMs }: ReadWish): Node | undefined {
-    if (replicas.length === 0 || this.#isTurnOf(primary, except)) return undefined;
+  next({ primary, replicas }: Snapshot, { failed, maxLagMs }: ReadWish): Node | undefined {
+    if (replicas.length === 0 || this.#isTurnOf(primary, failed)) return undefined;
     let nodes = this.#nearest(replicas);
-    if (except.size > 0 || maxLagMs !== undefined) {
+    if (failed.size > 0 || maxLagMs !== undefined) {
       const fits = ({ address, lagMs }: Node): boolean =>
-        !except.has(address.name) && (maxLagMs === undefined || lagMs <= maxLagMs);
+        !failed.has(address.name) && (maxLagMs === undefined || lagMs <= maxLagMs);
       nodes = nodes.filter(fits);
       // Better far away than not at all.
       if (nodes.length === 0) nodes = replicas.filter(fits);
@@ -55,9 +55,9 @@ export class ReadBalance {
     return nodes.length === 0 ? undefined : this.#policy.choose(nodes);
   }
 
-  #isTurnOf(primary: Node | undefined, except: ReadonlySet<string>): boolean {
+  #isTurnOf(primary: Node | undefined, failed: ReadonlySet<string>): boolean {
     const { primaryShare } = this.#settings;
-    if (primaryShare === 0 || primary === undefined || except.has(primary.address.name)) return false;
+    if (primaryShare === 0 || primary === undefined || failed.has(primary.address.name)) return false;
     this.#primaryTurn += primaryShare;
     if (this.#primaryTurn < 1) return false;
     this.#primaryTurn -= 1;

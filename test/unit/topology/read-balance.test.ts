@@ -30,7 +30,7 @@ function snapshotOf(...replicas: readonly Node[]): Snapshot {
   return { version: 1, nodes: replicas, primary: replica('p', {}, { role: 'primary' }), replicas, ...rest };
 }
 
-const ANY: ReadWish = { except: new Set(), maxLagMs: undefined };
+const ANY: ReadWish = { failed: new Set(), maxLagMs: undefined };
 const IN_TURN: BalanceSettings = { policy: 'round-robin', primaryShare: 0, zone: undefined };
 
 function balanceOf(settings: BalanceSettings): ReadBalance {
@@ -56,8 +56,8 @@ describe('replicas in turn', () => {
 
   test('are passed over where they failed, and the primary answers when all did', () => {
     const balance = balanceOf(IN_TURN);
-    expect(spread(balance, three, 6, { ...ANY, except: new Set(['a', 'c']) })).toEqual({ b: 6 });
-    expect(spread(balance, three, 6, { ...ANY, except: new Set(['a', 'b', 'c']) })).toEqual({ primary: 6 });
+    expect(spread(balance, three, 6, { ...ANY, failed: new Set(['a', 'c']) })).toEqual({ b: 6 });
+    expect(spread(balance, three, 6, { ...ANY, failed: new Set(['a', 'b', 'c']) })).toEqual({ primary: 6 });
     expect(spread(balance, snapshotOf(), 6)).toEqual({ primary: 6 });
   });
 
@@ -84,14 +84,14 @@ describe('a read', () => {
     const balance = balanceOf({ ...IN_TURN, primaryShare: 1 });
     expect(spread(balance, three, 3)).toEqual({ primary: 3 });
     expect(spread(balance, { ...three, primary: undefined }, 3)).toEqual({ a: 1, b: 1, c: 1 });
-    expect(spread(balance, three, 3, { ...ANY, except: new Set(['p']) })).toEqual({ a: 1, b: 1, c: 1 });
+    expect(spread(balance, three, 3, { ...ANY, failed: new Set(['p']) })).toEqual({ a: 1, b: 1, c: 1 });
   });
 
   test('stays in its zone as long as somebody there can take it', () => {
     const zones = snapshotOf(replica('a', { zone: 'here' }), replica('b', { zone: 'there' }), replica('c'));
     const balance = balanceOf({ ...IN_TURN, zone: 'here' });
     expect(spread(balance, zones, 10)).toEqual({ a: 10 });
-    expect(spread(balance, zones, 10, { ...ANY, except: new Set(['a']) })).toEqual({ b: 5, c: 5 });
+    expect(spread(balance, zones, 10, { ...ANY, failed: new Set(['a']) })).toEqual({ b: 5, c: 5 });
     expect(spread(balance, snapshotOf(replica('b', { zone: 'there' }), replica('c')), 10)).toEqual({ b: 5, c: 5 });
   });
 });
