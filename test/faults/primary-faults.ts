@@ -170,7 +170,9 @@ async function prepareLag({ cluster, primary, table }: FaultSite): Promise<Steps
       const backlogs = replicas.map(async (replica) =>
         waitUntil('a backlog', TIMEOUT_MS, async () => {
           const count = await words.backlogOf(replica);
-          return count >= BACKLOG ? count : undefined;
+          if (count >= BACKLOG) return count;
+          const [[status]] = await replica.query<RowDataPacket[]>('SHOW REPLICA STATUS');
+          throw new Error(`${count} of ${BACKLOG} wait; ${JSON.stringify(status)}`);
         }),
       );
       return Math.max(...(await Promise.all(backlogs)));

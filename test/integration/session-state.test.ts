@@ -337,7 +337,8 @@ describe('what the servers are asked', () => {
     const account = { user: 'counted', password: 'c', database: 'session_state' };
     const clients = await Promise.all([1, 2, 3, 4, 5].map(() => own.connect(account)));
     await clients[0]?.query('CREATE TABLE IF NOT EXISTS counted (id INT PRIMARY KEY, v INT)');
-    // All connections are made, and in the state of the sessions.
+    await clients[0]?.query('REPLACE INTO counted VALUES (100, 0)');
+    // All connections are made, and in the state of the sessions: each row takes its time.
     await untilReplicated();
     for (let i = 0; i < 3; i++) {
       await Promise.all(clients.map((client) => client.query('SELECT SLEEP(0.05), v FROM counted')));
