@@ -1,5 +1,6 @@
 import { createConnection, type Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Node } from '../../src/topology/snapshot.js';
 import { clusterInfo } from '../cluster.js';
 import { Ledger } from '../faults/ledger.js';
 import { eventually, startProxy, value, type Row, type TestProxy } from '../proxy.js';
@@ -59,14 +60,19 @@ async function expectKept(ledger: Ledger, index = primaryIndex()): Promise<void>
   expect(await ledger.unexpectedOn(server)).toEqual([]);
 }
 
+function seen(index: number): Node | undefined {
+  return proxy.proxy.snapshot.nodes.find(({ address }) => address.port === nodeOf(index).port);
+}
+
 function healthOf(index: number): string | undefined {
-  const { nodes } = proxy.proxy.snapshot;
-  const found = nodes.find(({ address }) => address.port === nodeOf(index).port);
-  return found?.role === 'unknown' ? 'unknown' : found?.health;
+  const node = seen(index);
+  return node?.role === 'unknown' ? 'unknown' : node?.health;
 }
 
 async function untilAllServe(): Promise<void> {
-  await eventually(() => expect([0, 1, 2].map(healthOf)).toEqual(['up', 'up', 'up']));
+  const states = (): unknown[] => [0, 1, 2].map((it) => [healthOf(it), seen(it)?.why]);
+  const serves = ['up', ''];
+  await eventually(() => expect(states()).toEqual([serves, serves, serves]));
 }
 
 /** By the steps of an operator: the node knows of its own transactions in the end, and is taken back. */
