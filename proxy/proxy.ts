@@ -89,10 +89,11 @@ export class Proxy {
     this.#balance = new ReadBalance({ policy, primaryShare, zone }, () => performance.now());
     const { queueMax = DEFAULTS.poolQueueMax, acquireTimeoutMs = DEFAULTS.poolAcquireTimeoutMs } = options.pool ?? {};
     this.#primaryReads = new PrimaryReads({
-      max: primaryReadsMax ?? DEFAULTS.primaryReads,
+      max: primaryReadsMax,
+      maxBesideOthers: DEFAULTS.primaryReads,
       queueMax,
       timeoutMs: acquireTimeoutMs,
-      isBounded: () => primaryReadsMax !== undefined || this.#monitor.snapshot.nodes.length > 1,
+      snapshot: () => this.#monitor.snapshot,
     });
     const login = new MonitorLogin(options.monitor, this.#serverTls);
     const monitored = {

@@ -424,9 +424,10 @@ function primaryReadsOf(
 ): PrimaryReads {
   const half = connectionLimit > 0 ? Math.ceil(connectionLimit / 2) : DEFAULTS.primaryReads;
   return new PrimaryReads({
-    max: primaryReadsMax ?? half,
+    max: primaryReadsMax,
+    maxBesideOthers: half,
     queueMax: queueLimit > 0 ? queueLimit : Infinity,
     timeoutMs: acquireTimeout,
-    isBounded: () => primaryReadsMax !== undefined || snapshot().nodes.length > 1,
+    snapshot,
   });
 }

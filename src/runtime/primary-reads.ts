@@ -1,17 +1,20 @@
+import type { Snapshot } from '../topology/snapshot.js';
+
 interface Waiting {
   readonly go: () => void;
   readonly timer: NodeJS.Timeout | undefined;
 }
 
 export interface PrimaryReadsSettings {
-  /** How many may run at once. */
-  readonly max: number;
+  /** How many may run at once, as somebody has set it. */
+  readonly max: number | undefined;
+  /** How many else, where the primary is not the only node: one that was never meant to have replicas answers all reads, as without rwsplit. */
+  readonly maxBesideOthers: number;
   /** How many may wait. */
   readonly queueMax: number;
   /** How long one may wait, in ms; undefined for as long as it takes. */
   readonly timeoutMs: number | undefined;
-  /** Whether there is a bound now: a server that was never meant to have replicas answers all reads, as without rwsplit. */
-  isBounded(): boolean;
+  snapshot(): Pick<Snapshot, 'nodes'>;
 }
 
 /** How many of the reads that no replica can take the primary answers at once: the others wait, so that writes find room. */
@@ -26,7 +29,7 @@ export class PrimaryReads {
 
   /** A read wants to go to the primary. @returns whether there is room for it now; then {@link free} has to follow */
   takeNow(): boolean {
-    if (this.#running >= this.#settings.max && this.#settings.isBounded()) return false;
+    if (this.#running >= this.#max) return false;
     this.#running++;
     return true;
   }
@@ -41,7 +44,8 @@ export class PrimaryReads {
       go();
       return;
     }
-    const { max, queueMax, timeoutMs } = this.#settings;
+    const { queueMax, timeoutMs } = this.#settings;
+    const max = this.#max;
     const refuse = (why: string): void => {
       fail(`no replica can take this read, and the primary has as many such reads as it may (${max}); ${why}`);
     };
@@ -58,13 +62,18 @@ export class PrimaryReads {
   }
 
   free(): void {
-    // More than may run began while there was no bound.
-    const next = this.#running > this.#settings.max ? undefined : this.#waiting.shift();
+    // More may run than now may begin: there was no bound when they did.
+    const next = this.#running > this.#max ? undefined : this.#waiting.shift();
     if (next === undefined) {
       this.#running--;
       return;
     }
     clearTimeout(next.timer);
     next.go();
+  }
+
+  get #max(): number {
+    const { max, maxBesideOthers, snapshot } = this.#settings;
+    return max ?? (snapshot().nodes.length > 1 ? maxBesideOthers : Infinity);
   }
 }

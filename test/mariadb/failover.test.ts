@@ -1,5 +1,5 @@
 import { createConnection, type Connection } from 'mysql2/promise';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Node } from '../../src/topology/snapshot.js';
 import { clusterInfo } from '../cluster.js';
 import { Ledger } from '../faults/ledger.js';
@@ -72,8 +72,7 @@ function healthOf(index: number): string | undefined {
 async function untilAllServe(): Promise<void> {
   const states = (): unknown[] => [0, 1, 2].map((it) => [healthOf(it), seen(it)?.why]);
   const serves = ['up', ''];
-  // A server that was made anew has to catch up first, and its receiver tries again each second.
-  await vi.waitFor(() => expect(states()).toEqual([serves, serves, serves]), { timeout: 40_000, interval: 20 });
+  await eventually(() => expect(states()).toEqual([serves, serves, serves]));
 }
 
 /** By the steps of an operator: the node knows of its own transactions in the end, and is taken back. */
