@@ -14,7 +14,7 @@ export interface PrimaryReadsSettings {
   readonly queueMax: number;
   /** How long one may wait, in ms; undefined for as long as it takes. */
   readonly timeoutMs: number | undefined;
-  snapshot(): Pick<Snapshot, 'nodes'>;
+  readonly snapshot: () => Pick<Snapshot, 'nodes'>;
 }
 
 /** How many of the reads that no replica can take the primary answers at once: the others wait, so that writes find room. */
