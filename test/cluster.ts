@@ -63,3 +63,14 @@ export async function untilReplicated(): Promise<void> {
     if (waited?.['timedOut'] !== 0) throw new Error(`node ${index} has not caught up within ${CATCH_UP_TIMEOUT_S} s`);
   }
 }
+
+/** Has a table of the primary locked for all others meanwhile. What still waited for it would keep a file from ending. */
+export async function whileLocked(table: string, run: () => Promise<void>): Promise<void> {
+  const locker = await connectDirect(0, clusterInfo().accounts.root);
+  await locker.query(`LOCK TABLES ${table} WRITE`);
+  try {
+    await run();
+  } finally {
+    await locker.query('UNLOCK TABLES');
+  }
+}

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../driver/promise.js';
-import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated } from '../cluster.js';
+import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated, whileLocked } from '../cluster.js';
 import { onReplicas } from '../replicas.js';
 import { asRoot, eventually, PRIMARY_ID } from '../proxy.js';
 import { openPool, options, ranOn, value } from './driver.js';
@@ -65,32 +65,33 @@ test('reads that no replica can take have a bound on the primary: others wait, a
     balance,
     acquireTimeout: 200,
   });
-  const root = await connectDirect(0, clusterInfo().accounts.root);
-  await root.query(`LOCK TABLES ${SCHEMA}.item WRITE`);
-  const blocked = [ranOn(pool, 'FROM item'), ranOn(impatient, 'FROM item')];
+  const blocked: Promise<number>[] = [];
   const order: string[] = [];
-  const second = ranOn(pool).then(() => order.push('second'));
-  await expect(ranOn(impatient)).rejects.toMatchObject({
-    code: 'RWSPLIT_PRIMARY_BUSY',
-    outcome: 'not-executed',
-    route: { to: 'primary', reason: 'no-replica' },
+  let second: Promise<unknown> | undefined;
+  await whileLocked(`${SCHEMA}.item`, async () => {
+    blocked.push(ranOn(pool, 'FROM item'), ranOn(impatient, 'FROM item'));
+    second = ranOn(pool).then(() => order.push('second'));
+    await expect(ranOn(impatient)).rejects.toMatchObject({
+      code: 'RWSPLIT_PRIMARY_BUSY',
+      outcome: 'not-executed',
+      route: { to: 'primary', reason: 'no-replica' },
+    });
+    await pool.query('DELETE FROM cart');
+    expect(order).toEqual([]);
   });
-  await pool.query('DELETE FROM cart');
-  expect(order).toEqual([]);
-  await root.query('UNLOCK TABLES');
   expect(await Promise.all(blocked)).toEqual([PRIMARY_ID, PRIMARY_ID]);
   await second;
 });
 
 test('a primary that is the only node answers as many reads at once as there are connections', async () => {
   const pool = openPool({ database: SCHEMA, nodes: [nodeInfo(0)], connectionLimit: 4 });
-  const { root } = clusterInfo().accounts;
-  const [locker, watcher] = [await connectDirect(0, root), await connectDirect(0, root)];
-  await locker.query(`LOCK TABLES ${SCHEMA}.item WRITE`);
-  const reads = Array.from({ length: 4 }, async () => ranOn(pool, 'FROM item'));
+  const root = await connectDirect(0, clusterInfo().accounts.root);
   const waiting = `SELECT COUNT(*) AS n FROM performance_schema.processlist WHERE DB = '${SCHEMA}' AND STATE LIKE 'Waiting for table%'`;
-  await eventually(async () => expect((await watcher.query(waiting))[0]).toEqual([{ n: 4 }]));
-  await locker.query('UNLOCK TABLES');
+  const reads: Promise<number>[] = [];
+  await whileLocked(`${SCHEMA}.item`, async () => {
+    reads.push(...Array.from({ length: 4 }, async () => ranOn(pool, 'FROM item')));
+    await eventually(async () => expect((await root.query(waiting))[0]).toEqual([{ n: 4 }]));
+  });
   expect(await Promise.all(reads)).toEqual(Array.from({ length: 4 }, () => PRIMARY_ID));
 });
 

@@ -2,7 +2,8 @@ import type { Connection } from 'mysql2/promise';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ProxyOptions } from '../../proxy/options.js';
 import { GtidSet } from '../../src/topology/gtid-set.js';
-import { clusterInfo, connectDirect, freshSchema, untilReplicated } from '../cluster.js';
+import { DEFAULTS } from '../../src/defaults.js';
+import { clusterInfo, connectDirect, freshSchema, nodeInfo, untilReplicated, whileLocked } from '../cluster.js';
 import { eventually, ranOn, startProxy, value, PRIMARY_ID, type Row, type TestProxy } from '../proxy.js';
 import { delayReplicas, onReplicas } from '../replicas.js';
 
@@ -152,6 +153,21 @@ describe('while no replica applies anything', () => {
     await third.query(`SET @rwsplit_token = '${await tokenOf(client)}'`);
     expect(await value(third, read)).toBe(1);
   });
+});
+
+test('a primary that is the only node answers as many reads at once as come', async () => {
+  const { host, port } = nodeInfo(0);
+  const own = await startProxy({ nodes: [{ host, port }], poolMax: DEFAULTS.primaryReads + 1 });
+  const readers = await Promise.all(Array.from({ length: DEFAULTS.primaryReads + 1 }, () => own.connect()));
+  const root = await connectDirect(0, clusterInfo().accounts.root);
+  const waiting = `SELECT COUNT(*) FROM performance_schema.processlist
+    WHERE INFO LIKE '%FROM consistency.t%' AND STATE LIKE 'Waiting for table%'`;
+  const reads: Promise<number>[] = [];
+  await whileLocked('consistency.t', async () => {
+    reads.push(...readers.map(async (reader) => ranOn(reader, 'FROM consistency.t LIMIT 1')));
+    await eventually(async () => expect(await value(root, waiting)).toBe(readers.length));
+  });
+  await Promise.all(reads);
 });
 
 test('under monotonic nothing that was read is gone from a later read, wherever that runs', async () => {

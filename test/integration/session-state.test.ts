@@ -338,14 +338,22 @@ describe('what the servers are asked', () => {
     const clients = await Promise.all([1, 2, 3, 4, 5].map(() => own.connect(account)));
     await clients[0]?.query('CREATE TABLE IF NOT EXISTS counted (id INT PRIMARY KEY, v INT)');
     await clients[0]?.query('REPLACE INTO counted VALUES (100, 0)');
-    // All connections are made, and in the state of the sessions: each row takes its time.
     await untilReplicated();
-    for (let i = 0; i < 3; i++) {
-      await Promise.all(clients.map((client) => client.query('SELECT SLEEP(0.05), v FROM counted')));
-      await Promise.all(
-        clients.map((client) => client.query('/* rwsplit: primary */ SELECT SLEEP(0.05), v FROM counted')),
-      );
-    }
+    // Each row takes its time: all connections are in use at once.
+    const useAll = async (): Promise<void> => {
+      for (const hint of ['', '/* rwsplit: primary */']) {
+        await Promise.all(clients.map((client) => client.query(`${hint} SELECT SLEEP(0.05), v FROM counted`)));
+      }
+    };
+    const monitor = await own.connect(clusterInfo().accounts.monitor);
+    await eventually(async () => {
+      await useAll();
+      const [pools] = await monitor.query<Row[]>('SHOW RWSPLIT POOLS');
+      const ofUser = pools.filter((pool) => pool['user'] === account.user);
+      expect(ofUser.map((pool) => pool['connections'])).toEqual([2, 2, 2]);
+    });
+    // All of them are in the state of the sessions.
+    await useAll();
     const before = await allCommandsOf('counted');
     for (let i = 0; i < 10; i++) {
       await Promise.all(
