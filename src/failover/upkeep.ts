@@ -169,9 +169,9 @@ function upkeepOfNode(
  * It has been the primary, and knows of nothing that it made: its data are from elsewhere, and it has not been told yet from which place on it is to
  * replicate. From any other place it would get what it has once more. MySQL's GTIDs come along with data.
  */
-function isBlank({ executed, serverUuid, version }: NodeState, primary: NodeState): boolean {
-  if (!version.includes('MariaDB')) return false;
-  return executed.ofServer(serverUuid).isEmpty && !primary.executed.ofServer(serverUuid).isEmpty;
+function isBlank({ logged, serverUuid }: NodeState, primary: NodeState): boolean {
+  if (logged === undefined) return false;
+  return logged.ofServer(serverUuid).isEmpty && !primary.executed.ofServer(serverUuid).isEmpty;
 }
 
 /** Each of its transactions waits for acknowledgements that nobody gives. */

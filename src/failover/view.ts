@@ -67,6 +67,8 @@ export interface NodeState {
   readonly readOnly: boolean;
   readonly offline: boolean;
   readonly executed: GtidSet;
+  /** Where data from a backup tell of less than the server's own binary log: what that knows of. */
+  readonly logged?: GtidSet | undefined;
   /** Where what waits for its acknowledgement counts as executed: what of it was certainly acknowledged. */
   readonly acknowledged?: GtidSet | undefined;
   readonly replica: ReplicaState | undefined;

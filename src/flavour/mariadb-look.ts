@@ -16,6 +16,8 @@ export const MARIADB_LOOK: FailoverLook = {
     readOnly: Number(row['readOnly']) === 1,
     offline: false,
     executed: mariadbGtids(row['executed'], row['applied']),
+    // With a backup comes what its origin had applied when it was a replica, which this server may have made; but no binary log.
+    logged: mariadbGtids(row['executed']),
     canBeSource: Number(row['canBeSource']) === 1,
     uptimeS: Number(row['uptime']),
     isAsStarted: row['closedBy'] !== 'SQL',

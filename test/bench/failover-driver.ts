@@ -1,13 +1,14 @@
-import type { Cluster } from '../../docker/cluster/cluster.js';
 import { createPool, type PromiseSplitPool } from '../../driver/promise.js';
 import { Ledger, type LedgerClient } from '../faults/ledger.js';
-import { WRITERS, type NodeSeen, type Subject } from './failover-site.js';
+import { WRITERS, type BenchCluster, type NodeSeen, type Subject } from './failover-site.js';
 
 /** The driver alone, in the application's process, which promotes as well. */
 export class DriverSubject implements Subject {
   readonly #pool: PromiseSplitPool;
 
-  constructor({ accounts }: Cluster, nodes: readonly { readonly host: string; readonly port: number }[]) {
+  constructor(cluster: BenchCluster, nodes: readonly { readonly host: string; readonly port: number }[]) {
+    const { accounts } = cluster;
+    const rest = 'serverOf' in cluster ? { replication: accounts.root } : { rebuilds: true };
     this.#pool = createPool({
       nodes: nodes.map(({ host, port }) => ({ host, port })),
       ...accounts.app,
@@ -15,7 +16,7 @@ export class DriverSubject implements Subject {
       connectionLimit: 2 * WRITERS,
       monitor: accounts.monitor,
       coordinator: 'alone',
-      failover: { account: accounts.failover, pauseMs: 1, rebuilds: true },
+      failover: { account: accounts.failover, pauseMs: 1, ...rest },
     });
     if (process.env['BENCH_LOG'] !== undefined) {
       this.#pool.on('log', (entry) => process.stderr.write(`${JSON.stringify(entry)}\n`));

@@ -12,8 +12,16 @@ import type { MariadbServer } from './mariadbd.js';
 const TIMEOUT_MS = 60_000;
 const STATE = 'SELECT @@global.gtid_binlog_state';
 
-/** What README.md has an operator do with a server that has transactions of its own: all its data come from a backup of the primary. */
-export async function makeAnew(node: MariadbServer, primary: MariadbServer, root: Account): Promise<void> {
+/**
+ * What README.md has an operator do with a server that has transactions of its own: all its data come from a backup of the primary.
+ * @param untold run while it has these data, and nobody has told it yet which transactions they are
+ */
+export async function makeAnew(
+  node: MariadbServer,
+  primary: MariadbServer,
+  root: Account,
+  untold: () => Promise<void> = async () => {},
+): Promise<void> {
   const program = await fetchOfMariadb('mariadb-backup');
   const backup = await mkdtemp(join(tmpdir(), 'rwsplit-backup-'));
   try {
@@ -33,6 +41,7 @@ export async function makeAnew(node: MariadbServer, primary: MariadbServer, root
     await rm(join(node.directory, 'data'), { recursive: true });
     await run(program, [options(node), '--move-back', `--target-dir=${backup}`, '--force-non-empty-directories']);
     await node.start();
+    await untold();
     for (const sql of [
       'RESET MASTER',
       `SET GLOBAL gtid_slave_pos = '${position}'`,
