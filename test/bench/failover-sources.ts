@@ -14,8 +14,8 @@ export async function moveSources(cluster: Cluster, from: readonly Place[], to: 
     // The last fault may have ended it.
     if (!(await listens(port))) await node.restart();
     const replica = await createConnection({ host, port, ...cluster.accounts.root });
-    const [rows] = await replica.query<RowDataPacket[]>('SHOW SLAVE STATUS');
-    const source = from.findIndex((it) => it.port === Number(rows[0]?.['Master_Port']));
+    const [[status]] = await replica.query<RowDataPacket[]>('SHOW REPLICA STATUS');
+    const source = from.findIndex((it) => it.port === Number(status?.['Source_Port'] ?? status?.['Master_Port']));
     const { port: next } = to[source] ?? {};
     for (const sql of next === undefined ? [] : wordsOf(cluster).follow(next)) await replica.query(sql);
     await replica.end();

@@ -92,11 +92,12 @@ async function withSite(
       const site = await FailoverSite.open(cluster, ways, subject);
       try {
         await run(site);
-        if (isRelayed && sharesWays(cluster)) await site.untilWhole();
+        if (isRelayed) await site.untilWhole();
       } finally {
         await site.close();
       }
-      if (isRelayed && sharesWays(cluster)) await moveSources(cluster, ways, cluster.nodes);
+      // Whoever came back meanwhile was told to follow its source by a way that is closed now.
+      if (isRelayed) await moveSources(cluster, ways, cluster.nodes);
     };
     if (through === 'driver') await on(new DriverSubject(cluster, isRelayed ? ways : cluster.nodes));
     else await withProxy(cluster, isRelayed ? ways : cluster.nodes, on);
