@@ -14,6 +14,7 @@ export function ofReplication(facts: ClusterFacts): Finding[] {
       node.server?.replica === undefined ? [] : ofReplica(node, node.server.replica, facts),
     ),
     ...ofReplicationAccount(facts),
+    ...ofAddresses(facts),
   ];
 }
 
@@ -128,6 +129,31 @@ function ofReplicationAccount({ nodes, settings }: ClusterFacts): Finding[] {
       mend: 'failover.replication_user and replication_password_env, or GRANT SELECT ON mysql.slave_master_info to the user of the failover',
     },
   ];
+}
+
+/** Where servers reach each other otherwise than they are reached from here, replicas are told what a new primary says of itself. */
+function ofAddresses({ nodes, settings }: ClusterFacts): Finding[] {
+  if (!promotes(settings)) return [];
+  const names = nodes.flatMap(({ server }) => {
+    const source = nodes.find((it) => it.server?.make === 'mysql' && it.server.uuid === server?.replica?.sourceUuid);
+    return source === undefined || server?.replica === undefined ? [] : [[source.name, server.replica.source] as const];
+  });
+  const other = names.find(([here, there]) => here !== there);
+  if (other === undefined) return [];
+  const [here, there] = other;
+  const silent = nodes.filter(
+    ({ server }) => server !== undefined && (server.variables.get('report_host') ?? '') === '',
+  );
+  return silent.map(({ name }) => ({
+    severity: 'warning',
+    concern: 'failover',
+    node: name,
+    check: 'report_host',
+    is: 'not set',
+    should: 'by which the other servers reach it, with report_port',
+    why: `its replicas reach ${here} as ${there}: where servers do not reach ${name} by that name, they receive nothing once it is the primary`,
+    mend: 'report_host and report_port in its option file; or name all nodes as they name each other',
+  }));
 }
 
 /** How servers of a make are told from whom, and how, they replicate. */

@@ -51,8 +51,11 @@ export interface SemiSyncState {
 /** What is known of a node for the sake of a failover. */
 export interface NodeState {
   readonly name: string;
+  /** By which other servers reach it, as far as that is known: `source-address.ts`. */
   readonly host: string;
   readonly port: number;
+  /** What it says itself of that (`report_host`); undefined where it says nothing. */
+  readonly reported?: { readonly host: string; readonly port: number } | undefined;
   readonly reach: Reach;
   /** Why it does not answer; '' where it does. */
   readonly why: string;
@@ -96,5 +99,5 @@ export function positionOf({ executed, replica }: Pick<NodeState, 'executed' | '
 export function follows({ replica }: NodeState, source: NodeState): boolean {
   if (replica === undefined) return false;
   if (replica.sourceUuid !== '') return replica.sourceUuid === source.serverUuid;
-  return replica.sourceHost === source.host && replica.sourcePort === source.port;
+  return [source, source.reported].some((it) => replica.sourceHost === it?.host && replica.sourcePort === it.port);
 }

@@ -4,7 +4,7 @@ import type { Told } from './failover-statements.js';
 /** What a node says of itself in one row. */
 export interface NodeTold extends Pick<
   NodeState,
-  'serverUuid' | 'version' | 'readOnly' | 'offline' | 'executed' | 'logged' | 'canBeSource'
+  'serverUuid' | 'version' | 'readOnly' | 'offline' | 'executed' | 'logged' | 'canBeSource' | 'reported'
 > {
   /** Since when the server runs, by its own clock: it changes with each start of it only. */
   readonly uptimeS: number;

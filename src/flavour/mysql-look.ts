@@ -6,6 +6,7 @@ export const MYSQL_LOOK: FailoverLook = {
     'SELECT @@server_uuid AS uuid, @@version AS version, @@global.read_only OR @@global.super_read_only AS readOnly, ' +
     '@@global.offline_mode AS offline, @@global.gtid_executed AS executed, ' +
     "@@global.log_bin AND @@global.log_replica_updates AND @@global.gtid_mode = 'ON' AS canBeSource, " +
+    '@@global.report_host AS reportHost, @@global.report_port AS reportPort, ' +
     "(SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime') AS uptime, " +
     "(SELECT VARIABLE_SOURCE FROM performance_schema.variables_info WHERE VARIABLE_NAME = 'super_read_only') AS closedBy",
   nodeOf: (row) => ({
@@ -15,6 +16,10 @@ export const MYSQL_LOOK: FailoverLook = {
     offline: Number(row['offline']) === 1,
     executed: mysqlGtids(row['executed']),
     canBeSource: Number(row['canBeSource']) === 1,
+    reported:
+      textIn(row, 'reportHost') === ''
+        ? undefined
+        : { host: textIn(row, 'reportHost'), port: Number(row['reportPort']) },
     uptimeS: Number(row['uptime']),
     isAsStarted: row['closedBy'] !== 'DYNAMIC',
     countsUnacknowledged: false,

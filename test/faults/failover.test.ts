@@ -226,6 +226,38 @@ test('a primary that only the proxy cannot reach stays the primary', async () =>
   await cutOff.proxy.stop();
 });
 
+test('servers that reach each other by other addresses than the proxy does go on by theirs', async () => {
+  await site.allBack();
+  await site.proxy.proxy.stop();
+  const ways = await Promise.all(site.cluster.nodes.map(async (node) => startRelay(node)));
+  const own = await site.anotherProxy(ways);
+  const primary = (): number => ways.findIndex(({ port }) => port === own.proxy.snapshot.primary?.address.port);
+  await eventually(() => expect(own.proxy.snapshot.replicas).toHaveLength(2));
+  const expectSources = async (): Promise<void> => {
+    const { port } = site.cluster.nodes[primary()] ?? { port: 0 };
+    for (const index of [0, 1, 2].filter((it) => it !== primary())) {
+      const [[status]] = await (await site.direct(index)).query<Row[]>('SHOW REPLICA STATUS');
+      expect(status).toMatchObject({ Source_Port: port, Replica_IO_Running: 'Yes' });
+    }
+  };
+  const client = await own.connect({ ...site.cluster.accounts.app, database: 'faults' });
+  const admin = await own.connect(site.cluster.accounts.monitor);
+
+  const next = (primary() + 1) % 3;
+  await admin.query(`RWSPLIT SWITCHOVER TO '127.0.0.1:${ways[next]?.port}'`);
+  expect(primary()).toBe(next);
+  await client.query("INSERT INTO ledger VALUES ('behind published ports')");
+  await eventually(expectSources);
+
+  await site.cluster.nodes[next]?.kill();
+  await client.query("INSERT INTO ledger VALUES ('behind published ports, still')");
+  expect(primary()).not.toBe(next);
+  await site.cluster.nodes[next]?.restart();
+  await eventually(expectSources);
+  await own.proxy.stop();
+  await site.restartProxy();
+});
+
 test('a proxy that starts later knows who is the primary, although others take writes too', async () => {
   await site.allBack();
   const before = site.primaryIndex;

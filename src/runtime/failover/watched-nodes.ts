@@ -1,3 +1,4 @@
+import { isNamedOtherwise, withServersAddresses } from '../../failover/source-address.js';
 import type { NodeState, Preference } from '../../failover/view.js';
 import type { Snapshot } from '../../topology/snapshot.js';
 import type { PromoterLogin } from '../monitor-login.js';
@@ -13,6 +14,8 @@ export class WatchedNodes implements Iterable<HaNode> {
   readonly #nowMs: () => number;
   readonly #looked: (node: HaNode) => void;
   readonly #identity: () => HaIdentity;
+  /** It was seen that servers reach each other by other addresses than ours: a dead primary's replicas do not tell any more. */
+  #namedOtherwise = false;
 
   /** @param identity as whom nodes are changed */
   constructor(
@@ -25,7 +28,10 @@ export class WatchedNodes implements Iterable<HaNode> {
     this.#preferences = preferences;
     this.#login = login;
     this.#nowMs = nowMs;
-    this.#looked = looked;
+    this.#looked = (node) => {
+      this.#namedOtherwise ||= isNamedOtherwise(this.#answered);
+      looked(node);
+    };
     this.#identity = identity;
   }
 
@@ -55,6 +61,10 @@ export class WatchedNodes implements Iterable<HaNode> {
 
   /** Of those that have ever answered. */
   get states(): readonly NodeState[] {
+    return withServersAddresses(this.#answered, this.#namedOtherwise);
+  }
+
+  get #answered(): readonly NodeState[] {
     return [...this].flatMap(({ state }) => state ?? []);
   }
 

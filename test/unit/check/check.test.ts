@@ -25,7 +25,7 @@ const SEMI_SYNC: SemiSyncState = {
   replicaEnabled: true,
 };
 const REPLICA: ReplicaFacts = {
-  source: 'db1:3306',
+  source: 'db1',
   sourceUuid: 'db1',
   receives: true,
   applies: true,
@@ -275,6 +275,18 @@ describe('a cluster', () => {
     expect(found(node('db2', { tellsAttributes: false }))).toEqual([
       'error db2 coordinator: it does not tell who is logged in',
     ]);
+  });
+});
+
+describe('servers that reach each other by other addresses than these', () => {
+  test('are told which of them do not say by which', () => {
+    const behindPorts = node('db2', { replica: { ...REPLICA, source: 'mysql-1:3306' } }, { report_host: 'mysql-2' });
+    expect(found(behindPorts)).toEqual(['warning db1 report_host: not set', 'warning db3 report_host: not set']);
+    // Nobody is told by us then whom to follow.
+    expect(found(behindPorts, { coordinator: 'follow' })).toEqual(['hint  coordinator: follow']);
+    expect(found(node('db2', { replica: { ...REPLICA, source: 'mysql-1:3306', sourceUuid: 'of elsewhere' } }))).toEqual(
+      [],
+    );
   });
 });
 
