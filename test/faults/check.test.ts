@@ -6,6 +6,7 @@ import { main } from '../../proxy/cli/main.js';
 import type { Finding } from '../../src/check/finding.js';
 import { clusterInfo } from '../cluster.js';
 import { eventually, temporaryDirectory } from '../proxy.js';
+import { startRelay } from '../relay.js';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -188,6 +189,23 @@ test('a server that is down is found, and one that is not named is looked for', 
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
   await main(['check', '--node', `${host}:${port}`, '--monitor-user', user, '--monitor-password-env', 'CHECK_MONITOR']);
   expect(printed.join('')).toMatch(/^[23] servers:/m);
+});
+
+test('a server that others know by another name is looked at by the one that the configuration has', async () => {
+  const { host, port } = cluster.nodes[0];
+  const relay = await startRelay({ host, port });
+  const follow = (sourcePort: number): readonly string[] => [
+    'STOP REPLICA IO_THREAD',
+    `CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = ${sourcePort}, SOURCE_CONNECT_RETRY = 1, SOURCE_HEARTBEAT_PERIOD = 0.2`,
+    'START REPLICA IO_THREAD',
+  ];
+  await say(1, ...follow(relay.port));
+  await eventually(async () => expect(await errors()).toEqual([]));
+  // From here nobody gets there.
+  relay.cut();
+  expect(await errors()).toEqual([]);
+  relay.mend();
+  await say(1, ...follow(port));
 });
 
 test('wrong usage is told apart', async () => {

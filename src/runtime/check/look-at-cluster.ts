@@ -68,8 +68,13 @@ async function lookAtAll(
     // A server may be known by more than one name.
     const uuids = new Set(looks.map(({ looked }) => looked?.server.uuid));
     looks.push(...round.filter(({ looked }) => looked === undefined || !uuids.has(looked.server.uuid)));
-    const others = new Map(round.flatMap(({ looked }) => looked?.others ?? []).map((it) => [it.name, it]));
-    next = discovers ? [...others.values()].filter(({ name }) => !asked.has(name)) : [];
+    const known = new Set(looks.map(({ looked }) => looked?.server.uuid));
+    const others = round
+      .flatMap(({ looked }) => looked?.others ?? [])
+      .filter(({ uuid }) => !known.has(uuid))
+      .map(({ host, port }): NodeAddress => ({ name: `${host}:${port}`, host, port }));
+    const unasked = others.filter(({ name }) => !asked.has(name));
+    next = discovers ? [...new Map(unasked.map((it) => [it.name, it])).values()] : [];
   }
   return looks;
 }

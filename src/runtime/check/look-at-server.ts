@@ -4,14 +4,14 @@ import type { SemiSyncState } from '../../failover/view.js';
 import { wordsOf, type Words } from '../../failover/words.js';
 import { isMariadb } from '../../flavour/flavour-of.js';
 import type { MonitorConnection } from '../monitor-login.js';
-import type { NodeAddress } from '../../topology/snapshot.js';
+import type { Found } from '../../topology/observation.js';
 
 const STATEMENT_MS = 5_000;
 
 /** A server, and which others it knows of. */
 export interface LookedAt {
   readonly server: ServerFacts;
-  readonly others: readonly NodeAddress[];
+  readonly others: readonly Found[];
 }
 
 /** Everything that is asked of a server. What the account may not see is not known. @throws where it does not answer */
@@ -42,8 +42,12 @@ export async function lookAtServer({ session, flavour }: MonitorConnection): Pro
       tellsAttributes: Number(attributes?.[0]?.['found'] ?? 0) > 0,
     },
     others: [
-      ...(replicas ?? []).map((it) => addressOf(textOf(it, 'Host'), Number(it['Port']))),
-      ...(status === undefined ? [] : [addressOf(sourceHostOf(status), sourcePortOf(status))]),
+      ...(replicas ?? []).map((it) => ({
+        host: textOf(it, 'Host'),
+        port: Number(it['Port']),
+        uuid: textOf(it, 'Replica_UUID'),
+      })),
+      ...(status === undefined ? [] : [sourceOf(status)]),
     ].filter(({ host }) => host !== ''),
   };
 }
@@ -106,21 +110,23 @@ function isServersWord(error: unknown): boolean {
   return error instanceof Error && 'sqlState' in error;
 }
 
-function sourceHostOf(status: RowDataPacket): string {
-  return textOf(status, 'Source_Host') || textOf(status, 'Master_Host');
-}
-
-function sourcePortOf(status: RowDataPacket): number {
-  return Number(textOf(status, 'Source_Port') || textOf(status, 'Master_Port'));
+function sourceOf(status: RowDataPacket): Found {
+  const told = (newer: string, older: string): string => textOf(status, newer) || textOf(status, older);
+  return {
+    host: told('Source_Host', 'Master_Host'),
+    port: Number(told('Source_Port', 'Master_Port')),
+    uuid: told('Source_UUID', 'Master_UUID'),
+  };
 }
 
 function replicaOf(status: RowDataPacket, heartbeat: RowDataPacket | undefined): ReplicaFacts {
   const told = (newer: string, older: string): string => textOf(status, newer) || textOf(status, older);
+  const { host, port, uuid } = sourceOf(status);
   const seconds = textOf(status, 'Slave_heartbeat_period');
   const ms: unknown = seconds === '' ? heartbeat?.['ms'] : Number(seconds) * 1_000;
   return {
-    source: `${sourceHostOf(status)}:${sourcePortOf(status)}`,
-    sourceUuid: told('Source_UUID', 'Master_UUID'),
+    source: `${host}:${port}`,
+    sourceUuid: uuid,
     receives: told('Replica_IO_Running', 'Slave_IO_Running') === 'Yes',
     applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
     error: textOf(status, 'Last_SQL_Error') || textOf(status, 'Last_IO_Error'),
@@ -151,10 +157,6 @@ function semiSyncOf(
     waiting: Number(counter('wait_sessions') ?? 0),
     replicaEnabled: replicaEnabled === 'ON',
   };
-}
-
-function addressOf(host: string, port: number): NodeAddress {
-  return { name: `${host}:${port}`, host, port };
 }
 
 function textOf(row: RowDataPacket, column: string): string {
