@@ -85,6 +85,8 @@ function answerTo(action: Action, { primary, others }: ClusterView): Answer | un
   switch (action.kind) {
     case 'task': {
       const { name, node } = action.task;
+      // One that has caught up lacks nothing.
+      if (name === 'catch-up') return { kind: 'done', task: name, node, position: undefined };
       const found = primary?.name === node ? primary : others.find((it) => it.name === node);
       const position = found && { executed: found.executed, received: found.replica?.received ?? found.executed };
       return { kind: 'done', task: name, node, position };

@@ -1,4 +1,4 @@
-import type { GtidSet } from '../topology/gtid-set.js';
+import { GtidSet } from '../topology/gtid-set.js';
 import { acknowledgementsFor } from './durability.js';
 import { refusalsOf, siblingsOf, type SwitchoverSettings } from './switchover-check.js';
 import type { Task, TaskEnd } from './task.js';
@@ -81,6 +81,9 @@ export type SwitchoverOutcome =
   | { readonly kind: 'stuck'; readonly node: string; readonly why: string }
   | { readonly kind: 'deposed' };
 
+/** So many transactions that a candidate has yet to apply are not worth another round: they take a moment. */
+const NEAR = 50;
+
 export interface SwitchoverState {
   readonly phase: SwitchoverPhase;
   readonly settings: SwitchoverSettings;
@@ -89,6 +92,8 @@ export interface SwitchoverState {
   readonly candidate: NodeState;
   /** The other replicas that are to follow the new one. */
   readonly siblings: readonly NodeState[];
+  /** How many transactions the candidate has yet to apply, as far as is known. */
+  readonly behind: number;
   /** What is done with transactions that do not end, this time. */
   readonly stragglers: SwitchoverSettings['stragglers'];
   /** All that the old primary has, once it is closed. */
@@ -129,6 +134,7 @@ export function beginSwitchover(
     primary,
     candidate,
     siblings,
+    behind: primary.executed.subtract(candidate.executed).count,
     stragglers: 'abort',
     position: undefined,
     pending: new Set([keyOf(task)]),
@@ -178,10 +184,16 @@ const HANDLERS: Readonly<Record<Exclude<SwitchoverPhase, 'ended'>, Handler>> = {
 };
 
 function whileCatchingUp(state: SwitchoverState, event: Handled): SwitchoverStep {
-  const { candidate, primary } = state;
+  const { candidate, primary, settings } = state;
   if (event.kind === 'held' || event.kind === 'claimed') return stay(state);
   if (event.kind !== 'done') {
     return end(state, { kind: 'given-up', why: `${candidate.name} does not catch up: ${reasonOf(event)}` });
+  }
+  // What has come meanwhile would be waited for with all writes: each round leaves less, where it applies faster than clients write.
+  const { received, executed } = event.position ?? { received: GtidSet.EMPTY, executed: GtidSet.EMPTY };
+  const behind = received.subtract(executed).count;
+  if (behind > NEAR && behind < state.behind / 2) {
+    return asking({ ...state, behind }, catchUpTask(candidate, received, settings.catchUpTimeoutMs));
   }
   return {
     state: { ...state, phase: 'marking', pending: new Set() },

@@ -1,6 +1,8 @@
 import type { GtidSet } from '../topology/gtid-set.js';
+import { whatLacks } from './durability.js';
 import type { Command, Task } from './task.js';
 import type { NodeState } from './view.js';
+import { wordsOf } from './words.js';
 
 /** How long each kind of thing may take. */
 export const BUDGETS = {
@@ -45,6 +47,7 @@ export function catchUpTask({ name }: NodeState, gtids: GtidSet, timeoutMs: numb
   return task('catch-up', name, timeoutMs, 'what it lacks later is little, and its log is short', [
     { kind: 'wait-executed', gtids, timeoutMs },
     { kind: 'rotate-log' },
+    { kind: 'read-position' },
   ]);
 }
 
@@ -138,8 +141,20 @@ export function closeTask({ name }: NodeState, stragglers: 'abort' | 'kill'): Ta
   ]);
 }
 
-export function reopenTask({ name }: NodeState): Task {
-  return task('reopen', name, BUDGETS.statementMs, 'everything is to be as it was', [{ kind: 'open-for-writes' }]);
+/**
+ * A primary that was closed takes writes again. It may have been started anew meanwhile, which ends what was only set: then it would go on without
+ * acknowledgements, or without what it had.
+ */
+export function reopenTask({ name, executed, semiSync, version }: NodeState): Task {
+  const isLossless = semiSync !== undefined && whatLacks(semiSync, wordsOf(version)) === undefined;
+  const acks: Command[] = isLossless
+    ? [{ kind: 'semi-sync-source', on: true, acknowledgements: semiSync.acknowledgements }]
+    : [];
+  return task('reopen', name, BUDGETS.statementMs, 'everything is to be as it was', [
+    { kind: 'assert-executed', gtids: executed },
+    ...acks,
+    { kind: 'open-for-writes' },
+  ]);
 }
 
 /**

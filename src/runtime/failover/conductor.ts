@@ -138,7 +138,8 @@ export class Conductor {
         return this.#perform(action, leadership, undefined);
       },
       lateAfterMs: ({ phase }) => {
-        if (phase === 'catching-up') return settings.catchUpTimeoutMs + STATEMENT_MS;
+        // Each round takes half as long as the one before, or less.
+        if (phase === 'catching-up') return 2 * (settings.catchUpTimeoutMs + STATEMENT_MS);
         if (phase === 'holding') return settings.holdTimeoutMs + STATEMENT_MS;
         return phase === 'draining' ? settings.drainTimeoutMs + STATEMENT_MS : 2 * PHASE_MS;
       },

@@ -73,6 +73,26 @@ function commandsOf({ actions }: SwitchoverStep): string[] {
 }
 
 describe('a switchover', () => {
+  it('holds writes only when the candidate has caught up with what came while it did so, as long as that becomes less', () => {
+    const position = (executed: string, received: string): SwitchoverEvent => {
+      return {
+        kind: 'done',
+        task: 'catch-up',
+        node: 'db2',
+        position: { executed: gtids(executed), received: gtids(received) },
+      };
+    };
+    const view = viewOf(primaryOf('1-1000'), replicaOf(2, '1-100', '1-1000'), replicaOf(3, '1-1000', '1-1000'));
+    const again = run(begin({ maxLagTransactions: 1_000 }, view), position('1-1000', '1-1400'));
+    expect(again.actions).toMatchObject([
+      { task: { name: 'catch-up', commands: [{ gtids: gtids('1-1400') }, {}, {}] } },
+    ]);
+    expect(named(run(again, position('1-1400', '1-1450')).actions)).toEqual(['claim db1 promoting']);
+    expect(named(run(again, position('1-1400', '1-1500')).actions)).toEqual(['catch-up db2']);
+    // It does not get nearer.
+    expect(named(run(again, position('1-1400', '1-1700')).actions)).toEqual(['claim db1 promoting']);
+  });
+
   it('holds nothing before the candidate has caught up, and opens it only when it has all that the closed primary had', () => {
     const first = begin();
     expect(named(first.actions)).toEqual(['catch-up db2']);
@@ -215,6 +235,19 @@ describe('a switchover that fails', () => {
       expect(ended.state.outcome).toMatchObject({ kind: 'stuck', node: 'db2' });
       expect(named(ended.actions)).toEqual(['release db1']);
     }
+  });
+
+  it('opens the old primary again with what it had and waited for, though it may have been started anew', () => {
+    const reopen = (view: ClusterView): unknown => {
+      const [action] = run(begin({}, view), ...UNTIL_OPENING.slice(0, 4), LATE).actions;
+      return action?.kind === 'task' ? action.task.commands : undefined;
+    };
+    const has = { kind: 'assert-executed', gtids: gtids('1-5') };
+    const open = { kind: 'open-for-writes' };
+    expect(reopen(VIEW)).toEqual([has, { kind: 'semi-sync-source', on: true, acknowledgements: 1 }, open]);
+    // What was set otherwise is not to become that by us.
+    const impatient = primaryOf('1-5', {}, { timeoutMs: 1_000 });
+    expect(reopen(viewOf(impatient, replicaOf(2, '1-5', '1-5'), replicaOf(3, '1-4', '1-5')))).toEqual([has, open]);
   });
 
   it('says so when the old primary does not open again', () => {
