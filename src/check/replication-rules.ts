@@ -151,7 +151,7 @@ function ofAddresses({ nodes, settings }: ClusterFacts): Finding[] {
     check: 'report_host',
     is: 'not set',
     should: 'by which the other servers reach it, with report_port',
-    why: `its replicas reach ${here} as ${there}: where servers do not reach ${name} by that name, they receive nothing once it is the primary`,
+    why: `servers reach ${here} as ${there}: where they do not reach ${name} by this name, its replicas receive nothing once it is the primary`,
     mend: 'report_host and report_port in its option file; or name all nodes as they name each other',
   }));
 }
