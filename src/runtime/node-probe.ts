@@ -1,9 +1,11 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
+import { textIn } from '../flavour/failover-look.js';
 import { GtidSet } from '../topology/gtid-set.js';
 import type { Found, GroupRole, Observation, SourceReport } from '../topology/observation.js';
 import type { NodeAddress } from '../topology/snapshot.js';
 import { errnoOf, isAlive, isRefusal, whyOf } from './probe-failure.js';
 import type { MonitorConnection, NodeLogin } from './monitor-login.js';
+import { replicasOf, sourceOf } from './replica-status.js';
 
 interface Variables extends RowDataPacket {
   readonly uuid: string;
@@ -149,21 +151,19 @@ export class NodeProbe {
     const rows = await this.#replicaStatusIfTold(session);
     this.#isUntold = rows === undefined;
     // The channels of a group are the group's affair.
-    const row = rows?.find((it) => !textOf(it, 'Channel_Name').startsWith('group_replication'));
+    const row = rows?.find((it) => !textIn(it, 'Channel_Name').startsWith('group_replication'));
     this.#source = row === undefined ? undefined : sourceOf(row);
     const members = await this.#askIfTold<RowDataPacket>(session, MEMBERS);
     const online = members.filter((it) => it['state'] === 'ONLINE');
     this.#members = online.map(foundOf);
-    this.#groupPrimaries = online.filter((it) => it['role'] === 'PRIMARY').map((it) => textOf(it, 'uuid'));
+    this.#groupPrimaries = online.filter((it) => it['role'] === 'PRIMARY').map((it) => textIn(it, 'uuid'));
     const own = online.find((it) => it['uuid'] === uuid);
     this.#group = own === undefined ? 'none' : groupRoleOf(own, members);
   }
 
   async #lookAtReplicas(session: Connection): Promise<void> {
     const rows = await this.#askIfTold<RowDataPacket>(session, 'SHOW REPLICAS');
-    this.#replicas = rows
-      .map((it) => ({ host: textOf(it, 'Host'), port: Number(it['Port']), uuid: textOf(it, 'Replica_UUID') }))
-      .filter(({ host }) => host !== '');
+    this.#replicas = replicasOf(rows);
   }
 
   async #applyingFor(session: Connection): Promise<number | undefined> {
@@ -210,23 +210,6 @@ export class NodeProbe {
   }
 }
 
-function textOf(row: RowDataPacket, column: string): string {
-  const value: unknown = row[column];
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-}
-
-function sourceOf(row: RowDataPacket): SourceReport {
-  const told = (newer: string, older: string): string => textOf(row, newer) || textOf(row, older);
-  return {
-    host: told('Source_Host', 'Master_Host'),
-    port: Number(told('Source_Port', 'Master_Port')),
-    uuid: told('Source_UUID', 'Master_UUID'),
-    receives: told('Replica_IO_Running', 'Slave_IO_Running') === 'Yes',
-    applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
-    error: textOf(row, 'Last_SQL_Error') || textOf(row, 'Last_IO_Error'),
-  };
-}
-
 function groupRoleOf(own: RowDataPacket, members: readonly RowDataPacket[]): GroupRole {
   const reached = members.filter((it) => it['state'] !== 'UNREACHABLE').length;
   if (reached * 2 <= members.length) return 'minority';
@@ -234,5 +217,5 @@ function groupRoleOf(own: RowDataPacket, members: readonly RowDataPacket[]): Gro
 }
 
 function foundOf(row: RowDataPacket): Found {
-  return { host: textOf(row, 'host'), port: Number(row['port']), uuid: textOf(row, 'uuid') };
+  return { host: textIn(row, 'host'), port: Number(row['port']), uuid: textIn(row, 'uuid') };
 }

@@ -2,8 +2,10 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { ReplicaFacts, ServerFacts } from '../../check/facts.js';
 import type { SemiSyncState } from '../../failover/view.js';
 import { wordsOf, type Words } from '../../failover/words.js';
+import { textIn } from '../../flavour/failover-look.js';
 import { isMariadb } from '../../flavour/flavour-of.js';
 import type { MonitorConnection } from '../monitor-login.js';
+import { replicasOf, sourceOf } from '../replica-status.js';
 import type { Found } from '../../topology/observation.js';
 
 const STATEMENT_MS = 5_000;
@@ -20,6 +22,7 @@ export async function lookAtServer({ session, flavour }: MonitorConnection): Pro
   const version = variables.get('version') ?? '';
   const make = isMariadb(version) ? 'mariadb' : 'mysql';
   const [status] = await askStatus(session);
+  const source = status === undefined ? undefined : sourceOf(status);
   const replicas = await askIfTold(session, 'SHOW REPLICAS');
   const persisted = await askIfTold(session, 'SELECT * FROM performance_schema.persisted_variables');
   const dynamic = await askIfTold(session, DYNAMIC[make]);
@@ -34,21 +37,14 @@ export async function lookAtServer({ session, flavour }: MonitorConnection): Pro
       uuid: variables.get('server_uuid') ?? ['server_id', 'hostname', 'port'].map((it) => variables.get(it)).join(':'),
       variables,
       persisted: persisted && pairsOf(persisted, 'VARIABLE_NAME', 'VARIABLE_VALUE'),
-      dynamic: dynamic && new Set(dynamic.map((it) => textOf(it, 'name'))),
+      dynamic: dynamic && new Set(dynamic.map((it) => textIn(it, 'name'))),
       replica,
       semiSync: semiSyncOf(variables, counters, wordsOf(version)),
       hasClonePlugin: variables.has('clone_valid_donor_list'),
       trackerRefusal: await refusalOf(session, flavour.trackSession),
       tellsAttributes: Number(attributes?.[0]?.['found'] ?? 0) > 0,
     },
-    others: [
-      ...(replicas ?? []).map((it) => ({
-        host: textOf(it, 'Host'),
-        port: Number(it['Port']),
-        uuid: textOf(it, 'Replica_UUID'),
-      })),
-      ...(status === undefined ? [] : [sourceOf(status)]),
-    ].filter(({ host }) => host !== ''),
+    others: [...replicasOf(replicas ?? []), ...(source === undefined || source.host === '' ? [] : [source])],
   };
 }
 
@@ -92,7 +88,7 @@ async function askStatus(session: Connection): Promise<RowDataPacket[]> {
     (await askIfTold(session, 'SHOW SLAVE STATUS'));
   // The channels of a group are the group's affair.
   return (rows ?? []).filter(
-    (it) => !textOf(it, 'Channel_Name').startsWith('group_replication') && textOf(it, 'Connection_name') === '',
+    (it) => !textIn(it, 'Channel_Name').startsWith('group_replication') && textIn(it, 'Connection_name') === '',
   );
 }
 
@@ -110,28 +106,18 @@ function isServersWord(error: unknown): boolean {
   return error instanceof Error && 'sqlState' in error;
 }
 
-function sourceOf(status: RowDataPacket): Found {
-  const told = (newer: string, older: string): string => textOf(status, newer) || textOf(status, older);
-  return {
-    host: told('Source_Host', 'Master_Host'),
-    port: Number(told('Source_Port', 'Master_Port')),
-    uuid: told('Source_UUID', 'Master_UUID'),
-  };
-}
-
 function replicaOf(status: RowDataPacket, heartbeat: RowDataPacket | undefined): ReplicaFacts {
-  const told = (newer: string, older: string): string => textOf(status, newer) || textOf(status, older);
-  const { host, port, uuid } = sourceOf(status);
-  const seconds = textOf(status, 'Slave_heartbeat_period');
+  const { host, port, uuid, receives, applies, error } = sourceOf(status);
+  const seconds = textIn(status, 'Slave_heartbeat_period');
   const ms: unknown = seconds === '' ? heartbeat?.['ms'] : Number(seconds) * 1_000;
   return {
     source: `${host}:${port}`,
     sourceUuid: uuid,
-    receives: told('Replica_IO_Running', 'Slave_IO_Running') === 'Yes',
-    applies: told('Replica_SQL_Running', 'Slave_SQL_Running') === 'Yes',
-    error: textOf(status, 'Last_SQL_Error') || textOf(status, 'Last_IO_Error'),
-    autoPosition: textOf(status, 'Auto_Position') === '1' || USES_GTIDS.has(textOf(status, 'Using_Gtid')),
-    retryCount: Number(textOf(status, 'Source_Retry_Count') || 86_400),
+    receives,
+    applies,
+    error,
+    autoPosition: textIn(status, 'Auto_Position') === '1' || USES_GTIDS.has(textIn(status, 'Using_Gtid')),
+    retryCount: Number(textIn(status, 'Source_Retry_Count') || 86_400),
     heartbeatMs: ms === undefined || ms === null ? undefined : Number(ms),
   };
 }
@@ -159,11 +145,6 @@ function semiSyncOf(
   };
 }
 
-function textOf(row: RowDataPacket, column: string): string {
-  const value: unknown = row[column];
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-}
-
 function pairsOf(rows: readonly RowDataPacket[], name: string, value: string): ReadonlyMap<string, string> {
-  return new Map(rows.map((row) => [textOf(row, name), textOf(row, value)]));
+  return new Map(rows.map((row) => [textIn(row, name), textIn(row, value)]));
 }
